@@ -1,0 +1,128 @@
+"""A bee's spec: the one file that everything which trains, evaluates or serves a bee reads."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic.alias_generators import to_camel
+
+from worker.errors import Rejected
+from worker.metric import lower_is_better
+
+BEE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
+_UNIT_US = {"us": 1, "ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
+
+
+def parse_duration(value: Any) -> Any:
+    """Return the timedelta of `30d`, `12h`, `86400s`; other values pass through for the caller's own check.
+
+    Raises:
+        ValueError: text in another form.
+    """
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if not found:
+        raise ValueError(f"{value!r} is not a duration; write it as 30d, 12h or 86400s")
+    return timedelta(microseconds=int(found[1]) * _UNIT_US[found[2]])
+
+
+def duration_text(value: timedelta) -> str:
+    """Return the shortest exact text of a duration, as `parse_duration` reads it."""
+    microseconds = value // timedelta(microseconds=1)
+    for unit in ("d", "h", "m", "s", "ms"):
+        if microseconds % _UNIT_US[unit] == 0:
+            return f"{microseconds // _UNIT_US[unit]}{unit}"
+    return f"{microseconds}us"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, return_type=str)]
+
+
+class Value(BaseModel):
+    """A frozen value that is written in camelCase and refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Evidence(Value):
+    """How much an evaluation must rest on before its metrics count."""
+
+    min_samples: int = Field(default=0, ge=0)
+    min_positives: int = Field(default=0, ge=0)
+
+
+class GateSpec(Value):
+    """What a challenger must show to be deployed; losses and margins are in the metric's own unit."""
+
+    holdout: float = Field(default=0.2, gt=0, lt=1)
+    min_rows: int = Field(default=100, ge=1)
+    min_positives: int = Field(default=20, ge=0)
+    min_new_rows: int = Field(default=50, ge=0)
+    min_improvement: float = 0.0
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+    slices: tuple[str, ...] = ()
+    max_slice_loss: float = Field(default=0.05, ge=0)
+    min_slice_rows: int = Field(default=30, ge=1)
+
+
+class TrainerSpec(Value):
+    """Which trainer makes the challenger, and with what."""
+
+    type: Literal["tabular"] = "tabular"
+    algorithm: Literal["auto", "logistic_regression", "random_forest", "hist_gradient_boosting", "ridge"] = "auto"
+    hyperparameters: dict[str, Any] | Literal["from_best_experiment"] = Field(default_factory=dict)
+    refit: bool = False
+
+
+class BeeSpec(Value):
+    """One bee: its task, its rows, its metric, its trainer and its gate."""
+
+    bee: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    task: Literal["binary", "multiclass", "regression"] = "binary"
+    entity: str
+    entities: dict[str, str] = Field(default_factory=dict)
+    label: str
+    positive: str | float | bool = 1.0
+    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    metric: str
+    metric_direction: Literal["lower", "higher"] | None = None
+    window: Duration = timedelta(days=30)
+    trainer: TrainerSpec = TrainerSpec()
+    pipeline: str = "auto-retrain"
+    mode: Literal["act", "observe"] = "act"
+    evidence: Evidence = Evidence()
+    respect_known_at: bool = True
+    gate: GateSpec = GateSpec()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.window <= timedelta(0):
+            raise ValueError("window must be longer than nothing")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("features lists a name twice")
+        if self.label in self.features:
+            raise ValueError(f"features holds the label {self.label!r}: the model would be told the answer")
+        try:
+            lower_is_better(self.metric, self.metric_direction)
+        except Rejected as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the bee's metric falls when its model improves."""
+        return lower_is_better(self.metric, self.metric_direction)
+
+    def frozen(self) -> dict[str, Any]:
+        """Return the spec as JSON values, to be frozen into a run's parameters."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def exact(value: Any) -> Decimal:
+    """Return the decimal that the text of a JSON number spells."""
+    return Decimal(str(value))

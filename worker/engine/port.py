@@ -1,0 +1,92 @@
+"""What the local engine asks of durable storage: a queue of jobs with leases, and each task's state."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from worker.engine.state import Status
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submitted run as the engine keeps it."""
+
+    run_id: str
+    spec: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    output_dir: str
+    labels: Mapping[str, str]
+    status: Status = Status.QUEUED
+    error: str | None = None
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """The durable state of one task of a run.
+
+    Attributes:
+        path: unique within the run, `train`, `loop/2/train`, `condition-1/deploy`.
+        pid: the step's process group while it runs, for the orphan check after a crash.
+        outputs: output parameters' values and output artifacts, once it has succeeded.
+    """
+
+    path: str
+    status: Status
+    attempt: int = 1
+    pid: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    log_tail: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A lease on a job: writes under it are refused (LeaseLost) once the job has a newer epoch."""
+
+    run_id: str
+    epoch: int
+
+
+class Journal(Protocol):
+    """Durable, shared by all processes of a machine; each call is one transaction on the ledger's database."""
+
+    def create(self, job: Job) -> bool:
+        """Store a new job as QUEUED; False if the run id exists already."""
+        ...
+
+    def job(self, run_id: str) -> Job | None:
+        """Return a job."""
+        ...
+
+    def tasks(self, run_id: str) -> Sequence[TaskRecord]:
+        """Return the tasks recorded so far, in order of their first record."""
+        ...
+
+    def claim(self, owner: str, *, limit: int, lease_s: float) -> Sequence[Claim]:
+        """Lease up to `limit` jobs that have not ended and whose lease is free or has run out (database's clock)."""
+        ...
+
+    def renew(self, claims: Sequence[Claim], *, lease_s: float) -> Sequence[Claim]:
+        """Extend leases and return those that still hold."""
+        ...
+
+    def release(self, claim: Claim) -> None:
+        """Give a lease back, so that another process can claim at once."""
+        ...
+
+    def record_job(self, claim: Claim, status: Status, error: str | None = None) -> None:
+        """Set the job's status. Raises LeaseLost."""
+        ...
+
+    def record_task(self, claim: Claim, task: TaskRecord) -> None:
+        """Insert or replace a task's state. Raises LeaseLost."""
+        ...
+
+    def request_cancel(self, run_id: str) -> None:
+        """Mark a job for cancellation (a job nobody has claimed yet is CANCELLED at once)."""
+        ...

@@ -1,0 +1,63 @@
+"""What intake asks of a message bus."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Message:
+    """One delivery, as the bus gives it.
+
+    Attributes:
+        body: the raw bytes.
+        attributes: the bus's attributes (`ce-id`, `content-type`, …).
+        message_id: the bus's own id; never used to tell duplicates where the event has an id.
+        published_at: when the bus took it, if it says so.
+        receipt: what acknowledging this delivery needs; opaque.
+        delivery_attempt: 1 for the first, where the bus counts.
+    """
+
+    body: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    message_id: str = ""
+    published_at: datetime | None = None
+    receipt: str = ""
+    delivery_attempt: int | None = None
+
+
+class Subscription(Protocol):
+    """Where messages come from, at least once."""
+
+    def pull(self, limit: int, wait_s: float) -> Sequence[Message]:
+        """Return up to `limit` messages, waiting up to `wait_s` for the first; empty if none came.
+
+        Raises:
+            TryLater: the bus cannot be reached.
+        """
+        ...
+
+    def ack(self, messages: Sequence[Message]) -> None:
+        """Acknowledge: these will not come again (best effort; a lost ack brings a duplicate)."""
+        ...
+
+    def retry(self, messages: Sequence[Message]) -> None:
+        """Give back: these come again."""
+        ...
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Put a message where a person looks at it, with the reason, durably; the caller acks it afterwards."""
+        ...
+
+    def exhausted(self) -> bool:
+        """Whether the source has an end and it has been reached (a file); a live bus never is."""
+        ...
+
+    def verify(self) -> None:
+        """Make a real call. Raises TryLater or Rejected with the mend."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...

@@ -1,0 +1,87 @@
+"""What a run needs of a pipeline engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from worker.engine.state import Status
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One pipeline run, complete: nothing else is read to execute it.
+
+    Attributes:
+        run_id: `[a-z][-a-z0-9]{0,127}`; submitting it twice is the same run.
+        spec: the compiled KFP PipelineSpec (schemaVersion 2.1.0) as JSON values.
+        parameters: values of the spec's root input parameters.
+        output_dir: where the run's artifacts go (a directory, or gs://bucket/prefix).
+        labels: `[a-z0-9_-]{1,63}` keys and values; at least `installation` and `run`.
+    """
+
+    run_id: str
+    spec: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    output_dir: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StepState:
+    """The live state of one step (the task's name in the spec, `loop/2/train` inside a loop)."""
+
+    step_id: str
+    status: Status
+    attempt: int = 1
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+    log_tail: str = ""
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What the engine knows of a run; `status` as in the HTTP API, `error` the reason of a failure."""
+
+    status: Status
+    error: str | None = None
+    steps: tuple[StepState, ...] = ()
+    artifacts: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+class PipelineEngine(Protocol):
+    """Executes compiled specs: here, or on Vertex AI."""
+
+    #: whether runs need this process to live on (local), or go on without it (remote).
+    local: bool
+
+    def submit(self, submission: Submission) -> None:
+        """Hand a run over, durably; a second time with the same labels is a success.
+
+        Raises:
+            Rejected: the spec has something that the engine does not know (with its path), or a parameter is wrong.
+            Conflict: the id exists with other labels.
+            TryLater: not reachable, quota, disk full.
+        """
+        ...
+
+    def state(self, run_id: str) -> EngineState:
+        """Return the live state. Raises NotFound, TryLater."""
+        ...
+
+    def cancel(self, run_id: str) -> None:
+        """Ask for cancellation; the state tells when it is done; cancelling an ended run changes nothing."""
+        ...
+
+    def start(self) -> None:
+        """Begin executing submitted runs in this process (a remote engine does nothing)."""
+        ...
+
+    def close(self, *, grace_s: float = 5.0) -> None:
+        """Stop executing here: steps are ended, claims released; another process (or the next start) resumes."""
+        ...
+
+    def verify(self) -> None:
+        """Make a real call. Raises TryLater or Rejected with the mend."""
+        ...

@@ -1,0 +1,10 @@
+"""The step types: template word → module; adding one is a module here and its line in this table."""
+
+STEPS: dict[str, str] = {
+    "data_collection": "worker.steps.types.collect",
+    "data_preprocessing": "worker.steps.types.preprocess",
+    "training": "worker.steps.types.train",
+    "evaluation": "worker.steps.types.evaluate",
+    "registration": "worker.steps.types.register",
+    "deployment": "worker.steps.types.deploy",
+}
