@@ -1,1 +1,1 @@
-"""handlers"""
+"""Handlers."""

@@ -13,7 +13,15 @@ from worker.metric import lower_is_better
 
 BEE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
-_UNIT_US = {"us": 1, "ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
+_UNIT_US = {
+    "us": 1,
+    "ms": 10**3,
+    "s": 10**6,
+    "m": 60 * 10**6,
+    "h": 3600 * 10**6,
+    "d": 86400 * 10**6,
+    "w": 604800 * 10**6,
+}
 
 
 def parse_duration(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""commands"""
+"""Commands."""

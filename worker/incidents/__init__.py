@@ -1,1 +1,1 @@
-"""incidents"""
+"""Incidents."""

@@ -1,1 +1,1 @@
-"""publish"""
+"""Publish."""

@@ -46,13 +46,13 @@ class StepType:
     """A step type: one module under `worker/steps/types` declares one as `STEP`.
 
     Attributes:
-        type: the name that templates use.
+        name: the word that templates use as `type`.
         config: the pydantic model of the step's `config`.
         inputs, outputs: artifact name -> kind; an input is wired to the newest earlier step that gives its name.
         body: does the work; raising fails the step (Rejected: with its reason, not to be retried).
     """
 
-    type: str
+    name: str
     config: type[Value]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]

@@ -1,1 +1,1 @@
-"""metrics"""
+"""Metrics."""
