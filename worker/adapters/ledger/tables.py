@@ -1,0 +1,252 @@
+"""The ledger's tables. Times are whole microseconds since 1970 UTC; JSON is text with sorted keys.
+
+Binding to all rows: nothing here is a cache of another table, except `runs.status` of `engine_jobs` through *watch*.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+ACTIVE = "status IN ('pending', 'queued', 'running')"
+
+installation = Table("installation", metadata, Column("id", String(40), primary_key=True))
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+bee_state = Table(
+    "bee_state",
+    metadata,
+    Column("bee", String(63), primary_key=True),
+    Column("sequence", BigInteger, nullable=False, server_default=text("0")),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("bee", String(63), primary_key=True),
+    Column("version", String(128), primary_key=True),
+    Column("evaluated_at", BigInteger, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("bee", String(63), nullable=False),
+    Column("model_version", String(128), nullable=False),
+    Column("evaluated_at", BigInteger, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("run_id", String(128)),
+    Column("incident_id", String(64)),
+    Column("policy_version", String(64), nullable=False),
+    Column("evaluation", Text, nullable=False),
+    Index("uq_decisions_event", "source", "event_id", unique=True),
+    Index("ix_decisions_bee", "bee", "seq"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("bee", String(63), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("version", String(128), nullable=False),
+    Column("story", Text, nullable=False),
+    Index(
+        "uq_incidents_open",
+        "bee",
+        unique=True,
+        sqlite_where=text("state NOT IN ('closed')"),
+        postgresql_where=text("state NOT IN ('closed')"),
+    ),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("template", String(63), nullable=False),
+    Column("bee", String(63), nullable=False),
+    Column("incident_id", String(64)),
+    Column("attempt", Integer, nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("as_of", BigInteger, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("frozen", Text),
+    Column("status", String(16), nullable=False),
+    Column("error", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("transition", Integer, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("verdict", String(16)),
+    Column("outcome", Text),
+    Column("loop", Boolean, nullable=False),
+    Column("lease_owner", String(128)),
+    Column("lease_until", BigInteger, nullable=False, server_default=text("0")),
+    Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),
+    Index(
+        "uq_runs_active_loop",
+        "bee",
+        unique=True,
+        sqlite_where=text("loop AND NOT settled"),
+        postgresql_where=text("loop AND NOT settled"),
+    ),
+    Index("ix_runs_bee", "bee", "created_at"),
+    Index("ix_runs_unsettled", "settled", "status"),
+)
+
+run_steps = Table(
+    "run_steps",
+    metadata,
+    Column("run_id", String(128), primary_key=True),
+    Column("step_id", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("error", Text),
+    Column("log_tail", Text, nullable=False),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("bee", String(63), primary_key=True),
+    Column("version", String(128), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("run_id", String(128)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("gate_passed", Boolean, nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("lineage", Text, nullable=False),
+    Column("forced", Text),
+    Index("uq_model_versions_run", "run_id", unique=True),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("bee", String(63), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("version", String(128), nullable=False),
+    Column("previous", String(128)),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run_id", String(128)),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("bee", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("type", String(64), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("published_at", BigInteger),
+    Index(
+        "ix_outbox_unpublished",
+        "bee",
+        "sequence",
+        sqlite_where=text("published_at IS NULL"),
+        postgresql_where=text("published_at IS NULL"),
+    ),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(160), primary_key=True),
+    Column("owner", String(128)),
+    Column("until", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("template", String(63), primary_key=True),
+    Column("due", BigInteger, primary_key=True),
+    Column("run_id", String(128)),
+)
+
+engine_jobs = Table(
+    "engine_jobs",
+    metadata,
+    Column("run_id", String(128), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("output_dir", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("error", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("lease_owner", String(128)),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("lease_epoch", BigInteger, nullable=False),
+    Index("ix_engine_jobs_status", "status", "position"),
+)
+
+engine_tasks = Table(
+    "engine_tasks",
+    metadata,
+    Column("run_id", String(128), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("pid", BigInteger),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("exit_code", Integer),
+    Column("error", Text),
+    Column("log_tail", Text, nullable=False),
+    Column("outputs", Text, nullable=False),
+)
