@@ -1,0 +1,70 @@
+"""Score challenger and champion on the same unseen rows, and write the numbers that the gate judges."""
+
+from pydantic import Field
+
+from worker.bee import Value
+from worker.models.port import Artifact
+from worker.steps import outcome
+from worker.steps.files import describe, sha256_of, uri_of, write_json
+from worker.steps.frozen import bee_of, champion_of, seed_of
+from worker.steps.kinds import DATASET, METRICS, MODEL
+from worker.steps.step import StepContext, StepType
+
+STAGE = "evaluate"
+
+
+class EvaluateConfig(Value):
+    """How often to resample; the bee's own (`gate.resamples`) unless said otherwise."""
+
+    resamples: int | None = Field(default=None, ge=100, le=100_000)
+
+
+def evaluate(context: StepContext) -> None:
+    """Write the evaluation; without a champion the opponent is the best constant prediction."""
+    from worker.steps.comparison import Opponent, compare
+    from worker.steps.tables import read_rows
+
+    bee, champion, path = bee_of(context), champion_of(context.run), context.inputs["model"]
+    sha256 = sha256_of(path)
+    challenger = context.ports.models.load(path, sha256)
+    opponent = None
+    if champion is not None:
+        stored = context.ports.artifacts.fetch(champion.artifact)
+        model = context.ports.models.load(stored, champion.artifact.sha256)
+        opponent = Opponent(model, champion.trained_until)
+    resamples = context.config.resamples or bee.gate.resamples
+    rows = read_rows(context.inputs["holdout"])
+    evaluation = compare(challenger, opponent, rows, bee, resamples=resamples, seed=seed_of(context.run))
+    evaluation["challenger"] |= {"uri": uri_of(path), "sha256": sha256}
+    if champion is not None:
+        evaluation["champion"] |= {"version": champion.version, **_where(champion.artifact)}
+    write_json(context.outputs["evaluation"], evaluation)
+    describe(context.outputs["evaluation"], {"metrics": evaluation["challenger"]["metrics"]})
+    _record(context, evaluation)
+
+
+def _where(artifact: Artifact) -> dict[str, str]:
+    return {"uri": artifact.uri, "sha256": artifact.sha256}
+
+
+def _record(context: StepContext, evaluation: outcome.Json) -> None:
+    path = context.outputs["evaluation"]
+    outcome.record(
+        context,
+        STAGE,
+        challenger=evaluation["challenger"],
+        champion=evaluation["champion"],
+        gate=evaluation["gate"],
+        metrics=evaluation["challenger"]["metrics"],
+        lineage=evaluation["lineage"],
+        artifacts=[outcome.artifact("evaluation", METRICS, path, {})],
+    )
+
+
+STEP = StepType(
+    name="evaluation",
+    config=EvaluateConfig,
+    inputs={"model": MODEL, "holdout": DATASET},
+    outputs={"evaluation": METRICS},
+    body=evaluate,
+)
