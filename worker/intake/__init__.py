@@ -1,1 +1,1 @@
-"""Intake."""
+"""Messages in: envelope, once per (source, id), and a verdict for each."""

@@ -61,3 +61,41 @@ class Subscription(Protocol):
     def close(self) -> None:
         """Release connections."""
         ...
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was turned away, whole, with the reason."""
+
+    id: str
+    source: str
+    event_id: str
+    reason: str
+    received_at: datetime
+    deliveries: int
+    attributes: Mapping[str, str]
+    body: bytes
+
+
+class Inbox(Protocol):
+    """The ledger's record of what came in, inside one transaction."""
+
+    def arrived(self, source: str, event_id: str, type_: str, now: datetime) -> bool:
+        """Record an event; False if it was recorded before (its deliveries are counted)."""
+        ...
+
+    def conclude(self, source: str, event_id: str, verdict: str, reason: str | None) -> None:
+        """Record the verdict."""
+        ...
+
+    def deliveries(self, source: str, event_id: str) -> int:
+        """Return how often the event came."""
+        ...
+
+    def add_dead_letter(self, letter: DeadLetter) -> None:
+        """Keep a message that was turned away; the same again counts a delivery."""
+        ...
+
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """Return what was turned away, oldest first."""
+        ...

@@ -42,3 +42,45 @@ class Topic(Protocol):
     def close(self) -> None:
         """Flush and release connections."""
         ...
+
+
+class Outbox(Protocol):
+    """Events that leave with the transaction that caused them."""
+
+    def add(
+        self, bee: str, type_: str, subject_id: str, transition: int, time: datetime, data: Mapping[str, Any]
+    ) -> None:
+        """Append an event with the bee's next sequence; one that is there already (same id) is not added again."""
+        ...
+
+    def list(self, *, bee: str | None = None) -> Sequence[tuple[Outgoing, bool]]:
+        """Return events in order with whether each was published."""
+        ...
+
+    def waiting(self) -> int:
+        """Return how many have not been published."""
+        ...
+
+    def bees_waiting(self, limit: int) -> Sequence[str]:
+        """Return bees that have unpublished events."""
+        ...
+
+    def unpublished(self, bee: str, limit: int) -> Sequence[Outgoing]:
+        """Return a bee's unpublished events in the order of their sequence."""
+        ...
+
+    def mark(self, bee: str, event_ids: Sequence[str], now: datetime) -> None:
+        """Record that the bus confirmed these."""
+        ...
+
+    def claim(self, bee: str, owner: str, *, lease_s: float) -> int | None:
+        """Lease a bee's outbox and return the epoch; None if another process holds it."""
+        ...
+
+    def holds(self, bee: str, epoch: int) -> None:
+        """Check, with the lease's row locked, that the epoch is the newest. Raises LeaseLost."""
+        ...
+
+    def release(self, bee: str, epoch: int) -> None:
+        """Give the lease back."""
+        ...

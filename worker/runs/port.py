@@ -1,11 +1,12 @@
 """What a run needs of a pipeline engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from worker.engine.state import Status
+from worker.runs.lifecycle import Run
 
 
 @dataclass(frozen=True)
@@ -84,4 +85,60 @@ class PipelineEngine(Protocol):
 
     def verify(self) -> None:
         """Make a real call. Raises TryLater or Rejected with the mend."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claim on a run by one process; writes under it count only while the epoch is the newest."""
+
+    run_id: str
+    epoch: int
+
+
+class RunLedger(Protocol):
+    """The ledger's record of runs, inside one transaction."""
+
+    def add(self, run: Run) -> None:
+        """Store a new run. Raises Conflict if the id exists, or the bee has a loop run in flight."""
+        ...
+
+    def get(self, run_id: str) -> Run | None:
+        """Return one run."""
+        ...
+
+    def list(self, *, bee: str | None = None, template: str | None = None) -> Sequence[Run]:
+        """Return runs, newest first."""
+        ...
+
+    def in_flight(self, bee: str) -> Run | None:
+        """Return the bee's loop run that has not been settled."""
+        ...
+
+    def save(self, run: Run) -> None:
+        """Replace a run."""
+        ...
+
+    def unsettled(self) -> int:
+        """Return how many runs have not been settled."""
+        ...
+
+    def claim(self, owner: str, *, limit: int, lease_s: float) -> Sequence[Lease]:
+        """Lease runs that have not been settled and that nobody holds, by the database's clock."""
+        ...
+
+    def hold(self, lease: Lease) -> Run:
+        """Return the run under a lease, its row locked. Raises LeaseLost."""
+        ...
+
+    def release(self, lease: Lease, *, again_after_s: float) -> None:
+        """Give a lease back; nobody claims the run again before that many seconds."""
+        ...
+
+    def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
+        """Replace the run's step states."""
+        ...
+
+    def steps(self, run_id: str) -> Sequence[StepState]:
+        """Return the run's step states in order."""
         ...

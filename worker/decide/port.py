@@ -1,0 +1,49 @@
+"""What deciding asks of the ledger, inside one transaction."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One decision as the journal keeps it and as `colony decisions --json` prints it."""
+
+    source: str
+    event_id: str
+    bee: str
+    model_version: str
+    evaluated_at: datetime
+    decided_at: datetime
+    action: str
+    reason: str
+    rules: Sequence[Mapping[str, Any]]
+    run_id: str | None
+    incident_id: str | None
+    policy_version: str
+    evaluation: Mapping[str, Any]
+
+
+class DecisionLedger(Protocol):
+    """The journal, and the watermarks that order goes by."""
+
+    def add(self, decision: Recorded) -> None:
+        """Append one decision."""
+        ...
+
+    def get(self, source: str, event_id: str) -> Recorded | None:
+        """Return the decision about an event."""
+        ...
+
+    def list(self, *, bee: str | None = None, limit: int | None = None) -> Iterator[Recorded]:
+        """Yield decisions in the order they were made (the last `limit` of them)."""
+        ...
+
+    def watermark(self, bee: str, version: str) -> datetime | None:
+        """Return the event time of the newest evaluation judged."""
+        ...
+
+    def move_watermark(self, bee: str, version: str, to: datetime) -> None:
+        """Record that an evaluation of that time was judged; it never goes back."""
+        ...

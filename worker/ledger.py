@@ -1,0 +1,50 @@
+"""The ledger as its users see it: one transaction with a part for each stage; the parts' ports belong to the stages."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from worker.decide.port import DecisionLedger
+from worker.incidents.port import IncidentLedger
+from worker.intake.port import Inbox
+from worker.models.port import ModelLedger
+from worker.publish.port import Outbox
+from worker.runs.port import RunLedger
+
+
+class Transaction(Protocol):
+    """All that one transaction can read and change; it commits when its context ends well."""
+
+    inbox: Inbox
+    decisions: DecisionLedger
+    incidents: IncidentLedger
+    runs: RunLedger
+    models: ModelLedger
+    outbox: Outbox
+
+    def lock(self, bees: Sequence[str]) -> None:
+        """Take the bees' locks, in the order of their names, until the transaction ends."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Isolate what follows: an error inside undoes only that, and is raised on."""
+        ...
+
+
+class Ledger(Protocol):
+    """The truth: one SQL database."""
+
+    #: names this installation; part of run ids, so that two of them never share a run on one project.
+    installation: str
+
+    def begin(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        """Begin a transaction. Raises TryLater if the database is busy, full, read-only or away."""
+        ...
+
+    def verify(self) -> None:
+        """Make a real write. Raises TryLater."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...

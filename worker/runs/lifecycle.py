@@ -1,0 +1,92 @@
+"""A run's values and the only ways between its states, pure."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from worker.engine.state import Status
+from worker.errors import Conflict
+
+
+class Verdict(StrEnum):
+    """How a settled run ended for the bee."""
+
+    DEPLOYED = "deployed"
+    REJECTED = "rejected"
+    REGISTERED = "registered"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a pipeline.
+
+    Attributes:
+        trigger: `drift`, `manual` or `schedule`.
+        as_of: the event time that bounds the data it trains on.
+        parameters: what the caller asked for.
+        frozen: everything the steps read, fixed at launch; None before.
+        transition: counts the changes of status; part of each event's id.
+        loop: whether it may change the bee's champion (at most one such run in flight).
+    """
+
+    id: str
+    template: str
+    bee: str
+    trigger: str
+    reason: str
+    as_of: datetime
+    created_at: datetime
+    incident_id: str | None = None
+    attempt: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    frozen: Mapping[str, Any] | None = None
+    status: Status = Status.PENDING
+    error: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    transition: int = 0
+    cancel_requested: bool = False
+    settled: bool = False
+    verdict: Verdict | None = None
+    outcome: Mapping[str, Any] | None = None
+    loop: bool = True
+
+
+_NEXT = {
+    Status.PENDING: {Status.QUEUED, Status.FAILED, Status.CANCELLED},
+    Status.QUEUED: {Status.RUNNING, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
+    Status.RUNNING: {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
+}
+
+
+def run_id(template: str, bee: str, *key: str) -> str:
+    """Return `{template}-{bee}-{hash}`: the same key always names the same run (installation, incident, attempt)."""
+    digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:20]
+    return f"{template}-{bee}-{digest}"
+
+
+def moved(run: Run, status: Status, now: datetime, *, error: str | None = None) -> Run:
+    """Return the run in its next state. Raises Conflict if there is no way from here to there."""
+    if status not in _NEXT.get(run.status, set()):
+        raise Conflict(f"run {run.id} is {run.status}, it cannot become {status}")
+    return replace(
+        run,
+        status=status,
+        error=error,
+        transition=run.transition + 1,
+        started_at=now if status is Status.RUNNING else run.started_at,
+        ended_at=now if status.ended else run.ended_at,
+    )
+
+
+def concluded(run: Run, verdict: Verdict, outcome: Mapping[str, Any] | None) -> Run:
+    """Return the run settled, once. Raises Conflict if it has not ended or was settled before."""
+    if not run.status.ended or run.settled:
+        raise Conflict(f"run {run.id} is {run.status}{' and settled' if run.settled else ''}, it cannot be settled")
+    return replace(run, settled=True, verdict=verdict, outcome=outcome, transition=run.transition + 1)
