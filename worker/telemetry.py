@@ -1,0 +1,140 @@
+"""Logs and metrics: the structlog set-up, the one table of declared metrics, and the port that writes them."""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import structlog
+
+from worker.errors import Rejected
+
+
+class Kind(StrEnum):
+    """How a metric behaves: a counter only grows, a gauge is what it is now."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A declared metric: its kind, what it tells, and exactly the labels that each of its points carries."""
+
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Mapping[str, Metric] = {
+    "colony_messages_total": Metric(Kind.COUNTER, "Messages received, by verdict.", ("verdict",)),
+    "colony_decisions_total": Metric(Kind.COUNTER, "Decisions recorded, by action.", ("action",)),
+    "colony_runs_total": Metric(Kind.COUNTER, "Runs that reached a status.", ("pipeline", "status")),
+    "colony_runs_active": Metric(Kind.GAUGE, "Runs that have not ended, by status.", ("status",)),
+    "colony_models_total": Metric(Kind.COUNTER, "Model versions settled, by what became of them.", ("outcome",)),
+    "colony_events_published_total": Metric(Kind.COUNTER, "Outgoing events that the bus confirmed.", ("type",)),
+    "colony_outbox_waiting": Metric(Kind.GAUGE, "Outgoing events not yet confirmed."),
+    "colony_outbox_oldest_seconds": Metric(Kind.GAUGE, "Age in seconds of the oldest event not yet confirmed."),
+    "colony_predictions_total": Metric(Kind.COUNTER, "Predictions served.", ("bee", "version")),
+    "colony_loop_errors_total": Metric(Kind.COUNTER, "Turns of a loop that ended in an error.", ("loop",)),
+    "colony_loop_turn_seconds": Metric(Kind.GAUGE, "Seconds that a loop's last turn took.", ("loop",)),
+}
+
+
+class Metrics(Protocol):
+    """Takes points of declared metrics; every method may be called from any thread."""
+
+    def count(self, name: str, value: float = 1, **labels: str) -> None:
+        """Add to a counter. Raises ValueError if the metric, its kind or its labels are not the declared ones."""
+        ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge. Raises ValueError as `count` does."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is due, best effort: a failure is logged, and the next flush writes the newer values."""
+        ...
+
+    def render(self) -> str:
+        """Return every series of this process as Prometheus text, version 0.0.4."""
+        ...
+
+    def close(self) -> None:
+        """Write what is still owed, and release connections."""
+        ...
+
+
+def check(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
+    """Raise ValueError unless `name` is declared with this kind and exactly these labels."""
+    metric = METRICS.get(name)
+    if metric is None:
+        msg = f"metric {name!r} is not declared in worker.telemetry.METRICS"
+        raise ValueError(msg)
+    if metric.kind is not kind or set(metric.labels) != set(labels):
+        msg = f"metric {name!r} is a {metric.kind} with labels {metric.labels}, not a {kind} with {sorted(labels)}"
+        raise ValueError(msg)
+
+
+def configure(*, json: bool, level: str) -> None:
+    """Send structlog and the standard library's logging to standard error in one form.
+
+    Args:
+        json: one JSON object per line with Cloud Logging's `severity` and `message`; else readable lines.
+        level: `debug`, `info`, `warning`, `error` or `critical`.
+
+    Raises:
+        Rejected: no such level.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise Rejected(f"no level {level!r}", field="log level", mend="Use debug, info, warning, error or critical.")
+    shared = _processors(json=json)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(shared, json=json))
+    logging.basicConfig(handlers=[handler], level=number, force=True)
+
+
+def _processors(*, json: bool) -> list[structlog.typing.Processor]:
+    common: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time" if json else "timestamp"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    return [*common, structlog.processors.format_exc_info, _cloud_keys] if json else common
+
+
+def _formatter(shared: list[structlog.typing.Processor], *, json: bool) -> logging.Formatter:
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(default=str)
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+    )
+
+
+def _cloud_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Rename structlog's keys to the ones that Cloud Logging and Error Reporting read."""
+    event["severity"] = str(event.pop("level", "info")).upper()
+    event["message"] = event.pop("event", "")
+    if "exception" in event:
+        event["stack_trace"] = event.pop("exception")
+    return event
