@@ -1,0 +1,95 @@
+"""`decisions` and `watermarks`: the journal, and how far each version has been judged."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.tables import decisions, watermarks
+from worker.clock import from_us, to_us
+from worker.decide.port import Recorded
+
+
+class SqlDecisions:
+    """The journal inside one transaction."""
+
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        """Use the transaction of `connection`."""
+        self._database = database
+        self._connection = connection
+
+    def add(self, decision: Recorded) -> None:
+        """Append one decision."""
+        self._connection.execute(
+            decisions.insert().values(
+                source=decision.source,
+                event_id=decision.event_id,
+                bee=decision.bee,
+                model_version=decision.model_version,
+                evaluated_at=to_us(decision.evaluated_at),
+                decided_at=to_us(decision.decided_at),
+                action=decision.action,
+                reason=decision.reason,
+                rules=dumps(list(decision.rules)),
+                run_id=decision.run_id,
+                incident_id=decision.incident_id,
+                policy_version=decision.policy_version,
+                evaluation=dumps(dict(decision.evaluation)),
+            )
+        )
+
+    def get(self, source: str, event_id: str) -> Recorded | None:
+        """Return the decision about an event."""
+        where = sa.and_(decisions.c.source == source, decisions.c.event_id == event_id)
+        row = self._connection.execute(sa.select(decisions).where(where)).first()
+        return _recorded(row) if row else None
+
+    def list(self, *, bee: str | None = None, limit: int | None = None) -> Iterator[Recorded]:
+        """Yield decisions in the order they were made (the last `limit` of them)."""
+        query = sa.select(decisions)
+        if bee is not None:
+            query = query.where(decisions.c.bee == bee)
+        if limit is not None:
+            last = query.order_by(decisions.c.seq.desc()).limit(limit).subquery()
+            query = sa.select(last).order_by(last.c.seq)
+        else:
+            query = query.order_by(decisions.c.seq)
+        for row in self._connection.execute(query):
+            yield _recorded(row)
+
+    def watermark(self, bee: str, version: str) -> datetime | None:
+        """Return the event time of the newest evaluation judged."""
+        where = sa.and_(watermarks.c.bee == bee, watermarks.c.version == version)
+        found = self._connection.execute(sa.select(watermarks.c.evaluated_at).where(where)).scalar()
+        return None if found is None else from_us(found)
+
+    def move_watermark(self, bee: str, version: str, to: datetime) -> None:
+        """Record that an evaluation of that time was judged; it never goes back."""
+        insert = self._database.insert(watermarks).values(bee=bee, version=version, evaluated_at=to_us(to))
+        newer = insert.on_conflict_do_update(
+            index_elements=["bee", "version"],
+            set_={"evaluated_at": insert.excluded.evaluated_at},
+            where=watermarks.c.evaluated_at < insert.excluded.evaluated_at,
+        )
+        self._connection.execute(newer)
+
+
+def _recorded(row: sa.Row[tuple[object, ...]]) -> Recorded:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return Recorded(
+        source=values["source"],
+        event_id=values["event_id"],
+        bee=values["bee"],
+        model_version=values["model_version"],
+        evaluated_at=from_us(values["evaluated_at"]),
+        decided_at=from_us(values["decided_at"]),
+        action=values["action"],
+        reason=values["reason"],
+        rules=json.loads(values["rules"]),
+        run_id=values["run_id"],
+        incident_id=values["incident_id"],
+        policy_version=values["policy_version"],
+        evaluation=json.loads(values["evaluation"]),
+    )

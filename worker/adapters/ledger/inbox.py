@@ -1,0 +1,75 @@
+"""`inbox` and `dead_letters`: what came in, once per (source, id), and what was turned away."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.tables import dead_letters, inbox
+from worker.clock import from_us, to_us
+from worker.intake.port import DeadLetter
+
+
+class SqlInbox:
+    """The inbox inside one transaction."""
+
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        """Use the transaction of `connection`."""
+        self._database = database
+        self._connection = connection
+
+    def arrived(self, source: str, event_id: str, type_: str, now: datetime) -> bool:
+        """Record an event; False if it was recorded before (its deliveries are counted)."""
+        row = {"source": source, "event_id": event_id, "type": type_, "verdict": "open", "received_at": to_us(now)}
+        insert = self._database.insert(inbox).values(**row, deliveries=1).on_conflict_do_nothing()
+        if self._connection.execute(insert).rowcount:
+            return True
+        update = inbox.update().where(_is(source, event_id)).values(deliveries=inbox.c.deliveries + 1)
+        self._connection.execute(update)
+        return False
+
+    def conclude(self, source: str, event_id: str, verdict: str, reason: str | None) -> None:
+        """Record the verdict."""
+        self._connection.execute(inbox.update().where(_is(source, event_id)).values(verdict=verdict, reason=reason))
+
+    def deliveries(self, source: str, event_id: str) -> int:
+        """Return how often the event came."""
+        return self._connection.execute(sa.select(inbox.c.deliveries).where(_is(source, event_id))).scalar() or 0
+
+    def add_dead_letter(self, letter: DeadLetter) -> None:
+        """Keep a message that was turned away; the same again counts a delivery."""
+        insert = self._database.insert(dead_letters).values(
+            id=letter.id,
+            source=letter.source,
+            event_id=letter.event_id,
+            reason=letter.reason,
+            received_at=to_us(letter.received_at),
+            deliveries=letter.deliveries,
+            attributes=dumps(dict(letter.attributes)),
+            body=letter.body,
+        )
+        again = {"deliveries": dead_letters.c.deliveries + 1, "reason": letter.reason}
+        self._connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=again))
+
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """Return what was turned away, oldest first."""
+        rows = self._connection.execute(sa.select(dead_letters).order_by(dead_letters.c.received_at, dead_letters.c.id))
+        return [
+            DeadLetter(
+                id=row.id,
+                source=row.source,
+                event_id=row.event_id,
+                reason=row.reason,
+                received_at=from_us(row.received_at),
+                deliveries=row.deliveries,
+                attributes=json.loads(row.attributes),
+                body=bytes(row.body),
+            )
+            for row in rows
+        ]
+
+
+def _is(source: str, event_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(inbox.c.source == source, inbox.c.event_id == event_id)

@@ -1,0 +1,72 @@
+"""`incidents`: at most one per bee that is not closed."""
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.tables import incidents
+from worker.clock import from_us, to_us
+from worker.errors import Conflict
+from worker.incidents.machine import Incident, State
+
+
+class SqlIncidents:
+    """Incidents inside one transaction."""
+
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        """Use the transaction of `connection`."""
+        self._database = database
+        self._connection = connection
+
+    def open_for(self, bee: str) -> Incident | None:
+        """Return the bee's incident that is not closed."""
+        where = sa.and_(incidents.c.bee == bee, incidents.c.state != State.CLOSED.value)
+        row = self._connection.execute(sa.select(incidents).where(where)).first()
+        return _incident(row) if row else None
+
+    def get(self, incident_id: str) -> Incident | None:
+        """Return one incident."""
+        row = self._connection.execute(sa.select(incidents).where(incidents.c.id == incident_id)).first()
+        return _incident(row) if row else None
+
+    def list(self, bee: str | None = None) -> Sequence[Incident]:
+        """Return incidents, newest first."""
+        query = sa.select(incidents).order_by(incidents.c.opened_at.desc(), incidents.c.id)
+        if bee is not None:
+            query = query.where(incidents.c.bee == bee)
+        return [_incident(row) for row in self._connection.execute(query)]
+
+    def save(self, incident: Incident) -> None:
+        """Insert or replace. Raises Conflict if the bee has another that is not closed."""
+        row = {
+            "id": incident.id,
+            "bee": incident.bee,
+            "state": incident.state.value,
+            "attempt": incident.attempt,
+            "opened_at": to_us(incident.opened_at),
+            "changed_at": to_us(incident.changed_at),
+            "version": incident.version,
+            "story": dumps(list(incident.story)),
+        }
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(self._database.upsert(incidents, row, ["id"]))
+        except IntegrityError as error:
+            raise Conflict(f"bee {incident.bee} has another open incident") from error
+
+
+def _incident(row: sa.Row[tuple[object, ...]]) -> Incident:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return Incident(
+        id=values["id"],
+        bee=values["bee"],
+        state=State(values["state"]),
+        attempt=values["attempt"],
+        opened_at=from_us(values["opened_at"]),
+        changed_at=from_us(values["changed_at"]),
+        version=values["version"],
+        story=tuple(json.loads(values["story"])),
+    )

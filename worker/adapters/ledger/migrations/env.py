@@ -1,0 +1,1 @@
+"""Alembic's entry point; `worker.adapters.ledger.migrate` configures it, so there is nothing to do here."""

@@ -1,0 +1,138 @@
+"""`model_versions` and `deployments`: what was registered, and what replaced what in production."""
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from worker.adapters.ledger.database import dumps
+from worker.adapters.ledger.tables import deployments, model_versions
+from worker.clock import from_us, to_us
+from worker.errors import Conflict
+from worker.models.port import Artifact, Deployment, ModelVersion
+
+
+class SqlModels:
+    """Versions and deployments inside one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        """Use the transaction of `connection`."""
+        self._connection = connection
+
+    def get(self, bee: str, version: str) -> ModelVersion | None:
+        """Return one version."""
+        row = self._connection.execute(sa.select(model_versions).where(_is(bee, version))).first()
+        return _version(row) if row else None
+
+    def versions(self, bee: str | None = None) -> Sequence[ModelVersion]:
+        """Return versions, oldest first."""
+        query = sa.select(model_versions).order_by(model_versions.c.bee, model_versions.c.position)
+        if bee is not None:
+            query = query.where(model_versions.c.bee == bee)
+        return [_version(row) for row in self._connection.execute(query)]
+
+    def for_run(self, run_id: str) -> ModelVersion | None:
+        """Return the version that a run registered."""
+        row = self._connection.execute(sa.select(model_versions).where(model_versions.c.run_id == run_id)).first()
+        return _version(row) if row else None
+
+    def next_version(self, bee: str) -> str:
+        """Return the next free number as text."""
+        taken = {version.version for version in self.versions(bee)}
+        numbers = [int(version) for version in taken if version.isdecimal()]
+        return str(max(numbers, default=0) + 1)
+
+    def add(self, version: ModelVersion) -> None:
+        """Store a new version. Raises Conflict if the bee or the run has it already."""
+        count = sa.select(sa.func.count()).select_from(model_versions).where(model_versions.c.bee == version.bee)
+        row = {
+            "bee": version.bee,
+            "version": version.version,
+            "position": int(self._connection.execute(count).scalar_one()),
+            "state": version.state,
+            "uri": version.artifact.uri,
+            "sha256": version.artifact.sha256,
+            "run_id": version.run_id,
+            "created_at": to_us(version.created_at),
+            "gate_passed": version.gate_passed,
+            "metrics": dumps(dict(version.metrics)),
+            "lineage": dumps(dict(version.lineage)),
+            "forced": version.forced,
+        }
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(model_versions.insert().values(**row))
+        except IntegrityError as error:
+            raise Conflict(f"version {version.version} of {version.bee} (run {version.run_id}) exists") from error
+
+    def set_state(self, bee: str, version: str, state: str, *, forced: str | None = None) -> None:
+        """Change a version's state."""
+        values = {"state": state} | ({} if forced is None else {"forced": forced})
+        self._connection.execute(model_versions.update().where(_is(bee, version)).values(**values))
+
+    def champion(self, bee: str) -> Deployment | None:
+        """Return the newest deployment: what is in production."""
+        query = sa.select(deployments).where(deployments.c.bee == bee).order_by(deployments.c.epoch.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return _deployment(row) if row else None
+
+    def deployments(self, bee: str | None = None) -> Sequence[Deployment]:
+        """Return the changes of the champion, oldest first."""
+        query = sa.select(deployments).order_by(deployments.c.bee, deployments.c.epoch)
+        if bee is not None:
+            query = query.where(deployments.c.bee == bee)
+        return [_deployment(row) for row in self._connection.execute(query)]
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Record a change of the champion; its epoch must be the last one plus 1 (Conflict otherwise)."""
+        current = self.champion(deployment.bee)
+        if deployment.epoch != (current.epoch if current else 0) + 1:
+            raise Conflict(f"the champion of {deployment.bee} has changed in the meantime")
+        row = {
+            "bee": deployment.bee,
+            "epoch": deployment.epoch,
+            "version": deployment.version,
+            "previous": deployment.previous,
+            "at": to_us(deployment.at),
+            "reason": deployment.reason,
+            "run_id": deployment.run_id,
+        }
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(deployments.insert().values(**row))
+        except IntegrityError as error:
+            raise Conflict(f"the champion of {deployment.bee} has changed in the meantime") from error
+
+
+def _is(bee: str, version: str) -> sa.ColumnElement[bool]:
+    return sa.and_(model_versions.c.bee == bee, model_versions.c.version == version)
+
+
+def _version(row: sa.Row[tuple[object, ...]]) -> ModelVersion:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return ModelVersion(
+        bee=values["bee"],
+        version=values["version"],
+        state=values["state"],
+        artifact=Artifact(values["uri"], values["sha256"]),
+        run_id=values["run_id"],
+        created_at=from_us(values["created_at"]),
+        gate_passed=bool(values["gate_passed"]),
+        metrics=json.loads(values["metrics"]),
+        lineage=json.loads(values["lineage"]),
+        forced=values["forced"],
+    )
+
+
+def _deployment(row: sa.Row[tuple[object, ...]]) -> Deployment:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return Deployment(
+        bee=values["bee"],
+        epoch=values["epoch"],
+        version=values["version"],
+        previous=values["previous"],
+        at=from_us(values["at"]),
+        reason=values["reason"],
+        run_id=values["run_id"],
+    )

@@ -1,0 +1,177 @@
+"""`runs` and `run_steps`: every run, its leases, and the live state of its steps."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.tables import run_steps, runs
+from worker.clock import from_us, to_us
+from worker.engine.state import Status
+from worker.errors import Conflict, LeaseLost
+from worker.runs.lifecycle import Run, Verdict
+from worker.runs.port import Lease, StepState
+
+
+class SqlRuns:
+    """Runs inside one transaction."""
+
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        """Use the transaction of `connection`."""
+        self._database = database
+        self._connection = connection
+
+    def add(self, run: Run) -> None:
+        """Store a new run. Raises Conflict if the id exists, or the bee has a loop run in flight."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(runs.insert().values(**_row(run)))
+        except IntegrityError as error:
+            if self.get(run.id):
+                raise Conflict(f"run {run.id} exists already") from error
+            raise Conflict(f"bee {run.bee} has a run in flight") from error
+
+    def get(self, run_id: str) -> Run | None:
+        """Return one run."""
+        row = self._connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
+        return _run(row) if row else None
+
+    def list(self, *, bee: str | None = None, template: str | None = None) -> Sequence[Run]:
+        """Return runs, newest first."""
+        query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id)
+        if bee is not None:
+            query = query.where(runs.c.bee == bee)
+        if template is not None:
+            query = query.where(runs.c.template == template)
+        return [_run(row) for row in self._connection.execute(query)]
+
+    def in_flight(self, bee: str) -> Run | None:
+        """Return the bee's loop run that has not been settled."""
+        where = sa.and_(runs.c.bee == bee, runs.c.loop, sa.not_(runs.c.settled))
+        row = self._connection.execute(sa.select(runs).where(where)).first()
+        return _run(row) if row else None
+
+    def save(self, run: Run) -> None:
+        """Replace a run."""
+        self._connection.execute(runs.update().where(runs.c.id == run.id).values(**_row(run)))
+
+    def unsettled(self) -> int:
+        """Return how many runs have not been settled."""
+        query = sa.select(sa.func.count()).select_from(runs).where(sa.not_(runs.c.settled))
+        return int(self._connection.execute(query).scalar_one())
+
+    def claim(self, owner: str, *, limit: int, lease_s: float) -> Sequence[Lease]:
+        """Lease runs that have not been settled and that nobody holds, by the database's clock."""
+        now = self._database.now_us(self._connection)
+        free = sa.select(runs.c.id, runs.c.lease_epoch).where(sa.not_(runs.c.settled), runs.c.lease_until <= now)
+        free = free.order_by(runs.c.created_at).limit(limit)
+        if not self._database.sqlite:
+            free = free.with_for_update(skip_locked=True)
+        leases = [Lease(row.id, row.lease_epoch + 1) for row in self._connection.execute(free)]
+        until = now + int(lease_s * 1_000_000)
+        for lease in leases:
+            values = {"lease_owner": owner, "lease_until": until, "lease_epoch": lease.epoch}
+            self._connection.execute(runs.update().where(runs.c.id == lease.run_id).values(**values))
+        return leases
+
+    def hold(self, lease: Lease) -> Run:
+        """Return the run under a lease, its row locked. Raises LeaseLost."""
+        query = sa.select(runs).where(runs.c.id == lease.run_id, runs.c.lease_epoch == lease.epoch)
+        row = self._connection.execute(query if self._database.sqlite else query.with_for_update()).first()
+        if row is None:
+            raise LeaseLost(f"run {lease.run_id} was taken over")
+        return _run(row)
+
+    def release(self, lease: Lease, *, again_after_s: float) -> None:
+        """Give a lease back; nobody claims the run again before that many seconds."""
+        until = self._database.now_us(self._connection) + int(again_after_s * 1_000_000)
+        held = sa.and_(runs.c.id == lease.run_id, runs.c.lease_epoch == lease.epoch)
+        self._connection.execute(runs.update().where(held).values(lease_until=until, lease_owner=None))
+
+    def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
+        """Replace the run's step states."""
+        for position, step in enumerate(steps):
+            row = {
+                "run_id": run_id,
+                "step_id": step.step_id,
+                "position": position,
+                "status": step.status.value,
+                "attempt": step.attempt,
+                "started_at": None if step.started_at is None else to_us(step.started_at),
+                "ended_at": None if step.ended_at is None else to_us(step.ended_at),
+                "error": step.error,
+                "log_tail": step.log_tail,
+            }
+            self._connection.execute(self._database.upsert(run_steps, row, ["run_id", "step_id"]))
+
+    def steps(self, run_id: str) -> Sequence[StepState]:
+        """Return the run's step states in order."""
+        query = sa.select(run_steps).where(run_steps.c.run_id == run_id).order_by(run_steps.c.position)
+        return [
+            StepState(
+                step_id=row.step_id,
+                status=Status(row.status),
+                attempt=row.attempt,
+                started_at=None if row.started_at is None else from_us(row.started_at),
+                ended_at=None if row.ended_at is None else from_us(row.ended_at),
+                error=row.error,
+                log_tail=row.log_tail,
+            )
+            for row in self._connection.execute(query)
+        ]
+
+
+def _row(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "template": run.template,
+        "bee": run.bee,
+        "incident_id": run.incident_id,
+        "attempt": run.attempt,
+        "trigger": run.trigger,
+        "reason": run.reason,
+        "as_of": to_us(run.as_of),
+        "parameters": dumps(dict(run.parameters)),
+        "frozen": None if run.frozen is None else dumps(dict(run.frozen)),
+        "status": run.status.value,
+        "error": run.error,
+        "created_at": to_us(run.created_at),
+        "started_at": None if run.started_at is None else to_us(run.started_at),
+        "ended_at": None if run.ended_at is None else to_us(run.ended_at),
+        "transition": run.transition,
+        "cancel_requested": run.cancel_requested,
+        "settled": run.settled,
+        "verdict": None if run.verdict is None else run.verdict.value,
+        "outcome": None if run.outcome is None else dumps(dict(run.outcome)),
+        "loop": run.loop,
+    }
+
+
+def _run(row: sa.Row[tuple[object, ...]]) -> Run:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return Run(
+        id=values["id"],
+        template=values["template"],
+        bee=values["bee"],
+        incident_id=values["incident_id"],
+        attempt=values["attempt"],
+        trigger=values["trigger"],
+        reason=values["reason"],
+        as_of=from_us(values["as_of"]),
+        parameters=json.loads(values["parameters"]),
+        frozen=None if values["frozen"] is None else json.loads(values["frozen"]),
+        status=Status(values["status"]),
+        error=values["error"],
+        created_at=from_us(values["created_at"]),
+        started_at=None if values["started_at"] is None else from_us(values["started_at"]),
+        ended_at=None if values["ended_at"] is None else from_us(values["ended_at"]),
+        transition=values["transition"],
+        cancel_requested=bool(values["cancel_requested"]),
+        settled=bool(values["settled"]),
+        verdict=None if values["verdict"] is None else Verdict(values["verdict"]),
+        outcome=None if values["outcome"] is None else json.loads(values["outcome"]),
+        loop=bool(values["loop"]),
+    )

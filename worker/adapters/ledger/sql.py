@@ -1,0 +1,92 @@
+"""The ledger on SQLAlchemy Core: transactions, locks and savepoints; each table's part is in its own module."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from worker.adapters.ledger import tables
+from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.decisions import SqlDecisions
+from worker.adapters.ledger.inbox import SqlInbox
+from worker.adapters.ledger.incidents import SqlIncidents
+from worker.adapters.ledger.migrate import upgrade
+from worker.adapters.ledger.models import SqlModels
+from worker.adapters.ledger.outbox import SqlOutbox
+from worker.adapters.ledger.runs import SqlRuns
+
+
+class SqlTransaction:
+    """One open transaction."""
+
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        """Wrap a connection that is inside a transaction."""
+        self._database = database
+        self._connection = connection
+        self.inbox = SqlInbox(database, connection)
+        self.decisions = SqlDecisions(database, connection)
+        self.incidents = SqlIncidents(database, connection)
+        self.runs = SqlRuns(database, connection)
+        self.models = SqlModels(connection)
+        self.outbox = SqlOutbox(database, connection)
+
+    def lock(self, bees: Sequence[str]) -> None:
+        """Take the bees' row locks in order; SQLite's whole database is locked by the transaction already."""
+        for bee in sorted(set(bees)):
+            insert = self._database.insert(tables.bee_state).values(bee=bee).on_conflict_do_nothing()
+            self._connection.execute(insert)
+            if not self._database.sqlite:
+                select = sa.select(tables.bee_state.c.bee).where(tables.bee_state.c.bee == bee).with_for_update()
+                self._connection.execute(select)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what happens inside if it raises, and raise on."""
+        nested = self._connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            nested.rollback()
+            raise
+        nested.commit()
+
+
+class SqlLedger:
+    """The ledger of one database; opening it brings the schema up to date."""
+
+    def __init__(self, database: Database) -> None:
+        """Migrate if needed and read (or make) the installation's id. Raises TryLater."""
+        self.database = database
+        upgrade(database)
+        self.installation = self._installation()
+
+    def _installation(self) -> str:
+        table = tables.installation
+        with self.database.begin(write=False) as connection:
+            found = connection.execute(sa.select(table.c.id)).scalar()
+        if found:
+            return str(found)
+        with self.database.begin() as connection:
+            if not self.database.sqlite:
+                connection.execute(sa.text("LOCK TABLE installation IN EXCLUSIVE MODE"))
+            found = connection.execute(sa.select(table.c.id)).scalar()
+            if not found:
+                found = secrets.token_hex(8)
+                connection.execute(table.insert().values(id=found))
+        return str(found)
+
+    @contextmanager
+    def begin(self, *, write: bool = True) -> Iterator[SqlTransaction]:
+        """Begin a transaction; it commits when the context ends well. Raises TryLater."""
+        with self.database.begin(write=write) as connection:
+            yield SqlTransaction(self.database, connection)
+
+    def verify(self) -> None:
+        """Write and roll back. Raises TryLater."""
+        with self.begin() as transaction, transaction.savepoint():
+            transaction.lock(["doctor"])
+
+    def close(self) -> None:
+        """Close the pool."""
+        self.database.close()
