@@ -1,1 +1,3 @@
-"""Features."""
+"""The feature stores there are: name -> module."""
+
+BACKENDS: dict[str, str] = {"local": "worker.adapters.features.local"}

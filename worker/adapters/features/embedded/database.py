@@ -1,0 +1,167 @@
+"""The SQLite file of the embedded store: its tables, its connections, and what its errors mean."""
+
+import fcntl
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.errors import Rejected, TryLater
+
+BUSY_TIMEOUT_S = 30.0
+_SCHEMA_VERSION = 1
+
+#: `entry` is the log: clustered by feature, entity and event time, so that a point-in-time read touches what it needs.
+#: `entity.online` packs the newest value of each feature of one entity: an online read is one seek.
+#: `state` has one row: the last write sequence, the last entity code, and a number that grows with each definition.
+_SCHEMA = """
+CREATE TABLE definition (
+    name TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, version)
+) WITHOUT ROWID;
+CREATE TABLE feature (code INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE entity (
+    code INTEGER PRIMARY KEY, entity TEXT NOT NULL, id TEXT NOT NULL, online BLOB NOT NULL, UNIQUE (entity, id)
+);
+CREATE TABLE entry (
+    feature INTEGER NOT NULL, entity INTEGER NOT NULL, event_us INTEGER NOT NULL, known_us INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, value, PRIMARY KEY (feature, entity, event_us, known_us, sequence)
+) WITHOUT ROWID;
+CREATE TABLE snapshot (
+    id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, created_us INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, entity INTEGER NOT NULL, epoch INTEGER NOT NULL
+);
+CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL);
+INSERT INTO state VALUES (1, 0, 0, 0);
+PRAGMA user_version = 1;
+"""
+
+_MEANINGS = {
+    "disk is full": "there is no space left; free some",
+    "readonly": "it cannot be written; check the permissions and that the disk is not mounted read-only",
+    "unable to open": "it cannot be opened; check that the directory exists and may be written",
+    "locked": f"another process holds it for longer than {BUSY_TIMEOUT_S:.0f} s",
+    "malformed": "the file is damaged; put back a copy",
+    "not a database": "the file is damaged or is something else; put back a copy",
+    "disk I/O error": "the disk reports an error",
+}
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into TryLater with what it means and what to do."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        raise _unusable(path, error) from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its subclasses are mistakes of ours, not of the disk
+            raise
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> TryLater:
+    text = str(error)
+    meaning = next((mend for word, mend in _MEANINGS.items() if word in text), "it cannot be used now")
+    return TryLater(f"the feature store {path}: {meaning} ({text})")
+
+
+class Database:
+    """Connections to one file, lent to one thread at a time and kept for the next.
+
+    A commit is on the disk when it returns (WAL with synchronous=FULL), writers queue for each other, and readers see
+    the state at which their transaction began.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the file with its tables unless it is there. Raises TryLater."""
+        self._path = path
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._owner = os.getpid()
+        self._closed = False
+        with faults(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._create()
+
+    def _create(self) -> None:
+        """Set up under a file lock: SQLite does not wait when two processes change the journal mode at once."""
+        with self._path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            connection = self._open()
+            try:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version > _SCHEMA_VERSION:
+                    mend = "update this installation"
+                    raise Rejected(f"the feature store {self._path} was made by a newer version", mend=mend)
+                if version == 0:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+            finally:
+                connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -32768")
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in a transaction that sees one state of the store throughout."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in a transaction of its own; it is durable after the block, or undone by any error."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with faults(self._path), self._lent() as connection:
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        if self._owner != os.getpid():
+            # A connection that came through a fork must not be used, nor closed: its locks belong to the parent.
+            self._idle, self._owner = deque(), os.getpid()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open()
+        try:
+            yield connection
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        except BaseException:
+            self._take_back(connection)
+            raise
+        self._take_back(connection)
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the idle connections now, and those that are lent when they come back."""
+        self._closed = True
+        while self._owner == os.getpid() and self._idle:
+            self._idle.pop().close()
