@@ -1,1 +1,1 @@
-"""The PipelineSpec's semantics, pure: graph, conditions, placeholders, task states (ENGINE: the local adapter runs it)."""
+"""The PipelineSpec's semantics, pure: graph, conditions, placeholders, task states; the local adapter runs it."""

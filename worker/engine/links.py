@@ -1,0 +1,177 @@
+"""Checks of what flows between the tasks of one DAG: every source exists, and is of the kind its taker declares."""
+
+from worker.engine import placeholder
+from worker.engine.spec import ArtifactSource, Component, Dag, ParameterSource, PipelineSpec, Task
+from worker.engine.values import ParameterType, cast
+from worker.errors import Rejected
+
+#: Inputs that the compiler adds to pass a value into a group; a component need not declare them, nor type them well.
+CHANNEL = "pipelinechannel--"
+
+
+class Links:
+    """The wiring of one DAG: its tasks' inputs, and its own outputs."""
+
+    def __init__(self, spec: PipelineSpec, outer: Component, dag: Dag, path: str) -> None:
+        self.spec, self.outer, self.dag, self.path = spec, outer, dag, path
+
+    def check(self) -> None:
+        """Raise Rejected for the first thing that does not fit."""
+        for key, task in self.dag.tasks.items():
+            at = f"{self.path}.tasks.{key}"
+            for number, name in enumerate(task.dependent_tasks):
+                self._task(name, f"{at}.dependentTasks.{number}")
+            for name, source in task.inputs.parameters.items():
+                self._check_parameter(task, name, source, f"{at}.inputs.parameters.{name}")
+            for name, given in task.inputs.artifacts.items():
+                self._check_artifact(task, name, given, f"{at}.inputs.artifacts.{name}")
+            self._check_complete(task, f"{at}.inputs")
+            if task.parameter_iterator:
+                self._check_collected(task, at)
+        self._check_outputs()
+
+    def needs(self, key: str) -> tuple[str, ...]:
+        """Return the keys of the tasks that one waits for, in the spec's order."""
+        task = self.dag.tasks[key]
+        producers = {
+            *task.dependent_tasks,
+            *(
+                s.task_output_parameter.producer_task
+                for s in task.inputs.parameters.values()
+                if s.task_output_parameter
+            ),
+            *(s.task_output_artifact.producer_task for s in task.inputs.artifacts.values() if s.task_output_artifact),
+        }
+        return tuple(name for name in self.dag.tasks if name in producers)
+
+    def _component(self, task: Task) -> Component:
+        return self.spec.components[task.component_ref.name]
+
+    def _task(self, key: str, field: str) -> Task:
+        if key not in self.dag.tasks:
+            raise Rejected(f"there is no task {key!r} in this DAG", field=field)
+        return self.dag.tasks[key]
+
+    def _check_parameter(self, task: Task, name: str, source: ParameterSource, field: str) -> None:
+        declared = self._component(task).input_definitions.parameters.get(name)
+        if declared is None and not name.startswith(CHANNEL):
+            raise Rejected(f"the component has no input parameter {name!r}", field=field)
+        given = self._parameter_type(task, source, declared.parameter_type if declared else None, field)
+        loose = name.startswith(CHANNEL) or source.parameter_expression_selector or given is None
+        if declared is None or loose or str(source.component_input_parameter).startswith(CHANNEL):
+            return
+        if given != declared.parameter_type and (given, declared.parameter_type) != ("NUMBER_INTEGER", "NUMBER_DOUBLE"):
+            raise Rejected(f"is given a {given}, but takes a {declared.parameter_type}", field=field)
+
+    def _parameter_type(
+        self, task: Task, source: ParameterSource, declared: ParameterType | None, field: str
+    ) -> ParameterType | None:
+        if source.component_input_parameter is not None:
+            outer = self.outer.input_definitions.parameters.get(source.component_input_parameter)
+            if outer is None:
+                raise Rejected(f"the DAG has no input parameter {source.component_input_parameter!r}", field=field)
+            return outer.parameter_type
+        if source.task_output_parameter:
+            of = source.task_output_parameter
+            outputs = self._component(self._task(of.producer_task, field)).output_definitions.parameters
+            if of.output_parameter_key not in outputs:
+                raise Rejected(f"{of.producer_task!r} gives no parameter {of.output_parameter_key!r}", field=field)
+            return outputs[of.output_parameter_key].parameter_type
+        if source.runtime_value:
+            self._check_constant(task, source.runtime_value.constant, declared, field)
+        return None
+
+    def _check_constant(self, task: Task, value: object, declared: ParameterType | None, field: str) -> None:
+        if isinstance(value, str):
+            for form, name in placeholder.find(value, field):
+                if form != "input_parameter" or name not in task.inputs.parameters:
+                    raise Rejected(f"refers to {name!r}, which is no input parameter of the task", field=field)
+            if "{{$" in value and declared == "STRING":
+                return
+        if "{{$" in str(value):
+            raise Rejected("the local engine knows a placeholder in a constant only inside a STRING", field=field)
+        if declared is not None:
+            cast(value, declared, field)
+
+    def _check_artifact(self, task: Task, name: str, source: ArtifactSource, field: str) -> None:
+        declared = self._component(task).input_definitions.artifacts.get(name)
+        if declared is None:
+            raise Rejected(f"the component has no input artifact {name!r}", field=field)
+        if source.component_input_artifact is not None:
+            outer = self.outer.input_definitions.artifacts.get(source.component_input_artifact)
+            if outer is None:
+                raise Rejected(f"the DAG has no input artifact {source.component_input_artifact!r}", field=field)
+            many = outer.is_artifact_list
+        else:
+            of = source.task_output_artifact
+            many = self._gives_many(of.producer_task, of.output_artifact_key, field) if of else False
+        if many != declared.is_artifact_list:
+            raise Rejected("one side is a list of artifacts, the other is not", field=field)
+
+    def _gives_many(self, task: str, key: str, field: str) -> bool:
+        outputs = self._component(self._task(task, field)).output_definitions.artifacts
+        if key not in outputs:
+            raise Rejected(f"{task!r} gives no artifact {key!r}", field=field)
+        return outputs[key].is_artifact_list
+
+    def _check_complete(self, task: Task, field: str) -> None:
+        inputs = self._component(task).input_definitions
+        item = task.parameter_iterator.item_input if task.parameter_iterator else None
+        for name, parameter in inputs.parameters.items():
+            optional = parameter.is_optional or parameter.has_default or name == item
+            if not optional and name not in task.inputs.parameters:
+                raise Rejected("the component needs this input", field=f"{field}.parameters.{name}")
+        for name, artifact in inputs.artifacts.items():
+            if not artifact.is_optional and name not in task.inputs.artifacts:
+                raise Rejected("the component needs this input", field=f"{field}.artifacts.{name}")
+
+    def _check_collected(self, task: Task, field: str) -> None:
+        component = self._component(task)
+        if component.dag is None:
+            raise Rejected("the local engine knows loops over DAGs only", field=f"{field}.componentRef")
+        for name, parameter in component.output_definitions.parameters.items():
+            if parameter.parameter_type != "LIST":
+                raise Rejected(f"a loop gives lists, but its output {name!r} is declared otherwise", field=field)
+        for name, artifact in component.output_definitions.artifacts.items():
+            if not artifact.is_artifact_list or self._nested(component.dag, name):
+                raise Rejected(f"a loop gives flat lists of artifacts, but {name!r} is something else", field=field)
+
+    def _nested(self, dag: Dag, output: str) -> bool:
+        """Whether a DAG's output artifact is a list already in each iteration."""
+        selected = dag.outputs.artifacts.get(output)
+        inner = dag.tasks.get(selected.artifact_selectors[0].producer_subtask) if selected else None
+        if selected is None or inner is None or inner.component_ref.name not in self.spec.components:
+            return False
+        given = self._component(inner).output_definitions.artifacts.get(
+            selected.artifact_selectors[0].output_artifact_key
+        )
+        return given is not None and given.is_artifact_list
+
+    def _check_outputs(self) -> None:
+        at, declared = f"{self.path}.outputs", self.outer.output_definitions
+        missing = {*declared.parameters, *declared.artifacts} - {
+            *self.dag.outputs.parameters,
+            *self.dag.outputs.artifacts,
+        }
+        if missing:
+            raise Rejected(f"declared outputs that nothing gives: {', '.join(sorted(missing))}", field=at)
+        for name, parameter in self.dag.outputs.parameters.items():
+            field = f"{at}.parameters.{name}"
+            of = parameter.value_from_parameter
+            if name not in declared.parameters:
+                raise Rejected("the component declares no such output", field=field)
+            self._check_producer(of.producer_subtask, field)
+            producer = self._component(self.dag.tasks[of.producer_subtask])
+            if of.output_parameter_key not in producer.output_definitions.parameters:
+                raise Rejected(f"{of.producer_subtask!r} gives no {of.output_parameter_key!r}", field=field)
+        for name, artifact in self.dag.outputs.artifacts.items():
+            field = f"{at}.artifacts.{name}"
+            one = artifact.artifact_selectors[0]
+            if name not in declared.artifacts:
+                raise Rejected("the component declares no such output", field=field)
+            self._check_producer(one.producer_subtask, field)
+            self._gives_many(one.producer_subtask, one.output_artifact_key, field)
+
+    def _check_producer(self, key: str, field: str) -> None:
+        if self._task(key, field).trigger_policy.condition is not None:
+            raise Rejected("the local engine does not know an output of a conditional task", field=field)
