@@ -1,1 +1,14 @@
-"""Events."""
+"""Events the worker takes: type → handler. Adding one is a module here and its line in this table."""
+
+from collections.abc import Mapping
+
+from handlers.events.context import EventContext
+from handlers.events.model_evaluated import ModelEvaluated
+from worker.intake.receive import EventHandler
+
+EVENTS = {"model.evaluated": ModelEvaluated}
+
+
+def event_handlers(context: EventContext) -> Mapping[str, EventHandler]:
+    """Return the handlers, each with what it needs."""
+    return {type_: handler(context) for type_, handler in EVENTS.items()}

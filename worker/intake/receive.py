@@ -1,0 +1,135 @@
+"""One batch of messages, one transaction: each once per (source, id), each with a verdict of its own."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from worker.clock import Clock
+from worker.errors import ColonyError, Rejected, TryLater
+from worker.intake.envelope import Event, open_envelope
+from worker.intake.port import DeadLetter, Message
+from worker.ledger import Ledger, Transaction
+
+
+class Verdict(StrEnum):
+    """What becomes of a message."""
+
+    ACK = "ack"
+    RETRY = "retry"
+    DEAD_LETTER = "deadLetter"
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message's verdict; `result` is what the handler concluded (for an evaluation: the decision, as printed)."""
+
+    message: Message
+    verdict: Verdict
+    reason: str = ""
+    result: Mapping[str, Any] | None = None
+
+
+class EventHandler(Protocol):
+    """Reacts to one type of event."""
+
+    def parse(self, event: Event) -> Any:
+        """Return the event's data, checked. Raises Rejected with the field and the mend."""
+        ...
+
+    def bee(self, parsed: Any) -> str:
+        """Return the bee whose lock handling it needs."""
+        ...
+
+    def apply(self, event: Event, parsed: Any, transaction: Transaction, now: datetime) -> Mapping[str, Any]:
+        """Do what the event asks for, inside the transaction, and return what was concluded."""
+        ...
+
+    def repeated(self, event: Event, parsed: Any, transaction: Transaction) -> Mapping[str, Any]:
+        """Return what to say of an event that was handled before; change nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Opened:
+    message: Message
+    event: Event | None = None
+    handler: EventHandler | None = None
+    parsed: Any = None
+    error: Rejected | None = None
+
+
+def receive(
+    messages: Sequence[Message], ledger: Ledger, handlers: Mapping[str, EventHandler], clock: Clock
+) -> list[Received]:
+    """Handle a batch and commit; only after this returned may anything be acknowledged.
+
+    Raises:
+        TryLater: the ledger is not available; nothing was changed and every message is to be given back.
+    """
+    opened = [_open(message, handlers) for message in messages]
+    now = clock()
+    with ledger.begin() as transaction:
+        transaction.lock([item.handler.bee(item.parsed) for item in opened if item.handler])
+        return [_handle(item, transaction, now) for item in opened]
+
+
+def dead_letter(message: Message, reason: str, now: datetime, event: Event | None = None) -> DeadLetter:
+    """Return the record of a message that is turned away; the same message always has the same id."""
+    attributes = "\n".join(f"{key}={value}" for key, value in sorted(message.attributes.items()))
+    identity = hashlib.sha256(attributes.encode() + b"\0" + message.body).hexdigest()
+    return DeadLetter(
+        id=identity,
+        source=event.source if event else "",
+        event_id=event.id if event else message.message_id,
+        reason=reason,
+        received_at=now,
+        deliveries=1,
+        attributes=message.attributes,
+        body=message.body,
+    )
+
+
+def _open(message: Message, handlers: Mapping[str, EventHandler]) -> _Opened:
+    event = None
+    try:
+        event = open_envelope(message)
+        handler = _handler(event, handlers)
+        return _Opened(message, event, handler, handler.parse(event))
+    except Rejected as error:
+        return _Opened(message, event, error=error)
+
+
+def _handler(event: Event, handlers: Mapping[str, EventHandler]) -> EventHandler:
+    if event.type not in handlers:
+        mend = f"send one of: {', '.join(sorted(handlers))}; or filter the subscription"
+        raise Rejected(f"nothing here handles the type {event.type!r}", field="type", mend=mend)
+    return handlers[event.type]
+
+
+def _handle(item: _Opened, transaction: Transaction, now: datetime) -> Received:
+    if item.error is not None or item.event is None or item.handler is None:
+        reason = str(item.error)
+        transaction.inbox.add_dead_letter(dead_letter(item.message, reason, now, item.event))
+        return Received(item.message, Verdict.DEAD_LETTER, reason)
+    try:
+        with transaction.savepoint():
+            return _apply(item.message, item.event, item.handler, item.parsed, transaction, now)
+    except TryLater:
+        raise
+    except ColonyError as error:
+        return Received(item.message, Verdict.RETRY, str(error))
+    except Exception as error:  # noqa: BLE001 - one poison message must not stop the others; it is retried, then kept
+        return Received(item.message, Verdict.RETRY, f"{type(error).__name__}: {error}")
+
+
+def _apply(
+    message: Message, event: Event, handler: EventHandler, parsed: Any, transaction: Transaction, now: datetime
+) -> Received:
+    if not transaction.inbox.arrived(event.source, event.id, event.type, now):
+        return Received(message, Verdict.ACK, "duplicate", handler.repeated(event, parsed, transaction))
+    result = handler.apply(event, parsed, transaction, now)
+    transaction.inbox.conclude(event.source, event.id, Verdict.ACK, None)
+    return Received(message, Verdict.ACK, "", result)

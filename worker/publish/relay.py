@@ -1,0 +1,55 @@
+"""Relay the outbox: one bee at a time under a lease, what is unpublished, in the order of its sequence."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from worker.clock import Clock
+from worker.errors import LeaseLost
+from worker.ledger import Ledger
+from worker.publish.port import Topic
+
+log = structlog.get_logger()
+
+LEASE_S = 60.0
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Publishes from the ledger; any number of processes may do so beside each other."""
+
+    ledger: Ledger
+    topic: Topic
+    clock: Clock
+    owner: str
+
+    def turn(self) -> int:
+        """Publish what waits and return how many events the bus confirmed. Raises TryLater."""
+        with self.ledger.begin(write=False) as transaction:
+            bees = transaction.outbox.bees_waiting(100)
+        return sum(self._relay(bee) for bee in bees)
+
+    def _relay(self, bee: str) -> int:
+        with self.ledger.begin() as transaction:
+            epoch = transaction.outbox.claim(bee, self.owner, lease_s=LEASE_S)
+        if epoch is None:
+            return 0
+        try:
+            return self._publish(bee, epoch)
+        except LeaseLost as error:
+            log.info("lease lost", bee=bee, reason=str(error))
+            return 0
+        finally:
+            with self.ledger.begin() as transaction:
+                transaction.outbox.release(bee, epoch)
+
+    def _publish(self, bee: str, epoch: int) -> int:
+        with self.ledger.begin(write=False) as transaction:
+            events = transaction.outbox.unpublished(bee, BATCH)
+        confirmed = self.topic.publish(events) if events else ()
+        if confirmed:
+            with self.ledger.begin() as transaction:
+                transaction.outbox.holds(bee, epoch)
+                transaction.outbox.mark(bee, confirmed, self.clock())
+        return len(confirmed)

@@ -1,0 +1,202 @@
+"""Settle an ended run: re-judge the gate, register, and flip the champion by compare-and-swap, in one transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from worker.bee import BeeSpec
+from worker.clock import to_text
+from worker.engine.state import Status
+from worker.errors import Rejected
+from worker.incidents import machine
+from worker.incidents.machine import State
+from worker.ledger import Ledger, Transaction
+from worker.models.gate import judge
+from worker.models.port import Artifact, Deployment, ModelVersion
+from worker.runs.lifecycle import Run, Verdict, concluded
+from worker.runs.port import Lease
+from worker.runs.request import tell
+
+
+class Outcomes(Protocol):
+    """Where runs leave their outcome."""
+
+    def read(self, output_dir: str) -> Mapping[str, Any] | None:
+        """Return `outcome.json`, None if there is none. Raises Rejected if it is broken, TryLater if unreachable."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Judged:
+    verdict: Verdict
+    reason: str
+    register: bool = False
+    gate_passed: bool = False
+
+
+@dataclass(frozen=True)
+class Settler:
+    """Turns outcomes into versions, deployments, incidents' progress and events."""
+
+    ledger: Ledger
+    outcomes: Outcomes
+
+    def settle(self, lease: Lease, run: Run, now: datetime) -> None:
+        """Settle an ended run, once.
+
+        Raises:
+            LeaseLost: another process took the run over.
+            TryLater: the outcome or the ledger cannot be reached.
+        """
+        outcome, broken = self._outcome(run)
+        with self.ledger.begin() as transaction:
+            transaction.lock([run.bee])
+            held = transaction.runs.hold(lease)
+            if held.settled:
+                return
+            judged = _judge(held, outcome, broken, transaction)
+            done = concluded(held, judged.verdict, outcome)
+            version = _register(done, judged, outcome, transaction, now) if judged.register and outcome else None
+            if version and judged.verdict is Verdict.DEPLOYED:
+                _deploy(version, done, judged, transaction, now)
+            transaction.runs.save(done)
+            _tell(done, judged, version, transaction, now)
+            _progress(done, judged, transaction, now)
+
+    def _outcome(self, run: Run) -> tuple[Mapping[str, Any] | None, str]:
+        if not run.frozen or "outputDir" not in run.frozen:
+            return None, "it was never launched"
+        try:
+            return self.outcomes.read(str(run.frozen["outputDir"])), ""
+        except Rejected as error:
+            return None, str(error)
+
+
+def _judge(run: Run, outcome: Mapping[str, Any] | None, broken: str, transaction: Transaction) -> _Judged:
+    if run.cancel_requested or run.status is Status.CANCELLED:
+        return _Judged(Verdict.CANCELLED, run.error or "cancelled")
+    if run.status is not Status.SUCCEEDED:
+        return _Judged(Verdict.FAILED, run.error or broken or "the engine gave no reason")
+    if outcome is None or outcome.get("run") != run.id:
+        return _Judged(Verdict.FAILED, f"the run succeeded without a usable outcome: {broken or 'there is none'}")
+    said = outcome.get("verdict")
+    if not outcome.get("challenger"):
+        return _Judged(Verdict.REJECTED, str(outcome.get("reason") or "no challenger was trained"))
+    if said not in {"deployable", "rejected", "registered"}:
+        return _Judged(Verdict.FAILED, f"the outcome's verdict is {said!r}")
+    bee = BeeSpec.model_validate((run.frozen or {})["bee"])
+    gate = judge(outcome.get("gate") or {}, bee.gate, task=bee.task)
+    if not gate.passed or said == "rejected":
+        reason = gate.reason or str(outcome.get("reason") or "refused by the pipeline")
+        return _Judged(Verdict.REJECTED, reason, register=True)
+    if said == "registered":
+        return _Judged(Verdict.REGISTERED, "the template registers only", register=True, gate_passed=True)
+    return _swap(run, gate_words(outcome), transaction)
+
+
+def _swap(run: Run, reason: str, transaction: Transaction) -> _Judged:
+    judged_against = (run.frozen or {}).get("champion") or {}
+    champion = transaction.models.champion(run.bee)
+    if (champion.epoch if champion else None) != judged_against.get("epoch"):
+        live = champion.version if champion else "none"
+        reason = f"it beat version {judged_against.get('version')}, but production has moved on to {live}"
+        return _Judged(Verdict.SUPERSEDED, reason, register=True)
+    return _Judged(Verdict.DEPLOYED, reason, register=True, gate_passed=True)
+
+
+def gate_words(outcome: Mapping[str, Any]) -> str:
+    """Return the gate's numbers as a person reads them."""
+    gate = outcome.get("gate") or {}
+    values = (gate.get(name) for name in ("champion", "challenger", "lower", "upper"))
+    champion, challenger, lower, upper = (f"{v:.3f}" if isinstance(v, int | float) else "undefined" for v in values)
+    interval = f"interval of the difference {lower} to {upper}, {gate.get('rows')} unseen rows"
+    return f"{gate.get('metric')} {champion} → {challenger} ({interval})"
+
+
+def _register(
+    run: Run, judged: _Judged, outcome: Mapping[str, Any], transaction: Transaction, now: datetime
+) -> ModelVersion:
+    challenger = outcome["challenger"]
+    states = {Verdict.REJECTED: "refused", Verdict.DEPLOYED: "deployed"}
+    version = ModelVersion(
+        bee=run.bee,
+        version=transaction.models.next_version(run.bee),
+        state=states.get(judged.verdict, "registered"),
+        artifact=Artifact(str(challenger["uri"]), str(challenger["sha256"])),
+        run_id=run.id,
+        created_at=now,
+        gate_passed=judged.gate_passed,
+        metrics=challenger.get("metrics") or {},
+        lineage={
+            **(outcome.get("lineage") or {}),
+            "trainedUntil": challenger.get("trainedUntil"),
+            "snapshotId": challenger.get("snapshotId"),
+            "algorithm": challenger.get("algorithm"),
+            "gate": outcome.get("gate"),
+        },
+    )
+    transaction.models.add(version)
+    return version
+
+
+def _deploy(version: ModelVersion, run: Run, judged: _Judged, transaction: Transaction, now: datetime) -> None:
+    current = transaction.models.champion(run.bee)
+    previous = current.version if current else None
+    epoch = (current.epoch if current else 0) + 1
+    transaction.models.deploy(Deployment(run.bee, epoch, version.version, previous, now, judged.reason, run.id))
+    if previous is not None:
+        transaction.models.set_state(run.bee, previous, "retired")
+
+
+_RUN_EVENTS = {
+    Status.SUCCEEDED: "pipeline.run.succeeded",
+    Status.FAILED: "pipeline.run.failed",
+    Status.CANCELLED: "pipeline.run.cancelled",
+}
+
+
+def _tell(run: Run, judged: _Judged, version: ModelVersion | None, transaction: Transaction, now: datetime) -> None:
+    more = {"verdict": judged.verdict.value, "verdictReason": judged.reason, "cost": (run.outcome or {}).get("cost")}
+    tell(run, _RUN_EVENTS[run.status], transaction, now, **more)
+    if version is None:
+        return
+    data = {
+        "beeId": run.bee,
+        "version": version.version,
+        "runId": run.id,
+        "reason": judged.reason,
+        "metrics": dict(version.metrics),
+        "gate": (run.outcome or {}).get("gate"),
+        "artifact": {"uri": version.artifact.uri, "sha256": version.artifact.sha256},
+    }
+    transaction.outbox.add(run.bee, "model.registered", f"{run.bee}/{version.version}", 1, now, data)
+    if judged.verdict is Verdict.DEPLOYED:
+        champion = transaction.models.champion(run.bee)
+        epoch = champion.epoch if champion else 0
+        change = {**data, "previous": champion.previous if champion else None, "deployedAt": to_text(now)}
+        transaction.outbox.add(run.bee, "model.deployed", f"{run.bee}/{version.version}", epoch, now, change)
+    elif judged.verdict in {Verdict.REJECTED, Verdict.SUPERSEDED}:
+        transaction.outbox.add(run.bee, "model.rejected", f"{run.bee}/{version.version}", 1, now, data)
+
+
+_INCIDENT_STATES = {
+    Verdict.DEPLOYED: State.DEPLOYED,
+    Verdict.REJECTED: State.REFUSED,
+    Verdict.REGISTERED: State.REFUSED,
+    Verdict.SUPERSEDED: State.REFUSED,
+    Verdict.FAILED: State.FAILED,
+    Verdict.CANCELLED: State.FAILED,
+}
+
+
+def _progress(run: Run, judged: _Judged, transaction: Transaction, now: datetime) -> None:
+    incident = transaction.incidents.get(run.incident_id) if run.incident_id else None
+    state = _INCIDENT_STATES[judged.verdict]
+    if judged.verdict is Verdict.FAILED and run.status is Status.SUCCEEDED:
+        # A success that left no outcome is a broken template: nobody but a person can mend it.
+        state = State.ESCALATED
+        data = {"beeId": run.bee, "runId": run.id, "incidentId": run.incident_id, "reason": judged.reason}
+        transaction.outbox.add(run.bee, "incident.escalated", run.id, run.transition, now, data)
+    if incident is not None and incident.working:
+        transaction.incidents.save(machine.settled(incident, state, judged.reason, run.id, now))
