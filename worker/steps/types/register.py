@@ -47,7 +47,7 @@ def _refit(context: StepContext, scored: str) -> tuple[Any, dict[str, Any]]:
 
     model = context.ports.models.load(context.inputs["model"], scored)
     parts = [read_rows(context.inputs[name]) for name in ("train", "holdout")]
-    fitted = refit(model, parts[0].followed_by(parts[1]), bee_of(context), seed=seed_of(context.run))
+    fitted = refit(model.metadata, parts[0].followed_by(parts[1]), bee_of(context), seed=seed_of(context.run))
     path = context.outputs["registration"].with_name("refit-model")
     context.ports.models.dump(fitted.estimator, fitted.metadata, path)
     return path, {"trainedUntil": fitted.metadata["trainedUntil"]}

@@ -1,0 +1,52 @@
+"""A loaded scikit-learn model that scores rows given as columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from worker.models.encoding import encode
+from worker.models.port import Scored
+
+_THRESHOLD = 0.5
+
+
+class SkopsPredictor:
+    """A fitted estimator with what it was told of itself.
+
+    Args:
+        estimator: takes the matrix that `encode` makes.
+        metadata: `features`, `kinds`, `task`; for one that we trained, `classes` maps its labels (0, 1, …) to values.
+    """
+
+    def __init__(self, estimator: Any, metadata: Mapping[str, Any]) -> None:
+        self.estimator = estimator
+        self.metadata = metadata
+
+    def predict(self, columns: Mapping[str, Sequence[Any]]) -> list[Scored]:
+        """Score rows given as columns (feature -> one value per row, None where missing), in order."""
+        rows = max((len(values) for values in columns.values()), default=0)
+        if rows == 0:
+            return []
+        matrix = encode(columns, self.metadata["kinds"], rows)
+        if self.metadata["task"] == "regression":
+            return [Scored(float(value), None) for value in self.estimator.predict(matrix)]
+        if self.metadata["task"] == "binary" and hasattr(self.estimator, "predict_proba"):
+            return self._binary(matrix)
+        labels = self.metadata.get("classes")
+        found = self.estimator.predict(matrix).tolist()
+        return [Scored(labels[int(value)] if labels else value, None) for value in found]
+
+    def _binary(self, matrix: Any) -> list[Scored]:
+        """Compare the positive class's probability with the threshold that the metadata names (0.5 if none)."""
+        threshold = self.metadata.get("threshold", _THRESHOLD)
+        negative, positive, column = self._classes()
+        scores = self.estimator.predict_proba(matrix)[:, column].tolist()
+        return [Scored(positive if score >= threshold else negative, score) for score in scores]
+
+    def _classes(self) -> tuple[Any, Any, int]:
+        labels = self.metadata.get("classes")
+        if labels:
+            return labels[0], labels[1], 1
+        own = self.estimator.classes_.tolist()
+        wanted = self.metadata.get("positive", own[-1])
+        column = next((index for index, value in enumerate(own) if value == wanted), len(own) - 1)
+        return own[1 - column], own[column], column

@@ -1,0 +1,13 @@
+"""Imports what step bodies need, so that a fork server pays for it once; it does nothing else."""
+
+import numpy as np
+import skops.io
+from pyarrow import parquet
+
+from worker.steps import bootstrap, candidates, comparison, executor, fitting, scoring, split
+from worker.steps.types import collect, deploy, evaluate, preprocess, register, train
+
+PRELOADED = (
+    np, parquet, skops.io, bootstrap, candidates, comparison, executor, fitting, scoring, split,
+    collect, deploy, evaluate, preprocess, register, train,
+)  # fmt: skip
