@@ -1,0 +1,111 @@
+"""From a file's columns to writes: which column is what, and what type each has."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from worker.errors import Rejected
+from worker.features.definition import check_entity_id, time_us
+from worker.features.parsing import Guess, cell_parser, parse_id, parse_moment
+from worker.features.port import Value, Write
+from worker.features.rows import Cell, Reject, Row, column_names, file_format, rows
+
+
+@dataclass(frozen=True)
+class ImportSpec:
+    """Which column is what.
+
+    Attributes:
+        entity: whose features these are.
+        entity_id, event_time, known_at: columns; without `known_at` the values are known from now on.
+        columns: the features to take; None for every further column.
+    """
+
+    entity: str
+    entity_id: str
+    event_time: str
+    known_at: str | None = None
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class RowWrites:
+    """The values of one row; a row goes in whole or not at all."""
+
+    line: int
+    writes: tuple[Write, ...]
+
+
+def features_of(path: Path, spec: ImportSpec) -> list[str]:
+    """Return the columns of a file that are features. Raises Rejected if a named column is not there."""
+    names = column_names(path)
+    special = [name for name in (spec.entity_id, spec.event_time, spec.known_at) if name is not None]
+    for name in [*special, *(spec.columns or ())]:
+        if name not in names:
+            raise Rejected(f"{path.name} has no column {name!r}; it has {', '.join(names)}", field="columns")
+    features = [name for name in names if name not in special] if spec.columns is None else list(spec.columns)
+    if not features:
+        raise Rejected(f"{path.name} has no column that could be a feature", field="columns")
+    return features
+
+
+def guess_types(path: Path, columns: Sequence[str]) -> dict[str, str]:
+    """Return column -> type by a pass over the file; a column without any value is left out."""
+    guesses = {name: Guess() for name in columns}
+    text = file_format(path) == "csv"
+    for row in rows(path, columns) if columns else ():
+        if isinstance(row, Row):
+            for guess, cell in zip(guesses.values(), row.cells, strict=True):
+                if cell is not Cell.ABSENT and cell is not None:
+                    guess.see(cell, text=text)
+    return {name: guess.type for name, guess in guesses.items() if guess.type is not None}
+
+
+def read_rows(path: Path, spec: ImportSpec, types: Mapping[str, str]) -> Iterator[RowWrites | Reject]:
+    """Yield each row of a file as the writes it holds, or as a reject with its reason.
+
+    Args:
+        path: the file.
+        spec: which column is what.
+        types: the features to take -> their types.
+    """
+    special = [spec.entity_id, spec.event_time, *([spec.known_at] if spec.known_at else [])]
+    text = file_format(path) == "csv"
+    parsers = [(name, cell_parser(kind, text=text)) for name, kind in types.items()]
+    for row in rows(path, [*special, *types]):
+        yield row if isinstance(row, Reject) else _row_writes(row, len(special), special, parsers)
+
+
+def _row_writes(
+    row: Row, first: int, special: Sequence[str], parsers: Sequence[tuple[str, Callable[[Any], Value]]]
+) -> RowWrites | Reject:
+    column = special[0]
+    try:
+        entity_id = parse_id(_present(row.cells[0]))
+        check_entity_id(entity_id)
+        times = []
+        for column, cell in zip(special[1:], row.cells[1:first], strict=True):  # noqa: B007 - named in the reject
+            times.append(_time(cell))
+        known_at = times[1] if first == 3 else None
+        writes = []
+        for (column, parse), cell in zip(parsers, row.cells[first:], strict=True):
+            if cell is not Cell.ABSENT:
+                writes.append(Write(entity_id, column, parse(cell), times[0], known_at))
+    except Rejected as error:
+        mend = f". {error.mend}" if error.mend else ""
+        return Reject(row.line, f"{column}: {error.reason}{mend}")
+    return RowWrites(row.line, tuple(writes))
+
+
+def _time(cell: Any) -> datetime:
+    moment = parse_moment(_present(cell))
+    time_us(moment, "")
+    return moment
+
+
+def _present(cell: Any) -> Any:
+    if cell is Cell.ABSENT or cell is None:
+        raise Rejected("the cell is empty")
+    return cell
