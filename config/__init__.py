@@ -1,1 +1,1 @@
-"""Config."""
+"""What an operator edits, and its typed readers: environment (settings) and YAML (schema)."""

@@ -1,0 +1,147 @@
+"""YAML → domain values: reports every fault at once, each with file, line, path and mend."""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from config.yaml_file import YamlFile
+from worker.bee import BeeSpec, Duration, Value, parse_duration
+from worker.decide.policy import Policy
+from worker.errors import Rejected
+from worker.features.port import Definition
+
+SHIPPED = Path(__file__).parent
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _DriftRule(Value):
+    severity: Literal["low", "medium", "high", "critical"] = "high"
+    at_least: bool = False
+
+
+class _PolicyFile(Value):
+    max_drop: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.20")
+    drift: _DriftRule = _DriftRule()
+    max_ahead: Duration = parse_duration("5m")
+
+
+class _Feature(Value):
+    name: str
+    entity: str
+    type: Literal["number", "string", "boolean", "vector"]
+    source: Literal["ingested", "computed"] = "ingested"
+    group: str = ""
+    description: str = ""
+    computation: str | None = None
+    ttl: Duration | None = None
+    owner: str = ""
+
+
+class _FeatureFile(Value):
+    features: list[_Feature]
+
+
+def layers(overlay: Path | None) -> list[Path]:
+    """Return the configuration directories, the shipped one first. Raises Rejected if the overlay is missing."""
+    if overlay is None:
+        return [SHIPPED]
+    if not overlay.is_dir():
+        raise Rejected(f"{overlay} is not a directory", field="COLONY_CONFIG", mend="make it, or unset the variable")
+    return [SHIPPED, overlay]
+
+
+def load_bees(directories: Iterable[Path]) -> dict[str, BeeSpec]:
+    """Return bee -> spec from `bees/*.yaml`; a later directory's file replaces one of the same bee. Raises Rejected."""
+    specs = _each(directories, "bees", BeeSpec)
+    faults = [
+        f"{file.at(('bee',))}: name the file {spec.bee}.yaml" for file, spec in specs if file.path.stem != spec.bee
+    ]
+    if faults:
+        raise _faults(faults)
+    return {spec.bee: spec for _, spec in specs}
+
+
+def load_features(directories: Iterable[Path]) -> dict[str, Definition]:
+    """Return feature -> definition from `features/*.yaml`; a later directory replaces by name. Raises Rejected."""
+    found: dict[str, Definition] = {}
+    for _, content in _each(directories, "features", _FeatureFile):
+        for feature in content.features:
+            ttl = feature.ttl or None
+            values = feature.model_dump(exclude={"ttl"})
+            found[feature.name] = Definition(**values, ttl=ttl)
+    return found
+
+
+def load_policy(directories: Iterable[Path]) -> Policy:
+    """Return the policy of the last directory that has a `policy.yaml`. Raises Rejected."""
+    files = [directory / "policy.yaml" for directory in directories if (directory / "policy.yaml").exists()]
+    return read_policy(files[-1]) if files else Policy()
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy of one file, its version the hash of its meaning. Raises Rejected."""
+    faults: list[str] = []
+    parsed = _parse(YamlFile(path), _PolicyFile, faults)
+    if parsed is None:
+        raise _faults(faults)
+    meaning = parsed.model_dump_json(by_alias=True)
+    return Policy(
+        max_drop=parsed.max_drop,
+        drift_severity=parsed.drift.severity,
+        drift_at_least=parsed.drift.at_least,
+        max_ahead=parsed.max_ahead,
+        version=hashlib.sha256(meaning.encode()).hexdigest()[:12],
+    )
+
+
+def load_templates(directories: Iterable[Path]) -> dict[str, YamlFile]:
+    """Return template name -> file from `pipelines/*.yaml`; a later directory's file replaces one of the same name."""
+    return {
+        path.stem: YamlFile(path)
+        for directory in directories
+        for path in sorted((directory / "pipelines").glob("*.yaml"))
+    }
+
+
+def _each(directories: Iterable[Path], folder: str, model: type[Model]) -> list[tuple[YamlFile, Model]]:
+    faults: list[str] = []
+    found: list[tuple[YamlFile, Model]] = []
+    for path in (path for directory in directories for path in sorted((directory / folder).glob("*.yaml"))):
+        try:
+            file = YamlFile(path)
+        except Rejected as error:
+            faults.append(str(error))
+            continue
+        parsed = _parse(file, model, faults)
+        if parsed is not None:
+            found.append((file, parsed))
+    if faults:
+        raise _faults(faults)
+    return found
+
+
+def _parse(file: YamlFile, model: type[Model], faults: list[str]) -> Model | None:
+    try:
+        return model.model_validate(file.content)
+    except ValidationError as error:
+        for fault in error.errors():
+            path = tuple(part for part in fault["loc"] if isinstance(part, str | int))
+            faults.append(f"{file.at(path)}: {_said(fault)}")
+        return None
+
+
+def _said(fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "no such setting; remove it, or correct its name"
+    if fault["type"] == "missing":
+        return "is missing; add it"
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{said} (it says {str(fault['input'])[:80]!r})"
+
+
+def _faults(faults: list[str]) -> Rejected:
+    return Rejected("\n".join(faults), field="configuration", mend="")

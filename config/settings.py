@@ -1,0 +1,120 @@
+"""The environment, typed; secrets are masked when printed, and nobody reaches Google by accident."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.errors import Rejected
+
+
+def _named(name: str, default: Any) -> Any:
+    return Field(default=default, validation_alias=AliasChoices(name))
+
+
+class Settings(BaseSettings):
+    """Every setting; the mission's variables keep their names, ours begin with `COLONY_`.
+
+    Backends: with no Google project everything is local; with one, everything that has a Google backend uses it;
+    `COLONY_BUS`, `COLONY_ENGINE`, `COLONY_FEATURES`, `COLONY_MODELS` and `COLONY_METRICS` override one alone.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="COLONY_", extra="ignore", frozen=True, populate_by_name=True)
+
+    home: Path = Path(".colony")
+    config: Path | None = None
+    ledger: SecretStr = SecretStr("")
+    bus: str = ""
+    engine: str = ""
+    features: str = ""
+    models: str = ""
+    metrics: str = ""
+
+    project: str = _named("GOOGLE_CLOUD_PROJECT", "")
+    region: str = _named("GOOGLE_CLOUD_REGION", "us-central1")
+    credentials: str = _named("GOOGLE_APPLICATION_CREDENTIALS", "")
+    feature_store_name: str = _named("FEATURE_STORE_NAME", "")
+    feature_store_region: str = _named("FEATURE_STORE_REGION", "")
+    pipeline_bucket: str = _named("PIPELINE_BUCKET", "")
+
+    subscription: str = "colony-model-evaluated"
+    intake_topic: str = "colony-model-evaluated"
+    events_topic: str = "colony-events"
+    dead_letter_topic: str = "colony-dead-letters"
+    vertex_endpoint: str = ""
+    vertex_service_account: str = ""
+    vertex_network: str = ""
+    vertex_encryption_key: str = ""
+    image: str = "colony-mlops:latest"
+
+    max_runs: int = Field(default=2, ge=1, le=1000)
+    max_steps: int = Field(default=2, ge=1, le=1000)
+    step_memory_mb: int = Field(default=0, ge=0)
+    poll_seconds: float = Field(default=0.2, gt=0, le=3600)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    log_level: str = "warning"
+    log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.project and not self.ledger.get_secret_value():
+            raise ValueError(
+                "COLONY_LEDGER: GOOGLE_CLOUD_PROJECT is set but no PostgreSQL URL; "
+                "set COLONY_LEDGER=postgresql://…, or COLONY_LEDGER=sqlite to keep the ledger on this machine"
+            )
+        return self
+
+    def backend(self, port: str, google: str) -> str:
+        """Return which backend serves a port: its own override, else Google's with a project, else the local one."""
+        chosen = getattr(self, port)
+        return str(chosen) if chosen else (google if self.project else "local")
+
+    @property
+    def ledger_url(self) -> str:
+        """The ledger's URL with its secrets; never to be printed."""
+        given = self.ledger.get_secret_value()
+        if given in {"", "sqlite"}:
+            return f"sqlite:///{self.home.absolute() / 'ledger.db'}"
+        return given
+
+    @property
+    def runs_root(self) -> str:
+        """Where runs keep their files: under the pipeline bucket if there is one and Vertex runs them, else at home."""
+        if self.pipeline_bucket and self.backend("engine", "vertex") == "vertex":
+            return f"gs://{self.pipeline_bucket.removeprefix('gs://').rstrip('/')}/runs"
+        return str(self.home.absolute() / "runs")
+
+    def shown(self) -> dict[str, str]:
+        """Return every setting as text, secrets masked."""
+        return {name: str(value) for name, value in self.model_dump().items()}
+
+
+def read_settings(*, local: bool = False) -> Settings:
+    """Read the environment.
+
+    Args:
+        local: ignore Google and every backend override, whatever the environment says.
+
+    Raises:
+        Rejected: a variable is wrong; the error names each and its mend.
+    """
+    forced: dict[str, Any] = {}
+    if local:
+        forced = {"GOOGLE_CLOUD_PROJECT": "", "PIPELINE_BUCKET": ""}
+        forced |= dict.fromkeys(("bus", "engine", "features", "models", "metrics"), "local")
+    try:
+        return Settings(**forced)
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault) for fault in error.errors())
+        raise Rejected(faults, field="environment", mend="correct the variables and start again") from error
+
+
+def _fault(fault: Any) -> str:
+    where = "/".join(str(part) for part in fault["loc"])
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    if not where:
+        return said
+    name = where if where.isupper() else f"COLONY_{where.upper()}"
+    return f"{name}: {said}"

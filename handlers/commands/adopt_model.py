@@ -1,0 +1,73 @@
+"""Adopt a model that the colony already has: registered and in production without a gate, which its record says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from worker.bee import BeeSpec
+from worker.clock import to_text
+from worker.errors import Conflict, Rejected
+from worker.ledger import Ledger
+from worker.models.port import ArtifactStore, Deployment, ModelFormat, ModelVersion
+
+
+@dataclass(frozen=True)
+class AdoptModel:
+    """The command.
+
+    Attributes:
+        baseline: metric -> value, what its evaluations are compared with.
+        trained_until: newest event time it was trained on; the gate needs it later.
+    """
+
+    bee: str
+    version: str
+    file: Path
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    trained_until: datetime | None = None
+
+
+def adopt_model(
+    command: AdoptModel,
+    ledger: Ledger,
+    artifacts: ArtifactStore,
+    format_: ModelFormat,
+    bees: Mapping[str, BeeSpec],
+    now: datetime,
+) -> ModelVersion:
+    """Store the file, register it and put it into production.
+
+    Raises:
+        Rejected: unknown bee, a file that is not a model we load, or no `trained_until`.
+        Conflict: the version exists, or the bee has a champion already.
+    """
+    if command.bee not in bees:
+        raise Rejected(f"there is no bee {command.bee!r}", field="bee", mend="add its file to config/bees first")
+    if command.trained_until is None:
+        raise Rejected("is missing", field="trainedUntil", mend="say until when its training data reached")
+    if not command.file.is_file():
+        raise Rejected(f"{command.file} is not a file", field="artifact", mend="give the path of a .skops file")
+    artifact = artifacts.put(command.file)
+    format_.load(artifacts.fetch(artifact), artifact.sha256)
+    version = ModelVersion(
+        bee=command.bee,
+        version=command.version,
+        state="deployed",
+        artifact=artifact,
+        run_id=None,
+        created_at=now,
+        gate_passed=False,
+        metrics=dict(command.baseline),
+        lineage={"adopted": True, "trainedUntil": to_text(command.trained_until)},
+    )
+    with ledger.begin() as transaction:
+        transaction.lock([command.bee])
+        if transaction.models.champion(command.bee):
+            raise Conflict(f"{command.bee} has a model in production already; let a run replace it, or promote one")
+        transaction.models.add(version)
+        reason = "adopted: it was in production before this system"
+        transaction.models.deploy(Deployment(command.bee, 1, command.version, None, now, reason, None))
+        data = {"beeId": command.bee, "version": command.version, "previous": None, "reason": reason}
+        transaction.outbox.add(command.bee, "model.deployed", f"{command.bee}/{command.version}", 1, now, data)
+    return version

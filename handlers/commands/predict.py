@@ -1,0 +1,101 @@
+"""Predict with the champion: features read online for an entity, or given; the model reloaded when the epoch moves."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from worker.bee import BeeSpec
+from worker.errors import NotFound, Rejected
+from worker.features.port import FeatureStore, Reading, Status
+from worker.ledger import Ledger
+from worker.models.port import ArtifactStore, ModelFormat, Predictor
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    epoch: int
+    version: str
+    predictor: Predictor
+
+
+class PredictionServer:
+    """Keeps one loaded champion per bee; thread-safe."""
+
+    def __init__(self, ledger: Ledger, features: FeatureStore, artifacts: ArtifactStore, format_: ModelFormat) -> None:
+        """Load nothing yet."""
+        self._ledger = ledger
+        self._features = features
+        self._artifacts = artifacts
+        self._format = format_
+        self._loaded: dict[str, _Loaded] = {}
+        self._lock = threading.Lock()
+
+    def predict(
+        self,
+        bee: BeeSpec,
+        now: datetime,
+        *,
+        entity_id: str | None = None,
+        features: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return `{prediction, score, version, missing}`; exactly one of `entity_id` and `features` is given.
+
+        Raises:
+            NotFound: the bee has no model in production.
+            Rejected: neither or both given, or an unknown feature.
+        """
+        if (entity_id is None) == (features is None):
+            raise Rejected("give either an entity's id or its features", field="entityId", mend="not both, not none")
+        values = self._given(bee, features) if features is not None else self._read(bee, str(entity_id), now)
+        champion = self._champion(bee.bee)
+        scored = champion.predictor.predict({name: [values.get(name)] for name in bee.features})[0]
+        missing = [name for name in bee.features if values.get(name) is None]
+        return {
+            "prediction": scored.prediction,
+            "score": scored.score,
+            "version": champion.version,
+            "missing": missing,
+        }
+
+    def _champion(self, bee: str) -> _Loaded:
+        with self._ledger.begin(write=False) as transaction:
+            deployment = transaction.models.champion(bee)
+            if deployment is None:
+                raise NotFound(f"{bee} has no model in production")
+            loaded = self._loaded.get(bee)
+            if loaded and loaded.epoch == deployment.epoch:
+                return loaded
+            version = transaction.models.get(bee, deployment.version)
+        if version is None:
+            raise NotFound(f"version {deployment.version} of {bee} is not registered")
+        with self._lock:
+            loaded = self._loaded.get(bee)
+            if loaded is None or loaded.epoch < deployment.epoch:
+                path = self._artifacts.fetch(version.artifact)
+                predictor = self._format.load(path, version.artifact.sha256)
+                loaded = _Loaded(deployment.epoch, deployment.version, predictor)
+                self._loaded[bee] = loaded
+            return loaded
+
+    def _given(self, bee: BeeSpec, features: Mapping[str, Any]) -> Mapping[str, Any]:
+        unknown = sorted(set(features) - set(bee.features))
+        if unknown:
+            mend = f"send only: {', '.join(bee.features)}"
+            raise Rejected(f"{', '.join(unknown)}: not read by {bee.bee}", field="features", mend=mend)
+        return features
+
+    def _read(self, bee: BeeSpec, entity_id: str, now: datetime) -> Mapping[str, Any]:
+        owners = {item.name: item.entity for item in self._features.definitions()}
+        own = [name for name in bee.features if owners.get(name) == bee.entity]
+        links = list(bee.entities.values())
+        readings = dict(self._features.read([entity_id], [*own, *links], now=now)[entity_id])
+        for entity, link in bee.entities.items():
+            other = readings[link]
+            wanted = [name for name in bee.features if owners.get(name) == entity]
+            if other.status is Status.PRESENT and wanted:
+                key = str(other.value)
+                readings |= self._features.read([key], wanted, now=now)[key]
+        empty = Reading(Status.MISSING)
+        return {name: readings.get(name, empty).value for name in bee.features}

@@ -1,0 +1,93 @@
+"""Promote a version by hand, roll back to an earlier one: changes of the champion outside the loop, always recorded."""
+
+from datetime import datetime
+
+from worker.clock import to_text
+from worker.errors import Conflict, NotFound, Rejected
+from worker.ledger import Ledger, Transaction
+from worker.models.port import Deployment, ModelVersion
+
+
+def promote_model(
+    bee: str, version: str, ledger: Ledger, now: datetime, *, reason: str, force: bool = False
+) -> Deployment:
+    """Make a version the champion; with `force` although its gate was not passed, which is recorded and shown.
+
+    Raises:
+        NotFound: no such version.
+        Rejected: its gate was not passed and `force` is off, or no reason is given.
+        Conflict: it is the champion already.
+    """
+    if not reason.strip():
+        raise Rejected("is empty", field="reason", mend="say why, for whoever is on call next")
+    with ledger.begin() as transaction:
+        transaction.lock([bee])
+        chosen = _chosen(bee, version, transaction)
+        if not chosen.gate_passed and not force:
+            raise Rejected(
+                f"version {version} of {bee} has not passed its gate",
+                field="version",
+                mend="promote another, or use --force, which is recorded",
+            )
+        forced = None if chosen.gate_passed else reason
+        return _flip(chosen, "model.deployed", reason, transaction, now, forced=forced)
+
+
+def rollback_model(
+    bee: str, ledger: Ledger, now: datetime, *, reason: str, to_version: str | None = None
+) -> Deployment:
+    """Go back to the champion's predecessor, or to a named version that was in production before.
+
+    Raises:
+        NotFound: nothing to go back to.
+        Rejected: the named version never was in production.
+    """
+    with ledger.begin() as transaction:
+        transaction.lock([bee])
+        current = transaction.models.champion(bee)
+        if current is None:
+            raise NotFound(f"{bee} has no model in production")
+        target = to_version or current.previous
+        if target is None:
+            raise NotFound(f"version {current.version} of {bee} has no predecessor")
+        if target not in {deployment.version for deployment in transaction.models.deployments(bee)}:
+            raise Rejected(
+                f"version {target} of {bee} never was in production", field="version", mend="use `models promote`"
+            )
+        return _flip(_chosen(bee, target, transaction), "model.rolled_back", reason, transaction, now)
+
+
+def _chosen(bee: str, version: str, transaction: Transaction) -> ModelVersion:
+    chosen = transaction.models.get(bee, version)
+    if chosen is None:
+        known = ", ".join(item.version for item in transaction.models.versions(bee)) or "none"
+        raise NotFound(f"there is no version {version} of {bee}; there are: {known}")
+    return chosen
+
+
+def _flip(
+    chosen: ModelVersion, type_: str, reason: str, transaction: Transaction, now: datetime, forced: str | None = None
+) -> Deployment:
+    current = transaction.models.champion(chosen.bee)
+    if current and current.version == chosen.version:
+        raise Conflict(f"version {chosen.version} of {chosen.bee} is in production already")
+    previous = current.version if current else None
+    deployment = Deployment(
+        chosen.bee, (current.epoch if current else 0) + 1, chosen.version, previous, now, reason, None
+    )
+    transaction.models.deploy(deployment)
+    transaction.models.set_state(chosen.bee, chosen.version, "deployed", forced=forced)
+    if previous is not None:
+        transaction.models.set_state(chosen.bee, previous, "retired")
+    data = {
+        "beeId": chosen.bee,
+        "version": chosen.version,
+        "previous": previous,
+        "reason": reason,
+        "forced": forced is not None,
+        "deployedAt": to_text(now),
+        "artifact": {"uri": chosen.artifact.uri, "sha256": chosen.artifact.sha256},
+    }
+    subject = f"{chosen.bee}/{chosen.version}"
+    transaction.outbox.add(chosen.bee, type_, subject, deployment.epoch, now, data)
+    return deployment

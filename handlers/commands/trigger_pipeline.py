@@ -1,0 +1,72 @@
+"""Trigger a pipeline by hand: one run, idempotent by key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from worker.bee import BeeSpec
+from worker.errors import Conflict, Rejected
+from worker.ledger import Ledger
+from worker.runs.lifecycle import Run, run_id
+from worker.runs.request import request_run
+
+
+@dataclass(frozen=True)
+class TriggerPipeline:
+    """The command.
+
+    Attributes:
+        as_of: the event time that bounds the data.
+        key: names the request; the same key again is the same run.
+    """
+
+    template: str
+    bee: str
+    as_of: datetime
+    key: str
+    reason: str = "asked for by an operator"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def trigger_pipeline(
+    command: TriggerPipeline, ledger: Ledger, bees: Mapping[str, BeeSpec], templates: Mapping[str, Any], now: datetime
+) -> Run:
+    """Ask for a run and return it; the same key again returns the first one.
+
+    Raises:
+        Rejected: unknown bee or template, or an `as_of` in the future.
+        Conflict: the bee has another run in flight.
+    """
+    _check(command, bees, templates, now)
+    run = Run(
+        id=run_id(command.template, command.bee, ledger.installation, "key", command.key),
+        template=command.template,
+        bee=command.bee,
+        trigger="manual",
+        reason=command.reason,
+        as_of=command.as_of,
+        created_at=now,
+        parameters={**command.parameters, "beeId": command.bee},
+    )
+    with ledger.begin() as transaction:
+        transaction.lock([command.bee])
+        existing = transaction.runs.get(run.id)
+        if existing:
+            return existing
+        active = transaction.runs.in_flight(command.bee)
+        if active:
+            raise Conflict(f"{command.bee} has a run in flight: {active.id} ({active.status})")
+        request_run(run, transaction, now)
+    return run
+
+
+def _check(command: TriggerPipeline, bees: Mapping[str, BeeSpec], templates: Mapping[str, Any], now: datetime) -> None:
+    if command.bee not in bees:
+        known = ", ".join(sorted(bees)) or "none"
+        raise Rejected(f"there is no bee {command.bee!r}", field="parameters.beeId", mend=f"one of: {known}")
+    if command.template not in templates:
+        known = ", ".join(sorted(templates)) or "none"
+        raise Rejected(f"there is no template {command.template!r}", field="pipeline", mend=f"one of: {known}")
+    if command.as_of > now:
+        raise Rejected("lies in the future", field="parameters.asOf", mend="give a time that has passed")

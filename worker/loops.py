@@ -1,0 +1,56 @@
+"""A loop that turns until it is stopped: idle it rests, after a fault it backs off, and it never dies silently."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from worker.errors import LeaseLost, TryLater
+
+log = structlog.get_logger()
+
+MAX_BACKOFF_S = 30.0
+
+
+class Loop(threading.Thread):
+    """Runs `turn` in a thread of its own.
+
+    Attributes:
+        fault: the last turn's error, None while all is well; `/readyz` shows it.
+    """
+
+    def __init__(self, name: str, turn: Callable[[], int], *, idle_s: float) -> None:
+        """`turn` returns how much it did; 0 makes the loop rest for `idle_s` seconds."""
+        super().__init__(name=f"colony-{name}", daemon=True)
+        self._turn = turn
+        self._idle_s = idle_s
+        self._stopped = threading.Event()
+        self.fault: str | None = None
+
+    def run(self) -> None:
+        """Turn until stopped."""
+        backoff_s = self._idle_s
+        while not self._stopped.is_set():
+            try:
+                done = self._turn()
+            except (TryLater, LeaseLost) as error:
+                self._failed(str(error))
+            except Exception as error:
+                log.exception("loop failed", loop=self.name)
+                self._failed(f"{type(error).__name__}: {error}")
+            else:
+                self.fault, backoff_s = None, self._idle_s
+                if not done:
+                    self._stopped.wait(self._idle_s)
+                continue
+            self._stopped.wait(backoff_s)
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+
+    def _failed(self, reason: str) -> None:
+        if self.fault != reason:
+            log.warning("loop waits", loop=self.name, reason=reason)
+        self.fault = reason
+
+    def stop(self) -> None:
+        """Ask it to end after the turn in hand."""
+        self._stopped.set()
