@@ -76,15 +76,20 @@ def fit_best(rows: Rows, bee: BeeSpec, plan: Plan) -> Fitted | Unlearnable:
         validated = {name: _validate(name, task, hyperparameters if len(names) == 1 else {}, plan) for name in names}
         best = _best(validated, lower_is_better=bee.lower_is_better)
         estimator = _fit(best, task, hyperparameters, plan.seed)
-    told = {"algorithm": best, "hyperparameters": dict(hyperparameters), "hyperparametersFrom": source}
-    report = {"metric": bee.metric, "validation": validated, "folds": plan.folds, "rows": len(rows), **told}
+    told = {
+        "algorithm": best,
+        "hyperparameters": dict(hyperparameters),
+        "hyperparametersFrom": source,
+        "validation": validated,
+    }
+    report = {"metric": bee.metric, "folds": plan.folds, "rows": len(rows), **told}
     return Fitted(estimator, _metadata(rows, task, plan.seed) | told, report)
 
 
 def refit(metadata: Mapping[str, Any], rows: Rows, bee: BeeSpec, *, seed: int) -> Fitted:
     """Return the model that `metadata` describes, fitted anew on other rows."""
     task = _prepare(rows, bee)
-    told = {name: metadata[name] for name in ("algorithm", "hyperparameters", "hyperparametersFrom")}
+    told = {name: metadata[name] for name in ("algorithm", "hyperparameters", "hyperparametersFrom", "validation")}
     with threadpool_limits(limits=1):
         estimator = _fit(told["algorithm"], task, told["hyperparameters"], seed)
     return Fitted(estimator, _metadata(rows, task, seed) | told | {"refit": True}, {})

@@ -12,12 +12,13 @@ SCHEMA = 1
 Json = dict[str, Any]
 
 
-def empty(run: Mapping[str, Any], bee: str | None) -> Json:
+def _empty(context: StepContext) -> Json:
     """Return the outcome of a run that has concluded nothing yet."""
+    run = context.run
     return {
         "schema": SCHEMA,
         "run": run.get("id"),
-        "bee": bee,
+        "bee": context.bee.bee if context.bee else None,
         "template": run.get("template"),
         "verdict": None,
         "reason": "",
@@ -43,10 +44,14 @@ def read(directory: Path) -> Json | None:
     return read_json(path) if path.exists() else None
 
 
+def begin(context: StepContext) -> None:
+    """Write the first outcome of a run; what an earlier execution of the run left is gone."""
+    write_json(context.output_dir / FILE, _empty(context))
+
+
 def record(context: StepContext, stage: str, **changes: Any) -> Json:
     """Replace the outcome by itself with `changes`; lineage is merged, artifacts are replaced by name."""
-    bee = context.bee.bee if context.bee else None
-    current = read(context.output_dir) or empty(context.run, bee)
+    current = read(context.output_dir) or _empty(context)
     artifacts = {item["name"]: item for item in [*current["artifacts"], *changes.pop("artifacts", ())]}
     lineage = current["lineage"] | changes.pop("lineage", {})
     merged = current | changes | {"stage": stage, "lineage": lineage, "artifacts": list(artifacts.values())}

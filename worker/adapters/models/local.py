@@ -12,7 +12,10 @@ from pathlib import Path
 from worker.errors import NotFound, Rejected, TryLater
 from worker.models.port import Artifact
 
-_TRANSIENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}
+_TRANSIENT = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE,
+    errno.ENFILE,
+}  # fmt: skip
 
 
 class LocalArtifacts:

@@ -28,12 +28,12 @@ class SkopsFormat:
         """Write the model; the same estimator and metadata give the same bytes. Returns the SHA-256.
 
         Raises:
-            Rejected: the estimator holds a type that would not be loaded again.
+            Rejected: not an estimator, or one that holds a type that would not be loaded again.
         """
         import skops.io
 
         data = canonical(skops.io.dumps(estimator), metadata)
-        _refuse_untrusted(data)
+        _read(data)
         return _replace(path, data)
 
     def load(self, path: Path, sha256: str) -> SkopsPredictor:
@@ -84,9 +84,13 @@ def _read(data: bytes) -> tuple[Any, dict[str, Any] | None]:
 
     _refuse_untrusted(data)
     try:
-        return skops.io.loads(data, trusted=list(ALLOWED)), metadata_of(data)
+        estimator, metadata = skops.io.loads(data, trusted=list(ALLOWED)), metadata_of(data)
     except _MALFORMED as error:
         raise _not_a_model(error) from error
+    if not hasattr(estimator, "predict"):
+        mend = "give a file written by skops.io.dump from a fitted estimator"
+        raise Rejected(f"{type(estimator).__name__} is not an estimator", field="model", mend=mend)
+    return estimator, metadata
 
 
 def _refuse_untrusted(data: bytes) -> None:

@@ -24,7 +24,7 @@ class CollectConfig(Value):
 def collect(context: StepContext) -> None:
     """Write the rows of [asOf - window, asOf), or stop the run if there is nothing new to learn from."""
     bee, champion, end = bee_of(context), champion_of(context.run), as_of(context.run)
-    outcome.record(context, STAGE, verdict=None, reason="")
+    outcome.begin(context)
     new_rows = _new_rows(context, bee, champion, end)
     if new_rows is not None and new_rows < bee.gate.min_new_rows:
         stop(
@@ -88,7 +88,8 @@ def _write(context: StepContext, bee: BeeSpec, table: TrainingTable, kept: list[
     write_rows(path, rows)
     metadata = {"rows": len(kept), "sha256": sha256_of(path), "snapshotId": table.snapshot_id}
     describe(path, metadata)
-    outcome.record(context, STAGE, artifacts=[outcome.artifact("rows", DATASET, path, metadata)])
+    lineage = {"rowsSha256": metadata["sha256"], "snapshotId": table.snapshot_id, "window": facts["window"]}
+    outcome.record(context, STAGE, lineage=lineage, artifacts=[outcome.artifact("rows", DATASET, path, metadata)])
 
 
 STEP = StepType(name="data_collection", config=CollectConfig, inputs={}, outputs={"rows": DATASET}, body=collect)

@@ -1,0 +1,85 @@
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from worker.adapters.models.local import LocalArtifacts, build
+from worker.errors import NotFound, Rejected, TryLater
+from worker.models.port import Artifact
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path: Path) -> LocalArtifacts:
+    return build(tmp_path / "models")
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path: Path) -> Path:
+    path = tmp_path / "model"
+    path.write_bytes(b"a model")
+    return path
+
+
+def test_the_same_content_is_the_same_artifact(store: LocalArtifacts, file: Path, tmp_path: Path) -> None:
+    """Storing twice gives one artifact, and leaves no temporary file."""
+    first, second = store.put(file), store.put(file)
+
+    assert first == second
+    assert store.fetch(first).read_bytes() == b"a model"
+    assert len([path for path in (tmp_path / "models").rglob("*") if path.is_file()]) == 1
+
+
+def test_changed_content_is_refused(store: LocalArtifacts, file: Path) -> None:
+    """An artifact whose bytes were changed is not handed out, and storing it again mends it."""
+    artifact = store.put(file)
+    store.fetch(artifact).write_bytes(b"another")
+
+    with pytest.raises(Rejected, match="hash"):
+        store.fetch(artifact)
+    store.put(file)
+    assert store.fetch(artifact).read_bytes() == b"a model"
+
+
+def test_an_unknown_artifact_is_not_found(store: LocalArtifacts) -> None:
+    """What was never stored is NotFound; what is no hash is refused before it becomes a path."""
+    with pytest.raises(NotFound):
+        store.fetch(Artifact("x", "0" * 64))
+    with pytest.raises(Rejected, match="SHA-256"):
+        store.fetch(Artifact("x", "../../etc/passwd"))
+
+
+def test_an_unwritable_directory_is_try_later(tmp_path: Path, file: Path) -> None:
+    """A directory that cannot be written gives a transient error with the mend, and works once it can."""
+    if os.getuid() == 0:
+        pytest.skip("root may write everywhere; the full disk is tested instead")
+    directory = tmp_path / "locked"
+    directory.mkdir()
+    directory.chmod(0o500)
+    with pytest.raises(TryLater, match="writable"):
+        LocalArtifacts(directory).put(file)
+    directory.chmod(0o700)
+
+    assert LocalArtifacts(directory).put(file).sha256
+
+
+def test_a_full_disk_is_try_later(tmp_path: Path) -> None:
+    """Without room for the file the error is transient, nothing half-written stays, and later it works."""
+    big = tmp_path / "big"
+    big.write_bytes(b"x" * 65536)
+    store = LocalArtifacts(tmp_path / "models")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(TryLater, match="free space"):
+            store.put(big)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert not [path for path in (tmp_path / "models").rglob("*") if path.is_file()]
+    assert store.fetch(store.put(big)).stat().st_size == 65536
+
+
+def test_verify_makes_a_real_write(store: LocalArtifacts) -> None:
+    """A usable directory verifies."""
+    store.verify()
