@@ -1,0 +1,139 @@
+"""The files of one attempt of a step: its directory, its log's tail, and the outputs that it left."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.adapters.engine.local_process import kill_if_same
+from worker.engine.executor_input import local_path
+from worker.engine.inputs import Artifact
+from worker.engine.spec import Component
+from worker.engine.values import cast, from_text
+from worker.errors import Rejected, TryLater
+
+_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class AttemptFiles:
+    """Where one attempt works: `steps/<path>/<attempt>` under the run's output directory.
+
+    Attributes:
+        uri: the directory as steps and later readers name it (a path, or gs://).
+    """
+
+    uri: str
+
+    @classmethod
+    def of(cls, output_dir: str, path: str, attempt: int) -> "AttemptFiles":
+        """Return the files of an attempt of the step at `path`."""
+        return cls(f"{output_dir.rstrip('/')}/steps/{path}/{attempt}")
+
+    @property
+    def directory(self) -> Path:
+        """The directory on this machine."""
+        return Path(local_path(self.uri))
+
+    @property
+    def log(self) -> Path:
+        """Everything that the step wrote to its standard output and error."""
+        return self.directory / "log.txt"
+
+    @property
+    def identity(self) -> Path:
+        """Which process the step is or was."""
+        return self.directory / "process.json"
+
+    def prepare(self) -> None:
+        """Make the directory anew; what a cut attempt left is moved aside, its log is evidence. Raises OSError."""
+        directory = self.directory
+        if directory.exists():
+            number = 1
+            while (aside := directory.with_name(f"{directory.name}.cut-{number}")).exists():
+                number += 1
+            directory.rename(aside)
+        for part in ("parameters", "artifacts"):
+            (directory / part).mkdir(parents=True)
+
+    def end_orphan(self) -> bool:
+        """Kill the attempt's process if it outlived its worker; whether it did."""
+        try:
+            return kill_if_same(self.identity.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def tail(self) -> str:
+        """Return the end of the log, at most 4 KiB, beginning with a whole character."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                data = file.read(_TAIL_BYTES)
+        except OSError:
+            return ""
+        while data and data[0] & 0xC0 == 0x80:
+            data = data[1:]
+        return data.decode("utf-8", errors="replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    def outputs(self, component: Component, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a succeeded attempt gave: `{parameters: {name: value}, artifacts: {name: [artifact]}}`.
+
+        Raises:
+            Rejected: a declared parameter that was not written, or has another type than declared.
+        """
+        reported = self._reported(str(told["outputs"]["outputFile"]))
+        declared = component.output_definitions
+        parameters = {
+            name: self._parameter(name, one.parameter_type, reported, told["outputs"]["parameters"][name]["outputFile"])
+            for name, one in declared.parameters.items()
+        }
+        artifacts = {
+            name: [_merged(told["outputs"]["artifacts"][name]["artifacts"][0], reported, name)]
+            for name in declared.artifacts
+        }
+        return {"parameters": parameters, "artifacts": artifacts}
+
+    def _reported(self, path: str) -> Mapping[str, Any]:
+        try:
+            found = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise Rejected(f"executor_output.json cannot be read: {error}") from error
+        if not isinstance(found, dict):
+            raise Rejected("executor_output.json is no object")
+        return found
+
+    def _parameter(self, name: str, declared: Any, reported: Mapping[str, Any], path: str) -> Any:
+        values = reported.get("parameterValues", {})
+        if isinstance(values, dict) and name in values:
+            return cast(values[name], declared, name)
+        try:
+            return from_text(Path(path).read_text(encoding="utf-8"), declared, name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise Rejected("the step did not write this output parameter", field=name) from error
+
+
+def make_output_dir(output_dir: str) -> None:
+    """Create a run's directory and write to it. Raises TryLater, with the cause, if that cannot be done now."""
+    directory = Path(local_path(output_dir))
+    probe = directory / f".probe-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"\0" * _TAIL_BYTES)
+        probe.unlink()
+    except OSError as error:
+        raise TryLater(f"cannot write to the run's directory {directory}: {error.strerror or error}") from error
+
+
+def _merged(artifact: Artifact, reported: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the artifact with the uri and metadata that the step itself reported, if it did."""
+    listed = reported.get("artifacts", {}).get(name, {}).get("artifacts", [])
+    own = listed[0] if listed else {}
+    return {
+        **artifact,
+        "uri": own.get("uri") or artifact["uri"],
+        "metadata": {**artifact.get("metadata", {}), **own.get("metadata", {})},
+    }

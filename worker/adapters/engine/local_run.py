@@ -1,0 +1,187 @@
+"""One run that this process leads: what is recorded, what runs, and what an ended step means."""
+
+import signal
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from worker.adapters.engine import local_command
+from worker.adapters.engine.local_files import AttemptFiles
+from worker.adapters.engine.local_spawn import Command, Exited, Started
+from worker.clock import Clock
+from worker.engine import executor_input
+from worker.engine.graph import build
+from worker.engine.inputs import bind_root
+from worker.engine.port import Claim, Job, Journal, TaskRecord
+from worker.engine.progress import Launch, Progress, evaluate, retries
+from worker.engine.state import Status
+from worker.errors import Rejected
+
+#: The exit code by which our own steps say that trying again is of no use.
+_REJECTED = 2
+
+
+@dataclass(frozen=True)
+class Running:
+    """A step that was started: what it is, and what its process was told."""
+
+    component: str
+    files: AttemptFiles
+    told: Mapping[str, Any]
+    own: bool
+
+
+class ClaimedRun:
+    """The state of a claimed run; every change is in the journal before it is acted on.
+
+    Journal errors leave the state as it was, so that the same call can be made again.
+    """
+
+    def __init__(self, job: Job, claim: Claim, journal: Journal, clock: Clock) -> None:
+        """Read what has been recorded. Raises Rejected if the job cannot be executed at all, TryLater."""
+        self.job, self.claim = job, claim
+        self.graph = build(job.spec)
+        self.parameters = bind_root(self.graph.spec, job.parameters)
+        self.records = {record.path: record for record in journal.tasks(job.run_id)}
+        self.running: dict[str, Running] = {}
+        self.heard: deque[tuple[str, Started | Exited]] = deque()
+        self.retry_at: dict[str, float] = {}
+        self.due = 0.0
+        self.hungry = False
+        self.cancelling = job.cancel_requested
+        self.closing = False
+        self.kill_at: float | None = None
+        self.killed = False
+        self._journal, self._clock = journal, clock
+
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether any step is this project's own."""
+        containers = (container for _, container in self.graph.containers())
+        return any(local_command.is_own_step((*container.command, *container.args)) for container in containers)
+
+    def resume(self) -> None:
+        """Take over from whoever led the run before: its steps are ended, what they were at is to be done again."""
+        for record in list(self.records.values()):
+            if record.status is Status.RUNNING:
+                AttemptFiles.of(self.job.output_dir, record.path, record.attempt).end_orphan()
+                self._requeue(record)
+        self._journal.record_job(self.claim, Status.RUNNING)
+
+    def progress(self) -> Progress:
+        """Return what follows from the records."""
+        return evaluate(self.graph, self.parameters, self.records)
+
+    def note(self, progress: Progress) -> None:
+        """Record the steps that will not run, and why."""
+        for leaf in progress.leaves:
+            known = self.records.get(leaf.path)
+            if leaf.status in (Status.SKIPPED, Status.FAILED) and (known is None or known.status is not leaf.status):
+                self.record(TaskRecord(leaf.path, leaf.status, ended_at=self._clock(), error=leaf.error))
+
+    def prepare(self, launch: Launch, environment: Mapping[str, str], memory_bytes: int | None) -> Command | None:
+        """Record that a step begins and return how to start it; None if it failed before it could."""
+        files = AttemptFiles.of(self.job.output_dir, launch.path, launch.attempt)
+        component = self.graph.component(launch.component)
+        container = self.graph.container(launch.component)
+        begun = TaskRecord(launch.path, Status.RUNNING, launch.attempt, started_at=self._clock())
+        try:
+            told = executor_input.build(component, launch.bound, files.uri)
+            argv = executor_input.command_line(container, told)
+            files.prepare()
+        except Rejected as error:
+            self.record(replace(begun, status=Status.FAILED, ended_at=self._clock(), error=str(error)))
+            return None
+        except OSError as error:
+            self._fail(begun, f"cannot write to {files.directory}: {error.strerror or error}", None, final=False)
+            return None
+        self.record(begun)
+        own = local_command.is_own_step(argv)
+        self.running[launch.path] = Running(launch.component, files, told, own)
+        return Command(
+            argv=argv[2:] if own else local_command.program(argv),
+            module=own,
+            environment=local_command.environment(environment, container),
+            log=files.log,
+            identity=files.identity,
+            memory_bytes=local_command.memory_bytes(container, launch.path) or memory_bytes,
+        )
+
+    def settle(self) -> None:
+        """Record what has been heard of the steps, in order."""
+        while self.heard:
+            path, event = self.heard[0]
+            if isinstance(event, Started):
+                self.record(replace(self.records[path], pid=event.pid))
+            else:
+                self._settle_exit(path, event)
+                del self.running[path]
+            self.heard.popleft()
+
+    def finish(self, progress: Progress) -> Status:
+        """Record how the run ended: by its steps, or cancelled with every step that had not."""
+        status, error = progress.status, progress.error
+        if not status.ended or status is Status.CANCELLED:
+            for leaf in progress.leaves:
+                if not leaf.status.ended:
+                    self.record(replace(self._known(leaf.path), status=Status.CANCELLED, ended_at=self._clock()))
+            status, error = Status.CANCELLED, "cancelled"
+        self._journal.record_job(self.claim, status, error)
+        return status
+
+    def record(self, task: TaskRecord) -> None:
+        """Record a step's state. Raises LeaseLost, TryLater."""
+        self._journal.record_task(self.claim, task)
+        self.records[task.path] = task
+
+    def _known(self, path: str) -> TaskRecord:
+        return self.records.get(path) or TaskRecord(path, Status.PENDING)
+
+    def _requeue(self, record: TaskRecord) -> None:
+        """Record that an attempt was cut short by its worker's end: it is done again, and does not count."""
+        error = "cut short when its worker ended"
+        self.record(TaskRecord(record.path, Status.PENDING, record.attempt, error=error, log_tail=record.log_tail))
+
+    def _settle_exit(self, path: str, event: Exited) -> None:
+        running, record = self.running[path], self.records[path]
+        tail = running.files.tail()
+        ended = replace(record, exit_code=event.code, ended_at=self._clock(), log_tail=tail)
+        if event.code == 0:
+            try:
+                outputs = running.files.outputs(self.graph.component(running.component), running.told)
+            except Rejected as error:
+                self._fail(ended, f"bad output: {error}", 0, final=False)
+                return
+            self.record(replace(ended, status=Status.SUCCEEDED, outputs=outputs))
+        elif self.closing:
+            self._requeue(ended)
+        elif self.cancelling:
+            self.record(replace(ended, status=Status.CANCELLED, error="cancelled"))
+        else:
+            final = running.own and event.code == _REJECTED
+            self._fail(ended, event.error or _reason(event.code, tail), event.code, final=final)
+
+    def _fail(self, record: TaskRecord, error: str, code: int | None, *, final: bool) -> None:
+        """Record a failed attempt: PENDING for the next one while there are retries left, else FAILED."""
+        if final or self.cancelling or record.attempt > retries(self.graph, record.path):
+            failed = replace(record, status=Status.FAILED, ended_at=self._clock(), exit_code=code, error=error)
+        else:
+            text = f"attempt {record.attempt}: {error}"
+            failed = TaskRecord(
+                record.path, Status.PENDING, record.attempt + 1, exit_code=code, error=text, log_tail=record.log_tail
+            )
+        self.record(failed)
+
+
+def _reason(code: int | None, tail: str) -> str:
+    """Return why a step failed, in one line: how it ended, and the last line of its log."""
+    if code is not None and code < 0:
+        try:
+            how = f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            how = f"killed by signal {-code}"
+    else:
+        how = f"exit code {code}"
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    return f"{how}: {lines[-1][:500]}" if lines else how

@@ -1,0 +1,64 @@
+"""What the journal knows of a run, as the engine's port tells it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from worker.engine.graph import build
+from worker.engine.inputs import bind_root
+from worker.engine.port import Job, TaskRecord
+from worker.engine.progress import Leaf, evaluate
+from worker.engine.state import Status
+from worker.errors import Rejected
+from worker.runs.port import EngineState, StepState
+
+
+def state_of(job: Job, tasks: Sequence[TaskRecord]) -> EngineState:
+    """Return the state of a run: every step in the order of its pipeline, also those that have not begun.
+
+    A group (a condition, a loop) that was not reached or will not run stands for its steps.
+    """
+    records = {task.path: task for task in tasks}
+    steps = []
+    for leaf in _leaves(job, records):
+        record = records.get(leaf.path)
+        status = leaf.status if leaf.status.ended or record is None else record.status
+        if job.status.ended and not status.ended:
+            status = Status.CANCELLED
+        steps.append(_step(leaf.path, status, leaf.error, record))
+    return EngineState(job.status, job.error, tuple(steps), tuple(_artifacts(tasks)))
+
+
+def _leaves(job: Job, records: Mapping[str, TaskRecord]) -> Sequence[Leaf]:
+    """Return the steps that follow from the spec; of a spec that is not understood (any more) those on record."""
+    try:
+        graph = build(job.spec)
+        return evaluate(graph, bind_root(graph.spec, job.parameters), records).leaves
+    except Rejected:
+        return [Leaf(record.path, record.status, record.error) for record in records.values()]
+
+
+def _step(path: str, status: Status, error: str | None, record: TaskRecord | None) -> StepState:
+    if record is None:
+        return StepState(path, status, error=error)
+    return StepState(
+        path,
+        status,
+        record.attempt,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        error=record.error or error,
+        log_tail=record.log_tail,
+    )
+
+
+def _artifacts(tasks: Sequence[TaskRecord]) -> Iterator[Mapping[str, Any]]:
+    for task in tasks:
+        for name, listed in task.outputs.get("artifacts", {}).items():
+            for artifact in listed:
+                yield {
+                    "step": task.path,
+                    "name": name,
+                    "type": artifact["type"]["schemaTitle"],
+                    "uri": artifact["uri"],
+                    "metadata": artifact.get("metadata", {}),
+                }
