@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from worker.errors import Rejected
 
@@ -17,7 +18,9 @@ def local_path(uri: str) -> Path:
     """Return where a URI is found on this machine: `gs://bucket/x` is mounted at `/gcs/bucket/x`."""
     if uri.startswith(_GS):
         return Path(_GCS + uri.removeprefix(_GS))
-    return Path(uri.removeprefix("file://"))
+    if uri.startswith("file://"):
+        return Path(unquote(uri.removeprefix("file://")))
+    return Path(uri)
 
 
 def uri_of(path: Path) -> str:

@@ -27,6 +27,8 @@ def pass_on(outputs: Mapping[str, Path], reason: str) -> None:
 def stopped(inputs: Iterable[Path]) -> str | None:
     """Return why the run was stopped before this step, or None if it was not."""
     for path in inputs:
+        if path.is_dir():
+            continue
         with path.open("rb") as file:
             head = file.read(_HEAD)
         if head.startswith(b"{") and (reason := _reason(head)) is not None:
