@@ -19,6 +19,7 @@ MAX_AHEAD = timedelta(minutes=5)
 
 Check = Callable[[Value], Value]
 
+_MAX_AHEAD_US = MAX_AHEAD // timedelta(microseconds=1)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _FIRST_US = to_us(datetime.min.replace(tzinfo=UTC))
 _LAST_US = to_us(datetime.max.replace(tzinfo=UTC))
@@ -174,6 +175,6 @@ def time_us(moment: datetime, field: str) -> int:
 
 def check_not_ahead(microseconds: int, now_us: int, field: str) -> None:
     """Refuse a time more than five minutes ahead of the store's clock. Raises Rejected."""
-    if microseconds - now_us > MAX_AHEAD // timedelta(microseconds=1):
+    if microseconds - now_us > _MAX_AHEAD_US:
         mend = "check its unit and zone, and this machine's clock"
         raise Rejected("the time is more than 5 minutes ahead of the clock", field=field, mend=mend)

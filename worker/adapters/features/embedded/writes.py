@@ -3,13 +3,14 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from worker.adapters.features.embedded.catalogue import Catalogue
 from worker.adapters.features.embedded.encoding import Online, pack, to_column, unpack
-from worker.errors import ColonyError, Rejected
+from worker.errors import NotFound, Rejected
 from worker.features.definition import Check, check_entity_id, check_not_ahead, time_us, value_check
 from worker.features.port import Value, Write
 
@@ -49,10 +50,10 @@ def check_all(values: Iterable[Write], catalogue: Catalogue, now_us: int) -> lis
     Raises:
         Rejected: the first that cannot be stored; its field tells which of several it is.
     """
-    rule = _rules(catalogue)
+    check = _Checker(catalogue, now_us)
     checked: list[Checked] = []
     try:
-        checked.extend(_check(write, rule(write.feature), now_us) for write in values)
+        checked.extend(check(write) for write in values)
     except Rejected as error:
         if not checked:
             raise
@@ -61,32 +62,43 @@ def check_all(values: Iterable[Write], catalogue: Catalogue, now_us: int) -> lis
     return checked
 
 
-def _rules(catalogue: Catalogue) -> Callable[[str], _Rule]:
-    known: dict[str, _Rule] = {}
+class _Checker:
+    """Checks writes one by one; what a row of values shares (id and times) is checked once."""
 
-    def rule(name: str) -> _Rule:
-        found = known.get(name)
-        if found is None:
-            try:
-                definition = catalogue.get(name)
-            except ColonyError as error:
-                raise Rejected(str(error), field="featureName", mend="define it first") from error
-            found = _Rule(catalogue.codes[name], definition.entity, value_check(definition.type))
-            known[name] = found
-        return found
+    def __init__(self, catalogue: Catalogue, now_us: int) -> None:
+        self._catalogue = catalogue
+        self._now_us = now_us
+        self._rules: dict[str, _Rule] = {}
+        self._last: tuple[object, object, object] = (self, self, self)
+        self._event_us = 0
+        self._known_us: int | None = None
 
-    return rule
+    def __call__(self, write: Write) -> Checked:
+        rule = self._rules.get(write.feature) or self._rule(write.feature)
+        entity_id, event_time, known_at = self._last
+        if write.entity_id is not entity_id or write.event_time is not event_time or write.known_at is not known_at:
+            self._check_row(write)
+        value = rule.check(write.value)
+        return Checked(rule.code, rule.entity, write.entity_id, self._event_us, self._known_us, value)
 
+    def _check_row(self, write: Write) -> None:
+        check_entity_id(write.entity_id)
+        self._event_us = self._time(write.event_time, "timestamp")
+        self._known_us = None if write.known_at is None else self._time(write.known_at, "knownAt")
+        self._last = (write.entity_id, write.event_time, write.known_at)
 
-def _check(write: Write, rule: _Rule, now_us: int) -> Checked:
-    check_entity_id(write.entity_id)
-    event_us = time_us(write.event_time, "timestamp")
-    check_not_ahead(event_us, now_us, "timestamp")
-    known_us = None
-    if write.known_at is not None:
-        known_us = time_us(write.known_at, "knownAt")
-        check_not_ahead(known_us, now_us, "knownAt")
-    return Checked(rule.code, rule.entity, write.entity_id, event_us, known_us, rule.check(write.value))
+    def _time(self, moment: datetime, field: str) -> int:
+        microseconds = time_us(moment, field)
+        check_not_ahead(microseconds, self._now_us, field)
+        return microseconds
+
+    def _rule(self, name: str) -> _Rule:
+        try:
+            definition = self._catalogue.get(name)
+        except NotFound as error:
+            raise Rejected(str(error), field="featureName", mend="define it first") from error
+        self._rules[name] = _Rule(self._catalogue.codes[name], definition.entity, value_check(definition.type))
+        return self._rules[name]
 
 
 def store(connection: sqlite3.Connection, values: Sequence[Checked], now_us: int) -> int:
