@@ -30,7 +30,7 @@ def build(component: Component, bound: Bound, root: str) -> dict[str, Any]:
     outputs = component.output_definitions
     return {
         "inputs": {
-            "parameterValues": dict(bound.parameters),
+            "parameterValues": {name: _whole(value) for name, value in bound.parameters.items()},
             "artifacts": {name: {"artifacts": list(many)} for name, many in bound.artifacts.items()},
         },
         "outputs": {
@@ -71,6 +71,15 @@ def command_line(container: Container, told: Mapping[str, Any]) -> list[str]:
         return local_path(uri) if part == "path" else uri
 
     return [placeholder.fill(part, value) for part in _parts(container)]
+
+
+def _whole(value: Any, *, inside: bool = False) -> Any:
+    """Return a struct or list with whole numbers as integers: a compiled spec holds every number in it as a float."""
+    if isinstance(value, dict):
+        return {key: _whole(item, inside=True) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item, inside=True) for item in value]
+    return int(value) if inside and isinstance(value, float) and value.is_integer() else value
 
 
 def _parts(container: Container) -> Sequence[str]:

@@ -1,1 +1,1 @@
-"""Pipelines."""
+"""Templates: YAML → validated steps → compiled PipelineSpec, found again by content hash."""

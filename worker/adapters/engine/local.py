@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from worker.adapters.engine import local_command, local_state
 from worker.adapters.engine.local_files import make_output_dir
 from worker.adapters.engine.local_loop import Limits, Loop
+from worker.adapters.options import Options
 from worker.clock import Clock
 from worker.engine.graph import build
 from worker.engine.inputs import bind_root
 from worker.engine.port import Job, Journal
-from worker.errors import Conflict, NotFound
+from worker.errors import Conflict, NotFound, Rejected
 from worker.runs.port import EngineState, Submission
 
 
@@ -106,3 +108,18 @@ class LocalEngine:
 
 def _absolute(output_dir: str) -> str:
     return output_dir if "://" in output_dir else str(Path(output_dir).absolute())
+
+
+def build(options: Options) -> LocalEngine:
+    """Return the engine of the settings. Raises Rejected if there is nowhere to keep its state."""
+    if options.journal is None:
+        raise Rejected("the local engine needs a ledger", field="COLONY_LEDGER", mend="set it to a database URL")
+    return LocalEngine(
+        options.journal,
+        lambda: datetime.now(tz=UTC),  # steps really run now, also under a replay's virtual clock
+        options.owner,
+        max_steps=int(options.values["max_steps"]),
+        max_runs=int(options.values["max_runs"]),
+        environment=options.environment,
+        memory_bytes=int(options.values.get("step_memory_mb") or 0) * 2**20 or None,
+    )

@@ -1,0 +1,141 @@
+"""Checks of a template's steps against each other and their types: ids, config, wiring, order; pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from pydantic import ValidationError
+
+from worker.errors import Rejected
+from worker.pipelines.shape import StepShape
+from worker.steps.placeholders import resolve
+from worker.steps.step import StepType
+
+Path = tuple[str | int, ...]
+Fault = tuple[Path, str]
+Wiring = dict[str, tuple[str, str]]
+#: Parameters that a trigger adds to every run.
+_GIVEN = ("beeId",)
+
+
+class Checker:
+    """Collects the faults of one template's steps."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        """Take the template's parameters with their defaults (None: given at the trigger)."""
+        self._parameters = {**dict.fromkeys(_GIVEN), **parameters}
+
+    def check(
+        self, steps: Sequence[StepShape], types: Mapping[int, StepType]
+    ) -> tuple[list[Wiring], list[int], list[Fault]]:
+        """Return each step's wiring, the order to run them in, and all faults.
+
+        Args:
+            steps: in the template's order.
+            types: their types by number; one that is not known is missing, and its own fault already.
+        """
+        faults = [*self._ids(steps)]
+        wiring: list[Wiring] = []
+        for number, step in enumerate(steps):
+            wires: Wiring = {}
+            if number in types:
+                faults += self._config(number, step, types[number])
+                faults += self._wire(number, steps, types, wires)
+            wiring.append(wires)
+        order, cycle = self._order(steps, wiring)
+        return wiring, order, faults + cycle
+
+    def _ids(self, steps: Sequence[StepShape]) -> Iterator[Fault]:
+        seen: dict[str, str] = {}
+        ids = {step.id for step in steps}
+        for number, step in enumerate(steps):
+            plain = step.id.replace("_", "-")
+            if plain in seen:
+                yield (
+                    ("steps", number, "id"),
+                    f"{step.id!r} is taken by an earlier step (`_` and `-` count as the same)",
+                )
+            seen[plain] = step.id
+            for place, name in enumerate(step.after):
+                if name not in ids:
+                    yield ("steps", number, "after", place), f"there is no step {name!r}"
+
+    def _config(self, number: int, step: StepShape, type_: StepType) -> Iterator[Fault]:
+        at: Path = ("steps", number, "config")
+        nulls = list(_nulls(step.config, at))
+        yield from ((path, "is empty; leave it out instead") for path in nulls)
+        try:
+            type_.config.model_validate(resolve(step.config, self._parameters))
+        except Rejected as error:
+            yield at, str(error)
+        except ValidationError as error:
+            for fault in error.errors():
+                path = (*at, *fault["loc"])
+                if path not in nulls and not self._open(step.config, fault["loc"]):
+                    yield path, f"{fault['msg']} (step type {type_.name!r})"
+
+    def _open(self, config: Any, path: Path) -> bool:
+        """Whether a value depends on a parameter that is only known when the pipeline is triggered."""
+        for part in path:
+            if not isinstance(config, dict | list):
+                break
+            known = dict(enumerate(config)) if isinstance(config, list) else config
+            if part in known:
+                config = known[part]
+        missing = [name for name, default in self._parameters.items() if default is None]
+        return any(f"${{parameters.{name}}}" in str(config) for name in missing)
+
+    def _wire(
+        self, number: int, steps: Sequence[StepShape], types: Mapping[int, StepType], wires: Wiring
+    ) -> Iterator[Fault]:
+        step, type_ = steps[number], types[number]
+        by_id = {other.id: place for place, other in enumerate(steps)}
+        for name in step.inputs:
+            if name not in type_.inputs:
+                yield ("steps", number, "inputs", name), f"{type_.name!r} takes no {name!r}"
+        for name, kind in type_.inputs.items():
+            at: Path = ("steps", number, "inputs", name)
+            if name in step.inputs:
+                giver, _, output = step.inputs[name].partition(".")
+                place = by_id.get(giver)
+            else:
+                place = next((p for p in reversed(range(number)) if p in types and name in types[p].outputs), None)
+                output = name
+            if place is not None and place not in types:
+                continue  # an unknown type is its own fault
+            if place is not None and output in types[place].outputs:
+                given = types[place].outputs[output]
+                wires[name] = (steps[place].id, output)
+                if given != kind:
+                    yield at, f"takes a {kind}, but {output!r} of {steps[place].id!r} is a {given}"
+            elif name in step.inputs:
+                yield at, f"{step.inputs[name]!r} is no output of a step; write it as step.output"
+            elif len(types) == len(steps):
+                yield ("steps", number), f"{type_.name!r} needs {name!r}, which no earlier step gives"
+
+    def _order(self, steps: Sequence[StepShape], wiring: Sequence[Wiring]) -> tuple[list[int], list[Fault]]:
+        by_id = {step.id: number for number, step in enumerate(steps)}
+        sorter = TopologicalSorter(
+            {
+                number: [
+                    by_id[i] for i in (*step.after, *(giver for giver, _ in wiring[number].values())) if i in by_id
+                ]
+                for number, step in enumerate(steps)
+            }
+        )
+        try:
+            return list(sorter.static_order()), []
+        except CycleError as error:
+            circle = " → ".join(steps[number].id for number in error.args[1])
+            return [], [(("steps",), f"steps wait for each other: {circle}")]
+
+
+def _nulls(value: Any, path: Path) -> Iterator[Path]:
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _nulls(item, (*path, key))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _nulls(item, (*path, place))

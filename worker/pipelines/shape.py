@@ -1,0 +1,49 @@
+"""The form of a template's YAML: its fields, their types and their defaults."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.bee import Duration
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Retry(_Shape):
+    """How often a step is tried in all, and how long to wait before the second time (doubled each time after)."""
+
+    attempts: int = Field(default=2, ge=1, le=10)
+    backoff: Duration = timedelta(seconds=5)
+
+
+class Resources(_Shape):
+    """What a step's machine must have, in Kubernetes notation (`500m`, `2`; `4G`, `512Mi`)."""
+
+    cpu: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$")] | None = None
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?([EPTGMK]i?)?$")] | None = None
+
+
+class StepShape(_Shape):
+    """One step as the YAML has it."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+    type: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    after: list[str] = Field(default_factory=list)
+    retry: Retry = Retry()
+    resources: Resources = Resources()
+    inputs: dict[str, str] = Field(default_factory=dict)
+
+
+class TemplateShape(_Shape):
+    """A template as the YAML has it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = "1"
+    description: str = ""
+    trigger: Literal["drift", "manual", "schedule"] = "manual"
+    parameters: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Any] = Field(default_factory=dict)
+    steps: Annotated[list[StepShape], Field(min_length=1, max_length=200)]
