@@ -5,13 +5,13 @@ Exit codes: 0 done (or the run was stopped with its reason), 2 rejected and not 
 
 import argparse
 import importlib
-import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from config.settings import read_settings
 from worker.adapters.models.local import LocalArtifacts
 from worker.adapters.models.skops_format import SkopsFormat
 from worker.errors import ColonyError, Rejected, TryLater
@@ -79,16 +79,12 @@ def _input_text(arguments: argparse.Namespace) -> str:
 
 
 def _ports() -> Ports:
-    """Build the ports that the environment names."""
+    """Build the ports over the data directory that the environment names; it must be the same for all steps."""
     from worker.adapters.features.local import LocalFeatureStore
 
-    home = _home(os.environ)
+    home = read_settings(local=True).home
     features = LocalFeatureStore(home / "features", clock=lambda: datetime.now(UTC))
     return Ports(features=features, artifacts=LocalArtifacts(home / "models"), models=SkopsFormat())
-
-
-def _home(environment: Mapping[str, str]) -> Path:
-    return Path(environment.get("COLONY_HOME") or ".colony")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ import numpy as np
 import skops.io
 from pyarrow import parquet
 
+from worker.adapters.features import local as features
+from worker.steps import __main__ as entry
 from worker.steps import bootstrap, candidates, comparison, executor, fitting, scoring, split
 from worker.steps.types import collect, deploy, evaluate, preprocess, register, train
 
 PRELOADED = (
-    np, parquet, skops.io, bootstrap, candidates, comparison, executor, fitting, scoring, split,
+    np, parquet, skops.io, features, entry, bootstrap, candidates, comparison, executor, fitting, scoring, split,
     collect, deploy, evaluate, preprocess, register, train,
 )  # fmt: skip
