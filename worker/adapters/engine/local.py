@@ -10,7 +10,7 @@ from worker.adapters.engine.local_files import make_output_dir
 from worker.adapters.engine.local_loop import Limits, Loop
 from worker.adapters.options import Options
 from worker.clock import Clock
-from worker.engine.graph import build
+from worker.engine import graph as graphs
 from worker.engine.inputs import bind_root
 from worker.engine.port import Job, Journal
 from worker.errors import Conflict, NotFound, Rejected
@@ -62,7 +62,7 @@ class LocalEngine:
             Conflict: the id exists with other labels.
             TryLater: the directory or the journal cannot be written now.
         """
-        graph = build(submission.spec)
+        graph = graphs.build(submission.spec)
         bind_root(graph.spec, submission.parameters)
         local_command.check(graph)
         output_dir = _absolute(submission.output_dir)
