@@ -7,6 +7,11 @@ Clock = Callable[[], datetime]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def wall_clock() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(tz=UTC)
+
+
 def to_us(moment: datetime) -> int:
     """Return whole microseconds since 1970-01-01 UTC; `moment` must carry a zone (ValueError otherwise)."""
     if moment.tzinfo is None:

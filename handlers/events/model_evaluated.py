@@ -26,9 +26,9 @@ class ModelEvaluated:
         """Keep the configuration's readers."""
         self._context = context
 
-    def parse(self, event: Event) -> Evaluation:
+    def parse(self, event: Event, now: datetime) -> Evaluation:
         """Return the evaluation. Raises Rejected, also for a bee that is not configured."""
-        evaluation = parse_evaluation(event.data, event_time=event.time)
+        evaluation = parse_evaluation(event.data, event_time=event.time or now)
         if evaluation.bee not in self._context.bees():
             raise Rejected(
                 f"there is no bee {evaluation.bee!r}",

@@ -47,12 +47,12 @@ class Evaluation:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_evaluation(data: Mapping[str, Any], *, event_time: datetime | None) -> Evaluation:
+def parse_evaluation(data: Mapping[str, Any], *, event_time: datetime) -> Evaluation:
     """Return the evaluation in an event's data.
 
     Args:
         data: the payload, numbers as int or Decimal.
-        event_time: the envelope's time, used where the data has no `evaluatedAt`.
+        event_time: the envelope's time, else when it came in; used where the data has no `evaluatedAt`.
 
     Raises:
         Rejected: a field is missing or wrong; the error names it and the mend.
@@ -97,10 +97,8 @@ def _version(value: Any) -> str:
     return text
 
 
-def _evaluated_at(value: Any, event_time: datetime | None) -> datetime:
+def _evaluated_at(value: Any, event_time: datetime) -> datetime:
     if value is None:
-        if event_time is None:
-            raise Rejected("there is no time", field="data.evaluatedAt", mend="send it as 2002-09-28T00:00:00Z")
         return event_time
     try:
         return parse_time(value)

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import structlog
 
-from worker.clock import Clock
 from worker.errors import TryLater
 from worker.intake.port import Message, Subscription
-from worker.intake.receive import EventHandler, Received, Verdict, dead_letter, receive
+from worker.intake.receive import EventHandler, NowFor, Received, Verdict, dead_letter, receive
 from worker.ledger import Ledger
 
 log = structlog.get_logger()
@@ -26,14 +25,14 @@ class Consumer:
         subscription: Subscription,
         ledger: Ledger,
         handlers: Mapping[str, EventHandler],
-        clock: Clock,
+        now_for: NowFor,
         tell: Callable[[Received], None] = lambda _: None,
     ) -> None:
         """`tell` is called for each message once its verdict is durable."""
         self._subscription = subscription
         self._ledger = ledger
         self._handlers = handlers
-        self._clock = clock
+        self._now_for = now_for
         self._tell = tell
         self._attempts: Counter[str] = Counter()
 
@@ -51,10 +50,14 @@ class Consumer:
     def handle(self, messages: Sequence[Message]) -> list[Received]:
         """Handle messages that were pulled; see `turn`."""
         try:
-            received = [self._bounded(item) for item in receive(messages, self._ledger, self._handlers, self._clock)]
+            return self.redo(messages)
         except TryLater:
             self._subscription.retry(messages)
             raise
+
+    def redo(self, messages: Sequence[Message]) -> list[Received]:
+        """Handle messages, keeping hold of them when the ledger is away: the caller calls again. Raises TryLater."""
+        received = [self._bounded(item) for item in receive(messages, self._ledger, self._handlers, self._now_for)]
         self._answer(received)
         for item in received:
             self._tell(item)
@@ -72,7 +75,7 @@ class Consumer:
         del self._attempts[key]
         reason = f"failed {attempts} times, last: {item.reason}"
         with self._ledger.begin() as transaction:
-            transaction.inbox.add_dead_letter(dead_letter(item.message, reason, self._clock()))
+            transaction.inbox.add_dead_letter(dead_letter(item.message, reason, self._now_for(None)))
         return replace(item, verdict=Verdict.DEAD_LETTER, reason=reason)
 
     def _answer(self, received: Sequence[Received]) -> None:

@@ -1,13 +1,12 @@
 """One batch of messages, one transaction: each once per (source, id), each with a verdict of its own."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from worker.clock import Clock
 from worker.errors import ColonyError, Rejected, TryLater
 from worker.intake.envelope import Event, open_envelope
 from worker.intake.port import DeadLetter, Message
@@ -32,11 +31,15 @@ class Received:
     result: Mapping[str, Any] | None = None
 
 
+#: What time it is for an event: the wall clock, or in a replay the newest event time seen. None: no event to read.
+NowFor = Callable[[Event | None], datetime]
+
+
 class EventHandler(Protocol):
     """Reacts to one type of event."""
 
-    def parse(self, event: Event) -> Any:
-        """Return the event's data, checked. Raises Rejected with the field and the mend."""
+    def parse(self, event: Event, now: datetime) -> Any:
+        """Return the event's data, checked; `now` where it tells no time. Raises Rejected with field and mend."""
         ...
 
     def bee(self, parsed: Any) -> str:
@@ -55,6 +58,7 @@ class EventHandler(Protocol):
 @dataclass(frozen=True)
 class _Opened:
     message: Message
+    now: datetime
     event: Event | None = None
     handler: EventHandler | None = None
     parsed: Any = None
@@ -62,18 +66,17 @@ class _Opened:
 
 
 def receive(
-    messages: Sequence[Message], ledger: Ledger, handlers: Mapping[str, EventHandler], clock: Clock
+    messages: Sequence[Message], ledger: Ledger, handlers: Mapping[str, EventHandler], now_for: NowFor
 ) -> list[Received]:
     """Handle a batch and commit; only after this returned may anything be acknowledged.
 
     Raises:
         TryLater: the ledger is not available; nothing was changed and every message is to be given back.
     """
-    opened = [_open(message, handlers) for message in messages]
-    now = clock()
+    opened = [_open(message, handlers, now_for) for message in messages]
     with ledger.begin() as transaction:
         transaction.lock([item.handler.bee(item.parsed) for item in opened if item.handler])
-        return [_handle(item, transaction, now) for item in opened]
+        return [_handle(item, transaction) for item in opened]
 
 
 def dead_letter(message: Message, reason: str, now: datetime, event: Event | None = None) -> DeadLetter:
@@ -92,14 +95,14 @@ def dead_letter(message: Message, reason: str, now: datetime, event: Event | Non
     )
 
 
-def _open(message: Message, handlers: Mapping[str, EventHandler]) -> _Opened:
+def _open(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFor) -> _Opened:
     event = None
     try:
         event = open_envelope(message)
-        handler = _handler(event, handlers)
-        return _Opened(message, event, handler, handler.parse(event))
+        handler, now = _handler(event, handlers), now_for(event)
+        return _Opened(message, now, event, handler, handler.parse(event, now))
     except Rejected as error:
-        return _Opened(message, event, error=error)
+        return _Opened(message, now_for(None), event, error=error)
 
 
 def _handler(event: Event, handlers: Mapping[str, EventHandler]) -> EventHandler:
@@ -109,14 +112,14 @@ def _handler(event: Event, handlers: Mapping[str, EventHandler]) -> EventHandler
     return handlers[event.type]
 
 
-def _handle(item: _Opened, transaction: Transaction, now: datetime) -> Received:
+def _handle(item: _Opened, transaction: Transaction) -> Received:
     if item.error is not None or item.event is None or item.handler is None:
         reason = str(item.error)
-        transaction.inbox.add_dead_letter(dead_letter(item.message, reason, now, item.event))
+        transaction.inbox.add_dead_letter(dead_letter(item.message, reason, item.now, item.event))
         return Received(item.message, Verdict.DEAD_LETTER, reason)
     try:
         with transaction.savepoint():
-            return _apply(item.message, item.event, item.handler, item.parsed, transaction, now)
+            return _apply(item.message, item.event, item.handler, item.parsed, transaction, item.now)
     except TryLater:
         raise
     except ColonyError as error:

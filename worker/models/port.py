@@ -57,6 +57,10 @@ class ArtifactStore(Protocol):
         """Return a local path of the artifact, its hash checked. Raises NotFound or Rejected."""
         ...
 
+    def verify(self) -> None:
+        """Make a real write. Raises TryLater."""
+        ...
+
 
 @dataclass(frozen=True)
 class ModelVersion:

@@ -30,9 +30,10 @@ class Database:
         self.url = sa.make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
-            self.engine = sa.create_engine(
-                self.url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}, pool_size=8
-            )
+            # One connection is the whole of a database in memory.
+            pool: dict[str, Any] = {"pool_size": 8} if self.url.database else {"poolclass": sa.pool.StaticPool}
+            options = {"timeout": busy_timeout_s, "check_same_thread": False}
+            self.engine = sa.create_engine(self.url, connect_args=options, **pool)
             sa.event.listen(self.engine, "connect", _sqlite_connect)
         else:
             self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=8, max_overflow=8)

@@ -1,0 +1,52 @@
+"""Serve the API with uvicorn in a thread of its own; never beyond loopback while there is no authentication."""
+
+import ipaddress
+import threading
+import time
+
+import uvicorn
+from fastapi import FastAPI
+
+from worker.errors import Rejected, TryLater
+
+
+class Server:
+    """One listening server."""
+
+    def __init__(self, api: FastAPI, host: str, port: int) -> None:
+        """Prepare to listen. Raises Rejected for an address that other machines can reach."""
+        if not _loopback(host):
+            raise Rejected(
+                f"{host} can be reached from other machines, and there is no authentication yet",
+                field="COLONY_HOST",
+                mend="listen on 127.0.0.1 and put an authenticating proxy in front",
+            )
+        config = uvicorn.Config(api, host=host, port=port, log_level="warning", access_log=False, lifespan="off")
+        self._server = uvicorn.Server(config)
+        # Signals belong to the command that runs this.
+        self._thread = threading.Thread(target=self._server.run, name="colony-http", daemon=True)
+
+    def start(self) -> None:
+        """Listen. Raises TryLater if the port cannot be had."""
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise TryLater("the HTTP server could not listen; is the port taken?")
+            time.sleep(0.01)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        """Finish the requests in hand, for up to 5 seconds."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,44 @@
+"""`colony drain`: everything that is there now, then exit; the form of a Cloud Run job."""
+
+import time
+
+import click
+
+from worker.cli.common import opened
+from worker.cli.follow import Running
+
+WORK_LEFT = 3
+
+
+@click.command("drain")
+@click.option("--from", "source", help="With the local bus: read events from this file, or - for standard input.")
+@click.option("--max-seconds", type=float, default=3600.0, show_default=True, help="Stop after so long.")
+@click.option("--idle-seconds", type=float, default=5.0, show_default=True,
+              help="A live bus counts as empty after so long without a message.")  # fmt: skip
+def command(source: str | None, max_seconds: float, idle_seconds: float) -> int:
+    """Take events until there are none, finish local runs (remote ones are left to the next drain), publish.
+
+    Exits with 0 when nothing is left, with 3 when time ran out first.
+    """
+    end = time.monotonic() + max_seconds
+    with opened(source=source) as app, Running(app) as running:
+        taken = _take(app, idle_seconds, end)
+        while running.due(remote=not app.engine.local) and time.monotonic() < end:
+            time.sleep(0.05)
+        left = running.due(remote=not app.engine.local)
+        click.echo(f"{taken} messages taken; {'work is left' if left else 'nothing is left'}", err=True)
+        return WORK_LEFT if left else 0
+
+
+def _take(app: object, idle_seconds: float, end: float) -> int:
+    consumer = app.consumer()  # type: ignore[attr-defined]
+    subscription = app.subscription  # type: ignore[attr-defined]
+    taken, last = 0, time.monotonic()
+    while time.monotonic() < end and not subscription.exhausted():
+        count = consumer.turn(min(1.0, idle_seconds))
+        taken += count
+        if count:
+            last = time.monotonic()
+        elif time.monotonic() - last >= idle_seconds:
+            break
+    return taken

@@ -1,0 +1,102 @@
+"""`colony models`: list, promote, roll back, adopt."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from worker.cli.common import Time, bee_option, json_option, opened, print_json, print_table, short
+from worker.models.shown import shown_version
+
+
+@click.group("models", invoke_without_command=True)
+@bee_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, bee: str | None, *, as_json: bool) -> None:
+    """List model versions; * marks what is in production."""
+    if not ctx.invoked_subcommand:
+        _list(bee, as_json=as_json)
+
+
+@command.command("list")
+@bee_option
+@json_option
+def list_(bee: str | None, *, as_json: bool) -> None:
+    """List model versions; * marks what is in production."""
+    _list(bee, as_json=as_json)
+
+
+def _list(bee: str | None, *, as_json: bool) -> None:
+    with opened() as app, app.ledger.begin(write=False) as transaction:
+        versions = transaction.models.versions(bee)
+        champions = {item.bee: item.version for item in transaction.models.deployments()}
+        if as_json:
+            print_json(shown_version(version, champions.get(version.bee)) for version in versions)
+            return
+        rows = [
+            (
+                "*" if champions.get(item.bee) == item.version else "",
+                item.bee,
+                item.version,
+                item.state,
+                "forced: " + item.forced if item.forced else "passed" if item.gate_passed else "no",
+                ", ".join(f"{name} {value:.3f}" for name, value in item.metrics.items() if value is not None),
+                short(item.created_at),
+                item.artifact.sha256[:12],
+                item.run_id,
+            )
+            for item in versions
+        ]
+        columns = ("", "bee", "version", "state", "gate", "metrics", "registered", "sha256", "run")
+        print_table(columns, rows, empty="no models yet: `colony trigger auto-retrain --bee B --wait` makes the first")
+
+
+@command.command("promote")
+@click.option("--bee", required=True, help="Whose model.")
+@click.option("--version", "version_", required=True, help="Which version, as `colony models` lists it.")
+@click.option("--reason", required=True, help="Why; recorded and published.")
+@click.option("--force", is_flag=True, help="Although its gate was not passed; recorded and shown everywhere.")
+def promote(bee: str, version_: str, reason: str, *, force: bool) -> None:
+    """Put a registered version into production."""
+    from handlers.commands.promote_model import promote_model
+
+    with opened() as app:
+        done = promote_model(bee, version_, app.ledger, app.clock(), reason=reason, force=force)
+        app.relay.turn()
+        click.echo(f"{bee}: version {done.previous or 'none'} → {done.version}")
+
+
+@command.command("rollback")
+@click.option("--bee", required=True, help="Whose model.")
+@click.option("--to", "to_version", help="A version that was in production before (default: the predecessor).")
+@click.option("--reason", required=True, help="Why; recorded and published.")
+def rollback(bee: str, to_version: str | None, reason: str) -> None:
+    """Go back to the version that was in production before."""
+    from handlers.commands.promote_model import rollback_model
+
+    with opened() as app:
+        done = rollback_model(bee, app.ledger, app.clock(), reason=reason, to_version=to_version)
+        app.relay.turn()
+        click.echo(f"{bee}: version {done.previous} → {done.version}")
+
+
+@command.command("adopt")
+@click.option("--bee", required=True, help="Whose model.")
+@click.option("--version", "version_", required=True, help="The name its evaluations carry.")
+@click.option("--artifact", type=click.Path(path_type=Path), required=True, help="The model, a .skops file.")
+@click.option("--trained-until", type=Time(), required=True, help="Newest event time it was trained on.")
+@click.option("--baseline", multiple=True, help="metric=value, what its evaluations are compared with; repeatable.")
+def adopt(bee: str, version_: str, artifact: Path, trained_until: datetime, baseline: tuple[str, ...]) -> None:
+    """Take over a model that the colony already has in production."""
+    from handlers.commands.adopt_model import AdoptModel, adopt_model
+
+    try:
+        metrics = {name: float(value) for name, _, value in (item.partition("=") for item in baseline)}
+    except ValueError as error:
+        raise click.UsageError("--baseline: write it as metric=value, for example f1=0.91") from error
+    with opened() as app:
+        asked = AdoptModel(bee, version_, artifact, metrics, trained_until)
+        done = adopt_model(asked, app.ledger, app.artifacts, app.model_format, app.bees, app.clock())
+        app.relay.turn()
+        click.echo(f"{bee}: version {done.version} is in production ({done.artifact.sha256[:12]})")

@@ -1,0 +1,86 @@
+"""`colony`: the table of commands, and what each kind of error means for the exit code."""
+
+import importlib
+import sys
+
+import click
+
+from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
+
+#: command → (module, what it does in one line)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Take events and drive runs until stopped (the long-lived worker)."),
+    "drain": ("drain", "Work until the intake is empty and nothing is due, then exit (a job)."),
+    "replay": ("replay", "Put recorded events through the same intake, in event time."),
+    "serve": ("serve", "Serve the HTTP API: health, models, predict, decisions."),
+    "trigger": ("trigger", "Ask for a pipeline run by hand."),
+    "runs": ("runs", "List runs, show one with its steps, cancel one."),
+    "decisions": ("decisions", "List what was decided about each evaluation, and why."),
+    "incident": ("incident", "Tell an incident's story in order."),
+    "events": ("events", "List what was published."),
+    "dead-letters": ("dead_letters", "List the messages that were turned away, with the reason."),
+    "models": ("models", "List, promote, roll back and adopt model versions."),
+    "predict": ("predict", "Predict with a bee's model in production."),
+    "features": ("features", "Define, import, read and list features."),
+    "pipelines": ("pipelines", "List and compile pipeline templates."),
+    "pubsub": ("pubsub", "Make the Pub/Sub topics and subscriptions."),
+    "doctor": ("doctor", "Check every part with a real call and say what is missing."),
+}
+
+EPILOG = """Exit codes: 0 what was asked for happened; 1 unexpected; 2 wrong input; 3 something is away or work is
+left, try later; 4 not found; 5 conflict; 6 the run failed or was cancelled; 130 interrupted."""
+
+EXIT: list[tuple[type[ColonyError], int]] = [(Rejected, 2), (TryLater, 3), (NotFound, 4), (Conflict, 5)]
+RUN_FAILED = 6
+
+
+class LazyGroup(click.Group):
+    """A group that loads a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Load a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"worker.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table without loading anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="colony-mlops", prog_name="colony")
+def root() -> None:
+    """Closes the loop from model drift to a better model in production.
+
+    Data lives in COLONY_HOME (default .colony); COLONY_CONFIG is a directory laid over the shipped configuration.
+    """
+
+
+def run() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        result = root(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; start the same command again to go on", err=True)
+        return 130
+    except ColonyError as error:
+        click.echo(f"colony: {error}", err=True)
+        return next((code for kind, code in EXIT if isinstance(error, kind)), 1)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) went away: that is its right.
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

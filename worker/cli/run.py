@@ -1,0 +1,63 @@
+"""`colony run`: the long-lived worker; ends well on SIGTERM within 8 seconds."""
+
+import signal
+import threading
+from typing import Any
+
+import click
+
+from worker.cli.common import opened
+from worker.loops import Loop
+
+
+@click.command("run")
+@click.option("--from", "source", help="With the local bus: read events from this file, or - for standard input.")
+@click.option("--http/--no-http", "http", default=False, help="Serve the HTTP API as well (COLONY_HOST, COLONY_PORT).")
+def command(source: str | None, *, http: bool) -> int:
+    """Take events, decide, launch and watch runs, deploy what passed its gate, publish. Until SIGTERM or SIGINT."""
+    with opened(source=source) as app:
+        work(app, http=http)
+    return 0
+
+
+def work(app: Any, *, http: bool) -> None:
+    """Run every loop until a signal asks to stop."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    app.verify()
+    loops = start_loops(app)
+    server = None
+    if http:
+        from handlers.http.server import Server
+
+        server = Server(app.http(loops), app.settings.host, app.settings.port)
+        server.start()
+        click.echo(f"colony: http://{app.settings.host}:{server.port}/api/mlops", err=True)
+    click.echo("colony: running; stop with Ctrl-C", err=True)
+    stopped.wait()
+    click.echo("colony: stopping", err=True)
+    if server:
+        server.stop()
+    stop_loops(loops)
+
+
+def start_loops(app: Any) -> list[Loop]:
+    """Start the engine, the intake and the loops behind it."""
+    app.engine.start()
+    consumer = app.consumer()
+    loops = [Loop("intake", lambda: consumer.turn(1.0), idle_s=0.2), *app.loops()]
+    for loop in loops:
+        loop.start()
+    return loops
+
+
+def stop_loops(loops: list[Loop]) -> None:
+    """Stop taking, and give what is in hand up to 7 seconds in all."""
+    import time
+
+    end = time.monotonic() + 7.0
+    for loop in loops:
+        loop.stop()
+    for loop in loops:
+        loop.join(timeout=max(0.1, end - time.monotonic()))

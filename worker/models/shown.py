@@ -1,0 +1,23 @@
+"""A model version in the published form, for `--json` and HTTP."""
+
+from typing import Any
+
+from worker.clock import to_text
+from worker.models.port import ModelVersion
+
+
+def shown_version(version: ModelVersion, champion: str | None) -> dict[str, Any]:
+    """Return the version as one JSON object; `champion` is the bee's version in production."""
+    return {
+        "beeId": version.bee,
+        "version": version.version,
+        "state": version.state,
+        "champion": champion == version.version,
+        "gatePassed": version.gate_passed,
+        "forced": version.forced,
+        "metrics": dict(version.metrics),
+        "runId": version.run_id,
+        "createdAt": to_text(version.created_at),
+        "artifact": {"uri": version.artifact.uri, "sha256": version.artifact.sha256},
+        "lineage": dict(version.lineage),
+    }

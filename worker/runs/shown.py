@@ -1,0 +1,48 @@
+"""A run in the published form, for `--json` and HTTP."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from worker.clock import to_text
+from worker.runs.lifecycle import Run
+from worker.runs.port import StepState
+
+
+def shown_run(run: Run, steps: Sequence[StepState]) -> dict[str, Any]:
+    """Return the run as one JSON object."""
+    outcome = run.outcome or {}
+    return {
+        "runId": run.id,
+        "pipeline": run.template,
+        "beeId": run.bee,
+        "trigger": run.trigger,
+        "reason": run.reason,
+        "incidentId": run.incident_id,
+        "attempt": run.attempt,
+        "asOf": to_text(run.as_of),
+        "status": run.status.value,
+        "verdict": run.verdict.value if run.verdict else None,
+        "error": run.error,
+        "createdAt": to_text(run.created_at),
+        "startedAt": _time(run.started_at),
+        "endedAt": _time(run.ended_at),
+        "steps": [
+            {
+                "stepId": step.step_id,
+                "status": step.status.value,
+                "attempt": step.attempt,
+                "startedAt": _time(step.started_at),
+                "endedAt": _time(step.ended_at),
+                "error": step.error,
+                "logTail": step.log_tail,
+            }
+            for step in steps
+        ],
+        "artifacts": outcome.get("artifacts") or [],
+        "outcome": run.outcome,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else to_text(moment)
