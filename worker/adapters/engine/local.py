@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from worker.adapters.engine import local_command, local_state
@@ -110,13 +109,13 @@ def _absolute(output_dir: str) -> str:
     return output_dir if "://" in output_dir else str(Path(output_dir).absolute())
 
 
-def build(options: Options) -> LocalEngine:
+def from_options(options: Options) -> LocalEngine:
     """Return the engine of the settings. Raises Rejected if there is nowhere to keep its state."""
     if options.journal is None:
         raise Rejected("the local engine needs a ledger", field="COLONY_LEDGER", mend="set it to a database URL")
     return LocalEngine(
         options.journal,
-        lambda: datetime.now(tz=UTC),  # steps really run now, also under a replay's virtual clock
+        options.clock,
         options.owner,
         max_steps=int(options.values["max_steps"]),
         max_runs=int(options.values["max_runs"]),

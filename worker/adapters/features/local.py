@@ -17,6 +17,7 @@ from pathlib import Path
 from worker.adapters.features.embedded import catalogue, history, online, snapshots, writes
 from worker.adapters.features.embedded.catalogue import Catalogue
 from worker.adapters.features.embedded.database import Database
+from worker.adapters.options import Options
 from worker.clock import Clock, to_us
 from worker.errors import Rejected, TryLater
 from worker.features.definition import check_entity_id, time_us
@@ -44,7 +45,10 @@ class LocalFeatureStore:
         self._catalogue = catalogue.NOTHING
 
     def define(self, definition: Definition) -> Definition:
-        """Store a definition and return it with its version; the same again changes nothing."""
+        """Store a definition and return it with its version; the same again changes and waits for nothing."""
+        standing = self._refreshed().definitions.get(definition.name)
+        if standing is not None and catalogue.same(standing, definition):
+            return standing
         with self._database.writing() as connection:
             return catalogue.define(connection, definition)
 
@@ -146,3 +150,8 @@ class LocalFeatureStore:
     def close(self) -> None:
         """Release files and connections."""
         self._database.close()
+
+
+def from_options(options: Options) -> LocalFeatureStore:
+    """Return the store under the data directory."""
+    return LocalFeatureStore(options.home / "features", options.clock)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from worker.adapters.options import Options
 from worker.errors import NotFound, Rejected, TryLater
 from worker.models.port import Artifact
 
@@ -87,9 +88,9 @@ class LocalArtifacts:
             raise
 
 
-def build(directory: Path) -> LocalArtifacts:
-    """Return the store in `directory`."""
-    return LocalArtifacts(directory)
+def from_options(options: Options) -> LocalArtifacts:
+    """Return the store under the data directory."""
+    return LocalArtifacts(options.home / "models")
 
 
 def _hash(path: Path) -> str:
