@@ -45,7 +45,8 @@ def features_of(path: Path, spec: ImportSpec) -> list[str]:
     for name in [*special, *(spec.columns or ())]:
         if name not in names:
             raise Rejected(f"{path.name} has no column {name!r}; it has {', '.join(names)}", field="columns")
-    features = [name for name in names if name not in special] if spec.columns is None else list(spec.columns)
+    further = [name for name in names if name not in special]
+    features = further if spec.columns is None else list(dict.fromkeys(spec.columns))
     if not features:
         raise Rejected(f"{path.name} has no column that could be a feature", field="columns")
     return features

@@ -80,7 +80,8 @@ class TrainingRequest:
         entities: further entity -> the feature of `entity` that holds its id (read point-in-time, too).
         spine: (entity id, time) rows; or None, and `label` makes them.
         label: the window of labels that makes the spine; its values come back as the column of that name.
-        respect_known_at: a value counts for a row at time t only if it was known by t.
+        respect_known_at: a value counts for a row at time t only if it was known by t, and a label only if it was
+            known by the window's end.
     """
 
     entity: str
@@ -135,7 +136,12 @@ class FeatureStore(Protocol):
     def read(
         self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime
     ) -> Mapping[str, Mapping[str, Reading]]:
-        """Return the newest value of each feature for each entity, as of `now` for expiry."""
+        """Return the newest value of each feature for each entity, as of `now` for expiry.
+
+        Raises:
+            NotFound: a feature that is not defined.
+            Rejected: something that is not an entity id.
+        """
         ...
 
     def training_read(self, request: TrainingRequest) -> TrainingTable:
@@ -151,7 +157,10 @@ class FeatureStore(Protocol):
         ...
 
     def count_labels(self, entity: str, label: str, *, known_after: datetime, known_by: datetime) -> int:
-        """Return how many observations of `label` became known in (known_after, known_by] and were true by then."""
+        """Return how many observations of `label` became known in (known_after, known_by] and were true by then.
+
+        Raises NotFound (an unknown label) or Rejected (a feature of another entity).
+        """
         ...
 
     def verify(self) -> None:

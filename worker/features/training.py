@@ -117,7 +117,9 @@ def _label_rows(
     log, ids = history.window(definition, start_us, end_us)
     counts = log.known <= end_us if request.respect_known_at else np.ones(len(ids), dtype=np.bool_)
     position = np.flatnonzero(counts)
-    _refuse_losses([_Loss(label.label, len(ids), len(position))], len(ids))
+    if len(ids) and not len(position):
+        reason = f"known-at removes everything: 0 of {len(ids)} observations of {label.label!r} in the window were"
+        raise Rejected(f"{reason} known by its end", field="respectKnownAt", mend=KNOWN_AT_MEND)
     entity, event = log.entity[position], log.event[position]
     last = np.ones(len(position), dtype=np.bool_)
     last[:-1] = (entity[1:] != entity[:-1]) | (event[1:] != event[:-1])

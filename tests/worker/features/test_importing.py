@@ -271,6 +271,33 @@ def test_a_large_file_goes_in_by_batches_and_tells_its_progress(store: LocalFeat
     assert rejected == [number + 2 for number in sorted(bad)]
 
 
+def test_an_interrupted_import_is_started_again(store: LocalFeatureStore, tmp_path: Path) -> None:
+    """What was stored before the interruption stays, and the second run adds exactly the rest."""
+    path = tmp_path / "values.csv"
+    with path.open("w") as stream:
+        stream.write("content_id,event_timestamp,a,b\n")
+        stream.writelines(f"c{number},{T},{number},x\n" for number in range(BATCH_VALUES))
+    spec = ImportSpec("content", "content_id", "event_timestamp")
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_file(store, path, spec, define=True, progress=interrupt, rejects=tmp_path / "rejects")
+    assert run(store, path, spec)[0] == ImportReport(2 * BATCH_VALUES, BATCH_VALUES, 0)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_column_may_be_event_time_and_known_at_at_once(store: LocalFeatureStore, tmp_path: Path, name: str) -> None:
+    """What was known when it happened is imported by naming one column twice; so is a column asked for twice."""
+    WRITERS[name](tmp_path / name, rows(label=[1.0, 0.0]))
+    spec = ImportSpec("content", "content_id", "event_timestamp", "event_timestamp", ("label", "label"))
+    assert run(store, tmp_path / name, spec)[0] == ImportReport(2, 2, 0)
+    moment = datetime(2002, 9, 28, tzinfo=UTC)
+    table = store.training_read(TrainingRequest("content", ("label",), {}, (("c0", moment), ("c1", moment))))
+    assert table.columns["label"] == [1.0, 0.0]
+
+
 def test_an_old_reject_file_goes_when_all_rows_go_in(store: LocalFeatureStore, tmp_path: Path) -> None:
     """The reject file tells of the last run only."""
     path = tmp_path / "values.csv"

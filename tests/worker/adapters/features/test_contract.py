@@ -1,5 +1,6 @@
 """The contract of the feature store port, proved on every backend in the table."""
 
+import zoneinfo
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -194,6 +195,19 @@ class TestWrites:
             1.0,
             1.0,
         ]
+
+    def test_times_of_any_zone_are_one_time(self, filled: World) -> None:
+        """The hour that a clock change repeats is two hours, and a zone is only a way of writing a time."""
+        berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+        first, second = (datetime(2001, 10, 28, 2, 30, tzinfo=berlin, fold=fold) for fold in (0, 1))
+        writes = [Write("c", "score", float(number), time, time) for number, time in enumerate((first, second))]
+        assert filled.store.write(writes) == 2
+        utc = datetime(2001, 10, 28, 0, 30, tzinfo=UTC)
+        assert filled.store.write([Write("c", "score", 0.0, utc, utc)]) == 0
+        rows = (("c", first), ("c", second), ("c", utc), ("c", utc + HOUR))
+        table = filled.store.training_read(TrainingRequest("content", ("score",), {}, rows))
+        assert table.columns["score"] == [0.0, 1.0, 0.0, 1.0]
+        assert list(table.times) == [utc, utc + HOUR, utc, utc + HOUR]
 
 
 class TestOnlineReads:

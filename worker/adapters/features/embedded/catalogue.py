@@ -64,17 +64,21 @@ def define(connection: sqlite3.Connection, definition: Definition) -> Definition
     check_definition(definition)
     catalogue = current(connection, NOTHING)
     old = catalogue.definitions.get(definition.name)
-    new = replace(normal(definition), version=old.version if old else 0)
-    if new == old:
-        return new
+    if old is not None and same(old, definition):
+        return old
+    new = replace(normal(definition), version=old.version + 1 if old else 1)
     if old is None:
         connection.execute("INSERT INTO feature (name) VALUES (?)", (new.name,))
     elif (old.type, old.entity) != (new.type, new.entity):
         _refuse_with_values(connection, catalogue.codes[old.name], old, new)
-    new = replace(new, version=new.version + 1)
     connection.execute("INSERT INTO definition VALUES (?, ?, ?)", (new.name, new.version, _encode(new)))
     connection.execute("UPDATE state SET epoch = epoch + 1")
     return new
+
+
+def same(standing: Definition, definition: Definition) -> bool:
+    """Tell whether a definition says what already stands, whatever version its caller thinks it has."""
+    return replace(normal(definition), version=standing.version) == standing
 
 
 def _refuse_with_values(connection: sqlite3.Connection, code: int, old: Definition, new: Definition) -> None:
