@@ -31,7 +31,7 @@ class Recipe:
         if parameters:
             self.document["root"]["inputDefinitions"] = {"parameters": _parameters(parameters)}
 
-    def step(  # noqa: PLR0913
+    def step(
         self,
         key: str,
         code: str = "",
