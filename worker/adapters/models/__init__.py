@@ -1,3 +1,3 @@
-"""Model storage: backend word → module with `build(directory)`; one format, skops, for all of them."""
+"""Model storage: backend word → module with `from_options`; one format, skops, for all of them."""
 
 BACKENDS: dict[str, str] = {"local": "worker.adapters.models.local"}

@@ -74,11 +74,6 @@ class SkopsFormat:
         return _replace(path, canonical(data, merged))
 
 
-def build() -> SkopsFormat:
-    """Return the format; it keeps nothing."""
-    return SkopsFormat()
-
-
 def _read(data: bytes) -> tuple[Any, dict[str, Any] | None]:
     import skops.io
 

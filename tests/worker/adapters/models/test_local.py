@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from worker.adapters.models.local import LocalArtifacts, build
+from worker.adapters.models.local import LocalArtifacts
 from worker.errors import NotFound, Rejected, TryLater
 from worker.models.port import Artifact
 
 
 @pytest.fixture(name="store")
 def _store(tmp_path: Path) -> LocalArtifacts:
-    return build(tmp_path / "models")
+    return LocalArtifacts(tmp_path / "models")
 
 
 @pytest.fixture(name="file")

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from worker.adapters.models.skops_format import SkopsFormat, build
+from worker.adapters.models.skops_format import SkopsFormat
 from worker.errors import Rejected
 
 METADATA = {
@@ -48,7 +48,7 @@ class Payload:
 
 @pytest.fixture(name="format_")
 def _format() -> SkopsFormat:
-    return build()
+    return SkopsFormat()
 
 
 @pytest.fixture(name="model")
