@@ -1,7 +1,7 @@
 """The bulk import of feature values from a file, in constant memory; running it again changes nothing."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -54,7 +54,6 @@ def import_file(
     """
     features = features_of(path, spec)
     types = _types(store, path, spec, features, define=define)
-    rejects.unlink(missing_ok=True)
     with _RejectFile(rejects) as refused:
         job = _Import(store, refused, progress, latest_only=spec.known_at is None)
         for found in read_rows(path, spec, types):
@@ -85,10 +84,21 @@ def _types(
     return {name: types.get(name) or defined[name].type for name in features if name in types or name in defined}
 
 
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"the reject file {path} cannot be written: {error.strerror or error}"
+        raise Rejected(reason, field="rejects", mend="name another place") from error
+
+
 class _RejectFile:
-    """The file of rejected rows, made with the first one."""
+    """The file of rejected rows, made with the first one; one of an earlier run goes."""
 
     def __init__(self, path: Path) -> None:
+        with _writable(path):
+            path.unlink(missing_ok=True)
         self._path = path
         self._stack = ExitStack()
         self._stream: IO[bytes] | None = None
@@ -103,7 +113,8 @@ class _RejectFile:
     def add(self, reject: Reject) -> None:
         """Write one down."""
         if self._stream is None:
-            self._stream = self._stack.enter_context(self._path.open("wb"))
+            with _writable(self._path):
+                self._stream = self._stack.enter_context(self._path.open("wb"))
         self._stream.write(msgspec.json.encode({"line": reject.line, "reason": reject.reason}) + b"\n")
         self.count += 1
 

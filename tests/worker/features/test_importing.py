@@ -307,6 +307,16 @@ def test_an_old_reject_file_goes_when_all_rows_go_in(store: LocalFeatureStore, t
     assert not path.with_suffix(".rejects").exists()
 
 
+def test_a_reject_file_that_cannot_be_written_is_told(store: LocalFeatureStore, tmp_path: Path) -> None:
+    """A bad row is not lost in silence: without a place for it the import stops with the reason."""
+    path = tmp_path / "values.csv"
+    write_csv(path, rows(score=["1", "x"]))
+    store.define(Definition("score", "content", "number"))
+    nowhere = tmp_path / "no" / "such" / "folder"
+    with pytest.raises(Rejected, match="reject file"):
+        import_file(store, path, SPEC, define=False, progress=lambda _: None, rejects=nowhere)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
