@@ -1,0 +1,204 @@
+"""The demo: a model decays on real data, is retrained, wins on rows that neither has seen, is deployed, and is used.
+
+Every step is a command that a reader can type; every number is computed here, from deploy/demo/*.csv.gz alone. Started
+again after an interruption it goes on; started again after its end it begins anew.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from evaluate import evaluation, scored
+
+from config.settings import read_settings
+from worker.app import App
+from worker.clock import parse_time, wall_clock
+
+DATA = Path(__file__).parent
+ROOT = Path(os.environ.get("COLONY_DEMO_HOME", ".colony/demo"))
+DONE = ROOT / "done"
+BEE = "spam-guard"
+WEEKS = [parse_time("2002-08-08T00:00:00Z") + timedelta(days=7 * number) for number in range(8)]
+DRIFTED = parse_time("2002-10-01T00:00:00Z")
+AFTER = parse_time("2002-10-11T00:00:00Z")
+BOLD, DIM, END = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+
+
+def main() -> None:
+    """Tell the story."""
+    started = time.monotonic()
+    _prepare()
+    _chapter("1  The features are defined once, and imported with the time at which they became known")
+    _features()
+    _chapter("2  Version 1: a run on July 2002; with no champion it must beat the naive baseline")
+    _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-08-01", "--wait", "--key", "demo-bootstrap")
+    _chapter("3  Eight weeks of evaluations: version 1, scored on each week's labels as they came")
+    _colony("replay", str(_recording("weeks.jsonl", _quiet_weeks())), "--wait")
+    print(f"{DIM}Redelivered, out of order, malformed, a week without any spam: all told, none of it a drop.{END}")
+    _chapter("4  An operator retrains too early: the gate refuses what is not better")
+    _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-09-26", "--wait", "--key", "demo-early")
+    _chapter("5  A new kind of mail appears; the evaluation of 1 October falls by more than 20 %")
+    _colony("replay", str(_recording("drift.jsonl", _drift())), "--wait")
+    _chapter("6  The ten days after: champion against challenger, on mail that came after the deployment")
+    _ten_days_after()
+    _chapter("7  The new champion's own evaluation: 6 spams in 739 mails are no evidence against it")
+    _colony("replay", str(_recording("after.jsonl", _after())), "--wait")
+    _chapter("8  It is used: a prediction, features read online")
+    _colony("predict", "--bee", BEE, "--entity", _newest_content())
+    _chapter("9  What the colony was told, and what is in production")
+    _colony("events")
+    _colony("models")
+    _colony("incident")
+    DONE.touch()
+    print(f"\n{BOLD}Done in {time.monotonic() - started:.0f} s.{END} Look around, for example:")
+    for words in ("decisions", "runs", "incident", "events --json", "serve"):
+        print(f"  COLONY_HOME={ROOT} .venv/bin/colony {words}")
+
+
+def _prepare() -> None:
+    if DONE.exists():
+        shutil.rmtree(ROOT)
+    elif ROOT.exists():
+        print(f"{DIM}An earlier demo was interrupted; going on with it ({ROOT}).{END}")
+    ROOT.mkdir(parents=True, exist_ok=True)
+    os.environ["COLONY_HOME"] = str(ROOT.absolute())
+    for name in [name for name in os.environ if name.startswith(("GOOGLE_CLOUD_", "PIPELINE_", "PUBSUB_EMULATOR"))]:
+        # Nobody pays by accident: a cloud shell presets a project, and the demo is local whatever it says.
+        del os.environ[name]
+    for name in [name for name in os.environ if name.startswith("COLONY_") and name != "COLONY_HOME"]:
+        del os.environ[name]
+
+
+def _features() -> None:
+    _colony("features", "define")
+    user = ("--entity", "user", "--entity-id", "user_id")
+    content = ("--entity", "content", "--entity-id", "content_id")
+    at = ("--event-time", "event_timestamp", "--known-at")
+    _colony("features", "import", _data("user_features"), *user, *at, "created")
+    _colony("features", "import", _data("content_features"), *content, *at, "created")
+    _colony("features", "import", _data("messages"), *content, *at, "event_timestamp", "--columns", "label,user_id")
+
+
+def _quiet_weeks() -> list[str]:
+    """Return the weeks' events: in all forms, two delivered again, one out of order, one malformed."""
+    with _Opened() as app:
+        weeks = [evaluation(app, BEE, "1", end - timedelta(days=7), end) for end in WEEKS]
+    lines = [_cloud_event(week) if number % 2 else _pubsub(week) for number, week in enumerate(weeks)]
+    lines.insert(3, lines[2])
+    lines.insert(6, '{"type": "model.evaluated", "eventId": "broken", "beeId": "spam-guard", "metrics": {"f1": NaN}}')
+    lines[-1], lines[-2] = lines[-2], lines[-1]
+    lines.append(lines[0])
+    return lines
+
+
+def _drift() -> list[str]:
+    with _Opened() as app:
+        week = evaluation(app, BEE, "1", DRIFTED - timedelta(days=7), DRIFTED)
+    return [_cloud_event(week)] * 3
+
+
+def _after() -> list[str]:
+    with _Opened() as app:
+        return [_cloud_event(evaluation(app, BEE, _champion(app), DRIFTED, AFTER))]
+
+
+def _ten_days_after() -> None:
+    with _Opened() as app:
+        champion = _champion(app)
+        print(f"  {'version':<10}{'rows':>6}{'spam':>6}{'accuracy':>10}{'f1':>9}")
+        for version in dict.fromkeys(("1", champion)):
+            numbers = scored(app, BEE, version, DRIFTED, AFTER)
+            counts = f"{numbers['sampleCount']:>6}{numbers['positiveCount']:>6}"
+            mark = " ← in production" if version == champion else ""
+            accuracy, f1 = (_shown(numbers["metrics"][name]) for name in ("accuracy", "f1"))
+            print(f"  {version:<10}{counts}{accuracy:>10}{f1:>9}{mark}")
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _champion(app: App) -> str:
+    with app.ledger.begin(write=False) as transaction:
+        deployment = transaction.models.champion(BEE)
+    if deployment is None:
+        raise SystemExit("the demo failed: nothing is in production")
+    return deployment.version
+
+
+class _Opened:
+    """The app on the demo's data directory."""
+
+    def __enter__(self) -> App:
+        self._app = App(read_settings(local=True), wall_clock)
+        return self._app
+
+    def __exit__(self, *_: object) -> None:
+        self._app.close()
+
+
+def _cloud_event(data: dict[str, Any]) -> str:
+    identity = f"{data['beeId']}-{data['modelVersion']}-{data['window']['id']}"
+    event = {
+        "specversion": "1.0",
+        "id": identity,
+        "source": "//demo/monitor",
+        "type": "model.evaluated",
+        "time": data["evaluatedAt"],
+        "data": data,
+    }
+    return json.dumps(event)
+
+
+def _pubsub(data: dict[str, Any]) -> str:
+    event = json.loads(_cloud_event(data))
+    attributes = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type", "time")}
+    body = base64.b64encode(json.dumps(data).encode()).decode()
+    message = {"data": body, "attributes": attributes, "messageId": event["id"], "publishTime": event["time"]}
+    return json.dumps({"message": message, "subscription": "projects/demo/subscriptions/demo"})
+
+
+def _recording(name: str, lines: list[str]) -> Path:
+    path = ROOT / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _data(name: str) -> str:
+    return str(DATA / f"{name}.csv.gz")
+
+
+def _newest_content() -> str:
+    import csv
+    import gzip
+
+    with gzip.open(DATA / "messages.csv.gz", "rt", encoding="utf-8") as file:
+        return max(csv.DictReader(file), key=lambda row: datetime.fromisoformat(row["event_timestamp"]))["content_id"]
+
+
+def _chapter(title: str) -> None:
+    print(f"\n{BOLD}{title}{END}", flush=True)
+
+
+def _colony(*words: str) -> None:
+    shown = " ".join(word if " " not in word else repr(word) for word in words).replace(str(DATA) + "/", "")
+    print(f"{DIM}$ colony {shown}{END}", flush=True)
+    done = subprocess.run([sys.executable, "-m", "worker", *words], check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted; start it again to go on") from None
