@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=0.2, gt=0, le=3600)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    log_level: str = "warning"
+    log_level: str = Field(default="", pattern="^(|debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
 
     @model_validator(mode="after")

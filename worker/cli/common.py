@@ -16,15 +16,17 @@ bee_option = click.option("--bee", help="Only this bee.")
 
 
 @contextmanager
-def opened(*, local: bool = False, source: str | None = None, clock: Clock = wall_clock) -> Iterator[Any]:
-    """Give the app of the environment, and close it."""
+def opened(
+    *, local: bool = False, source: str | None = None, clock: Clock = wall_clock, level: str = "warning"
+) -> Iterator[Any]:
+    """Give the app of the environment, and close it; `level` is the log's where COLONY_LOG_LEVEL says none."""
     from config.settings import read_settings
     from worker.app import App
     from worker.telemetry import configure
 
     settings = read_settings(local=local)
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and bool(settings.project))
-    configure(json=as_json, level=settings.log_level)
+    configure(json=as_json, level=settings.log_level or level)
     app = App(settings, clock, source=source)
     try:
         yield app

@@ -21,7 +21,7 @@ def command(source: str | None, max_seconds: float, idle_seconds: float) -> int:
     Exits with 0 when nothing is left, with 3 when time ran out first.
     """
     end = time.monotonic() + max_seconds
-    with opened(source=source) as app, Running(app) as running:
+    with opened(source=source, level="info") as app, Running(app) as running:
         taken = _take(app, idle_seconds, end)
         while running.due(remote=not app.engine.local) and time.monotonic() < end:
             time.sleep(0.05)

@@ -1,5 +1,6 @@
 """Follow a run on a terminal: its steps as they change, then its verdict with the gate's numbers."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -31,12 +32,20 @@ def follow(app: Any, run_id: str, *, quiet: bool = False) -> Run:
         for step in steps:
             if told.get(step.step_id) != step.status and (step.status.ended or step.status is Status.RUNNING):
                 told[step.step_id] = step.status
-                say(step_line(step))
+                _tell(step, say)
         if run.settled:
             for line in verdict_lines(run):
                 say(line)
             return run
         time.sleep(0.1)
+
+
+def _tell(step: Any, say: Callable[[str], None]) -> None:
+    if step.status.ended:
+        say(step_line(step))
+    elif sys.stdout.isatty():
+        # Overwritten by the same step's end: a file or a pipe would keep both.
+        click.echo(step_line(step) + "\r", nl=False)
 
 
 def step_line(step: Any) -> str:

@@ -67,7 +67,7 @@ def command(**options: Any) -> int:
     printer = _Printer(as_json=options["as_json"])
     if options["policy"] and not options["dry_run"]:
         raise click.UsageError("--policy goes with --dry-run: a replay that acts uses the configured policy")
-    with opened(local=not options["live"], source=options["file"], clock=time_.now) as app:
+    with opened(local=not options["live"], source=options["file"], clock=time_.now, level="error") as app:
         if options["dry_run"]:
             from worker.cli.dry_run import dry_run
 

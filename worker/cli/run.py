@@ -15,7 +15,7 @@ from worker.loops import Loop
 @click.option("--http/--no-http", "http", default=False, help="Serve the HTTP API as well (COLONY_HOST, COLONY_PORT).")
 def command(source: str | None, *, http: bool) -> int:
     """Take events, decide, launch and watch runs, deploy what passed its gate, publish. Until SIGTERM or SIGINT."""
-    with opened(source=source) as app:
+    with opened(source=source, level="info") as app:
         work(app, http=http)
     return 0
 

@@ -21,7 +21,7 @@ def command(host: str | None, port: int | None, *, with_worker: bool) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with opened() as app:
+    with opened(level="info") as app:
         loops = start_loops(app) if with_worker else []
         chosen = app.settings.port if port is None else port
         server = Server(app.http(loops), host or app.settings.host, chosen)

@@ -83,7 +83,7 @@ def decide(evaluation: Evaluation, history: History, bee: BeeSpec, policy: Polic
     )
     fired = [rule.why for rule in rules if rule.outcome is Outcome.FIRED]
     if not fired:
-        return Decision(Action.NONE, "; ".join(rule.why for rule in rules), rules)
+        return Decision(Action.NONE, _no_reason(evaluation, rules), rules)
     why = "; ".join(fired)
     if history.incident and history.active_run:
         guard = _guard("incident_open", {"incident": history.incident, "run": history.active_run}, "being retrained")
@@ -122,6 +122,11 @@ def _turned_away(evaluation: Evaluation, history: History, policy: Policy, now: 
         reason = f"evaluated at {to_text(at)}, older than the newest judged ({to_text(history.watermark)})"
         return Decision(Action.STALE, reason, (guard,), moves_watermark=False)
     return None
+
+
+def _no_reason(evaluation: Evaluation, rules: tuple[RuleResult, RuleResult]) -> str:
+    told = (bool(evaluation.metrics), evaluation.drift is not None)
+    return "; ".join(rule.why for rule, is_told in zip(rules, told, strict=True) if is_told)
 
 
 def _guard(name: str, inputs: Mapping[str, str | None], why: str) -> RuleResult:

@@ -78,7 +78,7 @@ def performance_drop(
         return RuleResult("performance_drop", Outcome.UNDEFINED, inputs, missing or "undefined")
     drop = relative_drop(value, baseline, lower_is_better=bee.lower_is_better)
     inputs["drop"] = round(float(drop), 6)
-    better, worse = f"{name} {value} against {baseline}", percent(drop)
+    better, worse = f"{name} {float(value):.4g} against {float(baseline):.4g}", percent(drop)
     if drop > Fraction(policy.max_drop):
         why = f"{better}: {worse} worse, more than {percent(Fraction(policy.max_drop))}"
         return RuleResult("performance_drop", Outcome.FIRED, inputs, why)

@@ -33,7 +33,7 @@ class Verdict:
         return "; ".join(self.reasons)
 
 
-class _Missing(Exception):  # noqa: N818 - caught below, in this module only
+class _Missing(Exception):
     """A number that the gate needs is not there."""
 
 

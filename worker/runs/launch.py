@@ -1,5 +1,6 @@
 """Launch a PENDING run: freeze all that can change into its parameters, then submit; both can happen twice."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -117,7 +118,7 @@ def freeze(run: Run, transaction: Transaction, freezer: Freezer) -> dict[str, An
         "bee": bee.frozen(),
         "parameters": {**freezer.template_parameters(run.template), **run.parameters},
         "asOf": to_text(run.as_of),
-        "seed": int.from_bytes(run.id.encode()[-4:], "big") % 2**31,
+        "seed": _seed(run),
         **_champion(run, transaction),
         "definitions": dict(freezer.definitions(bee)),
         "policyVersion": freezer.policy_version,
@@ -126,6 +127,12 @@ def freeze(run: Run, transaction: Transaction, freezer: Freezer) -> dict[str, An
         "attempt": run.attempt,
         "outputDir": freezer.output_dir(run.id),
     }
+
+
+def _seed(run: Run) -> int:
+    # The same request gives the same model on every installation, so the seed knows nothing of the run's id.
+    text = f"{run.template}\n{run.bee}\n{to_text(run.as_of)}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31
 
 
 def _champion(run: Run, transaction: Transaction) -> dict[str, Any]:
@@ -140,6 +147,7 @@ def _champion(run: Run, transaction: Transaction) -> dict[str, Any]:
         "uri": version.artifact.uri,
         "sha256": version.artifact.sha256,
         "trainedUntil": trained_until,
+        "features": version.lineage.get("features"),
         "baseline": dict(version.metrics),
     }
     return {"champion": champion, "newRowsSince": version.lineage.get("asOf") or trained_until}

@@ -39,7 +39,7 @@ class SqlOutbox:
 
     def list(self, *, bee: str | None = None) -> Sequence[tuple[Outgoing, bool]]:
         """Return events in order with whether each was published."""
-        query = sa.select(outbox).order_by(outbox.c.time, outbox.c.bee, outbox.c.sequence)
+        query = sa.select(outbox).order_by(outbox.c.bee, outbox.c.sequence)
         if bee is not None:
             query = sa.select(outbox).where(outbox.c.bee == bee).order_by(outbox.c.sequence)
         return [(_outgoing(row), row.published_at is not None) for row in self._connection.execute(query)]
