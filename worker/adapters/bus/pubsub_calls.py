@@ -1,0 +1,77 @@
+"""What every call to Pub/Sub has in common: names, patience, and errors in our own words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+from worker.errors import ColonyError, Rejected, TryLater
+
+#: One attempt of a call, and all its attempts together, in seconds.
+ATTEMPT_S = 10.0
+TOTAL_S = 20.0
+
+TRANSIENT = (
+    exceptions.Aborted,
+    exceptions.DeadlineExceeded,
+    exceptions.InternalServerError,
+    exceptions.ResourceExhausted,
+    exceptions.ServiceUnavailable,
+    exceptions.Unknown,
+)
+_MENDS: dict[type[Exception], str] = {
+    exceptions.NotFound: "Create it with `colony pubsub init` or Terraform, and check its name and project.",
+    exceptions.PermissionDenied: "Grant roles/pubsub.subscriber or publisher, and roles/pubsub.viewer for this check.",
+    exceptions.Unauthenticated: "Check GOOGLE_APPLICATION_CREDENTIALS or the service account.",
+    DefaultCredentialsError: "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
+    exceptions.InvalidArgument: "Check the names of project, topic and subscription.",
+}
+
+
+def path(project: str, kind: str, name: str) -> str:
+    """Return the full name of a topic or subscription; one that is full already stays as it is."""
+    return name if name.startswith("projects/") else f"projects/{project}/{kind}/{name}"
+
+
+def retrying() -> Retry:
+    """Return the retry with back-off that the client library applies to one call."""
+    return Retry(
+        predicate=if_exception_type(*TRANSIENT), initial=0.1, multiplier=2.0, maximum=2.0, timeout=TOTAL_S - ATTEMPT_S
+    )
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise Google's errors as TryLater: a live bus may come back, and what was taken is not lost."""
+    try:
+        yield
+    except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
+        raise TryLater(_words(what, error)) from error
+
+
+@contextmanager
+def verified(what: str) -> Iterator[None]:
+    """Raise what a person has to mend as Rejected, and the rest as TryLater."""
+    try:
+        yield
+    except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
+        raise _verdict(what, error) from error
+
+
+def _verdict(what: str, error: Exception) -> ColonyError:
+    mend = _mend(error)
+    return Rejected(_reason(error), field=what, mend=mend) if mend else TryLater(_words(what, error))
+
+
+def _words(what: str, error: Exception) -> str:
+    return " ".join(filter(None, (f"{what}: {_reason(error)}.", _mend(error))))
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "message", None) or error).rstrip(".")
+
+
+def _mend(error: Exception) -> str:
+    return next((mend for kind, mend in _MENDS.items() if isinstance(error, kind)), "")
