@@ -101,7 +101,9 @@ class _Walk:
         needed = {key: results[key] for key in task.needs}
         broken = next((k for k, r in needed.items() if r.status.ended and r.status is not Status.SUCCEEDED), None)
         if broken is not None:
-            return self.ended(path, Status.SKIPPED, f"needs {broken!r}, which {_word(needed[broken].status)}")
+            status = needed[broken].status
+            mine = Status.CANCELLED if status is Status.CANCELLED else Status.SKIPPED
+            return self.ended(path, mine, f"needs {broken!r}, which {_word(status)}")
         if any(not result.status.ended for result in needed.values()):
             return self.ended(path, Status.PENDING, None)
         try:

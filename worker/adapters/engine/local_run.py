@@ -124,7 +124,7 @@ class ClaimedRun:
         status, error = progress.status, progress.error
         if not status.ended or status is Status.CANCELLED:
             for leaf in progress.leaves:
-                if not leaf.status.ended:
+                if not leaf.status.ended or (leaf.status is Status.CANCELLED and leaf.path not in self.records):
                     self.record(replace(self._known(leaf.path), status=Status.CANCELLED, ended_at=self._clock()))
             status, error = Status.CANCELLED, "cancelled"
         self._journal.record_job(self.claim, status, error)

@@ -20,6 +20,9 @@ from typing import Any, NoReturn
 
 from worker.adapters.engine.local_process import die_with_parent, identity
 
+#: Held back while a step is made: one that is told to end in its first moment must not answer as the server would.
+_HELD = (signal.SIGTERM, signal.SIGINT)
+
 
 def main(fd: int, preload: Sequence[str]) -> None:
     """Serve the worker at the other end of the socket `fd`, after loading the modules named in `preload`."""
@@ -94,9 +97,11 @@ class _Server:
     def spawn(self, request: Mapping[str, Any]) -> None:
         """Fork a step."""
         server = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
         try:
             pid = os.fork()
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
             self.tell({"op": "exited", "id": request["id"], "code": None, "error": f"cannot start a process: {error}"})
             return
         if pid == 0:
@@ -105,6 +110,7 @@ class _Server:
                 os.close(end)
             self.worker.close()
             run_step(request, server)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         with suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)
         self.pids[request["id"]] = pid
@@ -146,8 +152,9 @@ def run_step(request: Mapping[str, Any], parent: int) -> NoReturn:
     try:
         os.setpgid(0, 0)
         die_with_parent(signal.SIGKILL, parent)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGCHLD, *_HELD):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         _redirect(request["log"])
         with open(request["identity"], "w", encoding="utf-8") as file:  # noqa: PTH123 (pathlib costs a step more)
             file.write(identity(os.getpid()))
