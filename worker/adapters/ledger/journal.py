@@ -40,8 +40,9 @@ class SqlJournal:
             "lease_epoch": 0,
         }
         statement = self._database.insert(engine_jobs).values(**values).on_conflict_do_nothing()
+        statement = statement.returning(engine_jobs.c.run_id)
         with self._database.begin() as connection:
-            return bool(connection.execute(statement).rowcount)
+            return connection.execute(statement).first() is not None
 
     def job(self, run_id: str) -> Job | None:
         """Return a job. Raises TryLater."""
