@@ -7,6 +7,7 @@ from worker.runs.port import PipelineEngine, Submission
 #: name → module; a module gives a context manager `open_world(tmp_path) -> World`.
 WORLDS: dict[str, str] = {
     "local": "tests.worker.adapters.engine.local_world",
+    "vertex": "tests.worker.adapters.engine.vertex_world",
 }
 
 Outcome = Literal["succeeds", "fails", "waits"]

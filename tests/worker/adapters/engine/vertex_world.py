@@ -1,0 +1,41 @@
+"""The Vertex engine for the contract suite: the real client against a local server of its message types."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.worker.adapters.engine.vertex_server import VertexServer
+from tests.worker.adapters.engine.worlds import Outcome
+from tests.worker.engine.recipe import Recipe
+from worker.adapters.engine.vertex import Patience, VertexEngine
+from worker.runs.port import Submission
+
+PATIENCE = Patience(attempt_s=5.0, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+
+
+class VertexWorld:
+    """One engine, and the server that it talks to; each look at a job moves it on."""
+
+    def __init__(self) -> None:
+        """Start the server."""
+        self.server = VertexServer(advance_on_get=True)
+        self.engine = VertexEngine("my-project", "europe-west1", endpoint=self.server.address, patience=PATIENCE)
+
+    def submission(self, run_id: str, outcome: Outcome) -> Submission:
+        """Return a run of two steps."""
+        {"fails": self.server.failing, "waits": self.server.waiting, "succeeds": set()}[outcome].add(run_id)
+        recipe = Recipe().step("first", writes=["data"]).step("second", after=["first"])
+        recipe.tasks["second"]["taskInfo"]["name"] = "second_step"
+        labels = {"installation": "here", "run": run_id}
+        return Submission(run_id, recipe.document, {}, "gs://bucket/runs", labels)
+
+
+@contextmanager
+def open_world(_root: Path) -> Iterator[VertexWorld]:
+    """Give the world, and close it."""
+    world = VertexWorld()
+    try:
+        yield world
+    finally:
+        world.engine.close()
+        world.server.close()
