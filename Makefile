@@ -1,0 +1,54 @@
+# Everything runs in .venv, which each target makes for itself from the hashed lock; nothing else is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint bench serve lock clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(VENV)/.runtime ## Watch the loop close once, on real data, on this machine (about half a minute)
+	@$(BIN)/python deploy/demo/story.py
+
+test: lint ## Run every check: style, types, architecture and tests
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev ## Run ruff, mypy and import-linter only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Measure speed, each figure as a ratio to a peer in the same run
+	$(BIN)/python -m tests.bench
+
+serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on the demo's data if there is any
+	COLONY_HOME=$${COLONY_HOME:-.colony/demo} $(BIN)/colony serve --with-worker
+
+lock: $(VENV)/.dev ## Write the hashed locks anew from pyproject.toml
+	$(BIN)/pip install -q pip-tools
+	for extras in "--extra test --extra compile -o deploy/requirements-dev.lock" \
+	              "-c deploy/requirements-dev.lock -o deploy/requirements.lock"; do \
+	  $(BIN)/pip-compile -q --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header \
+	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$extras pyproject.toml || exit 1; done
+
+clean: ## Remove the environment, caches and the demo's data
+	rm -rf $(VENV) .colony build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.pip:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.12"'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.pip deploy/requirements.lock pyproject.toml
+	@echo "installing (a few minutes at most, once) …"
+	$(BIN)/pip install -q --require-hashes -r deploy/requirements.lock
+	$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime deploy/requirements-dev.lock
+	$(BIN)/pip install -q --require-hashes -r deploy/requirements-dev.lock
+	@touch $@

@@ -1,0 +1,114 @@
+"""A data directory with the demo's features and version 1 in production: made once, copied for each test."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "deploy" / "demo"
+IMPORTS = {
+    "user_features": ("user", "user_id", "created", None),
+    "content_features": ("content", "content_id", "created", None),
+    "messages": ("content", "content_id", "event_timestamp", "label,user_id"),
+}
+
+
+@dataclass
+class Colony:
+    """The command line on one data directory."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment of every command: nothing of Google's, nothing of the caller's own settings."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COLONY_", "GOOGLE_", "PIPELINE_", "PUBSUB_"))}
+        return {**kept, "COLONY_HOME": str(self.home), **self.environment}
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command and return its process."""
+        command = [sys.executable, "-m", "worker", *words]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        return subprocess.Popen(command, env=self.variables(), cwd=ROOT, **options)
+
+    def run(self, *words: str, stdin: str | None = None, code: int = 0) -> str:
+        """Run a command to its end, check its exit code, and return its standard output."""
+        command = [sys.executable, "-m", "worker", *words]
+        done = subprocess.run(
+            command, env=self.variables(), cwd=ROOT, input=stdin, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def rows(self, *words: str) -> list[dict[str, Any]]:
+        """Run a command with --json and return its objects."""
+        return [json.loads(line) for line in self.run(*words, "--json").splitlines()]
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data directory in which the bee spam-guard has its first champion, trained on July 2002."""
+    colony = Colony(tmp_path_factory.mktemp("bootstrapped"))
+    colony.run("features", "define")
+    for name, (entity, entity_id, known_at, columns) in IMPORTS.items():
+        where = ("--entity", entity, "--entity-id", entity_id, "--event-time", "event_timestamp")
+        only = ("--columns", columns) if columns else ()
+        colony.run("features", "import", str(DATA / f"{name}.csv.gz"), *where, "--known-at", known_at, *only)
+    colony.run("trigger", "auto-retrain", "--bee", "spam-guard", "--as-of", "2002-08-01", "--wait")
+    return colony.home
+
+
+@pytest.fixture
+def colony(bootstrapped: Path, tmp_path: Path) -> Colony:
+    """Return the command line on a copy of the bootstrapped directory."""
+    home = tmp_path / "home"
+    shutil.copytree(bootstrapped, home)
+    return Colony(home)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Give a function that mounts a small file system of its own (options of mount) and returns its path."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        path = tmp_path / "disk"
+        path.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            reason = f"a tmpfs cannot be mounted here: {done.stderr.strip()}"
+            pytest.skip(reason) if os.environ.get("CI") != "true" else pytest.fail(reason)
+        mounted.append(path)
+        return path
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def evaluation(identity: str, evaluated_at: str, f1: float | None, **more: Any) -> dict[str, Any]:
+    """Return a CloudEvent with an evaluation of spam-guard's version 1."""
+    data = {
+        "beeId": "spam-guard",
+        "modelVersion": "1",
+        "evaluatedAt": evaluated_at,
+        "metrics": {"f1": f1},
+        "window": {"id": evaluated_at[:10], "sampleCount": 437, "positiveCount": 47},
+    }
+    return {
+        "specversion": "1.0",
+        "id": identity,
+        "source": "//test/monitor",
+        "type": "model.evaluated",
+        "data": {**data, **more},
+    }

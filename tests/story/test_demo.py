@@ -1,0 +1,60 @@
+"""The demo as the README tells it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+STORY = [sys.executable, str(ROOT / "deploy" / "demo" / "story.py")]
+
+
+def _tell(home: Path, **more: str) -> subprocess.Popen[str]:
+    # A project that a cloud shell presets must not send the demo there.
+    environment = {**os.environ, "COLONY_DEMO_HOME": str(home), "GOOGLE_CLOUD_PROJECT": "never-used", **more}
+    return subprocess.Popen(
+        STORY,
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_the_demo_tells_the_whole_story_interrupted_and_again(tmp_path: Path) -> None:
+    """Interrupted with Ctrl-C in the middle of a run it goes on, deploys the better model, and works a second time."""
+    home = tmp_path / "demo"
+    first = _tell(home)
+    end = time.monotonic() + 60
+    while not list(home.glob("runs/*/steps/train_model")) and time.monotonic() < end:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGINT)
+    told = first.communicate(timeout=60)[0]
+    assert first.returncode != 0, told
+
+    told, code = _finish(home)
+
+    assert code == 0, told
+    assert "An earlier demo was interrupted" in told
+    for words in ("→ DEPLOYED", "→ REJECTED", "no evidence of a drop", "duplicate", "stale", "dead letter", "50."):
+        assert words in told
+    assert re.search(r"difference 0\.5\d\d, 95% interval 0\.4\d\d to 0\.6\d\d", told)
+    accuracy = [float(found) for found in re.findall(r"^  [13] +739 +6 +(0\.\d{3})", told, flags=re.MULTILINE)]
+    assert len(accuracy) == 2
+    assert accuracy[0] < 0.8
+    assert accuracy[1] > 0.9
+
+    again, code = _finish(home)
+
+    assert code == 0, again
+    assert again.count("→ DEPLOYED") == 2
+
+
+def _finish(home: Path) -> tuple[str, int]:
+    process = _tell(home)
+    return process.communicate(timeout=200)[0], process.returncode
