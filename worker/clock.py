@@ -29,13 +29,17 @@ def parse_time(text: str) -> datetime:
     """Return the UTC datetime of an RFC 3339 text.
 
     Raises:
-        ValueError: not a time, or a time without a zone.
+        ValueError: not a time, a time without a zone, or one beyond the years 1 to 9999 in UTC.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         msg = f"{text!r} has no zone; write it as 2002-09-28T00:00:00Z"
         raise ValueError(msg)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        msg = f"{text!r} lies outside the years 1 to 9999"
+        raise ValueError(msg) from error
 
 
 def to_text(moment: datetime) -> str:

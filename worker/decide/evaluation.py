@@ -1,5 +1,6 @@
 """The data of one `model.evaluated` event, checked field by field."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,7 +135,18 @@ def _number(value: Any, where: str) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
         raise Rejected(f"{_shown(value)} is not a number", field=where, mend="send a number, or null if undefined")
+    if not isinstance(value, Decimal) and not _finite(value):
+        raise Rejected(
+            "a number that is not finite", field=where, mend="send one within ±1.8e308, or null if undefined"
+        )
     return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _count(value: Any, where: str) -> int | None:
@@ -152,8 +164,9 @@ def _object(value: Any, where: str) -> Mapping[str, Any] | None:
 
 
 def _optional_text(value: Any, where: str) -> str | None:
-    if value is not None and (not isinstance(value, str) or len(value) > 256):
-        raise Rejected(f"{_shown(value)} is not a short text", field=where, mend="send a text of up to 256 characters")
+    if value is not None and (not isinstance(value, str) or len(value) > 256 or not value.isprintable()):
+        mend = "send up to 256 printable characters"
+        raise Rejected(f"{_shown(value)} is not a short text", field=where, mend=mend)
     return value
 
 

@@ -1,5 +1,7 @@
 """The rule of the mission, one function per clause: each says fired, clear or undefined, and from what."""
 
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +12,8 @@ from typing import Any
 from worker.bee import BeeSpec
 from worker.decide.evaluation import Evaluation
 from worker.decide.policy import Policy
+
+_HUGE = 1000
 
 
 class Outcome(StrEnum):
@@ -77,7 +81,7 @@ def performance_drop(
     if missing or value is None or baseline is None:
         return RuleResult("performance_drop", Outcome.UNDEFINED, inputs, missing or "undefined")
     drop = relative_drop(value, baseline, lower_is_better=bee.lower_is_better)
-    inputs["drop"] = round(float(drop), 6)
+    inputs["drop"] = round(_float(drop), 6)
     better, worse = f"{name} {float(value):.4g} against {float(baseline):.4g}", percent(drop)
     if drop > Fraction(policy.max_drop):
         why = f"{better}: {worse} worse, more than {percent(Fraction(policy.max_drop))}"
@@ -94,7 +98,15 @@ def relative_drop(value: Decimal, baseline: Decimal, *, lower_is_better: bool) -
 
 def percent(share: Fraction) -> str:
     """Return a share as a person reads it, rounded to a tenth of a percent."""
-    return f"{float(share):.1%}"
+    return f"{_float(share):.1%}" if abs(share) < _HUGE else f"{_float(share):.3g} times"
+
+
+def _float(share: Fraction) -> float:
+    """Return the nearest finite number: 1e308 against a baseline of 1e-300 has a drop that no float holds."""
+    try:
+        return float(share)
+    except OverflowError:
+        return math.copysign(sys.float_info.max, share)
 
 
 def _no_evidence(evaluation: Evaluation, bee: BeeSpec, value: Decimal | None, baseline: Decimal | None) -> str | None:

@@ -120,10 +120,10 @@ def _object(value: Any, field: str) -> Mapping[str, Any]:
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str) or not value:
         raise Rejected(f"{_kind(value)} where a text is needed", field=field, mend=f"set `{field}` to a text")
-    if len(value.encode()) > MAX_ID:
-        raise Rejected(f"longer than {MAX_ID} bytes", field=field, mend="shorten it")
     if not value.isprintable():
         raise Rejected("has control characters", field=field, mend="use printable characters")
+    if len(value.encode()) > MAX_ID:
+        raise Rejected(f"longer than {MAX_ID} bytes", field=field, mend="shorten it")
     return value
 
 

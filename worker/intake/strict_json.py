@@ -1,7 +1,7 @@
 """JSON read strictly: UTF-8, bounded size and depth, no NaN or Infinity, numbers with a point as exact decimals."""
 
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -10,16 +10,22 @@ from worker.errors import Rejected
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 32
+#: The longest text of one number; exact arithmetic on a million digits takes minutes.
+MAX_DIGITS = 1000
 
 
 def _number(text: str) -> Decimal:
+    if len(text) > MAX_DIGITS:
+        raise Rejected(f"the number {text[:40]}… has {len(text):,} digits", mend=f"round it to {MAX_DIGITS:,} or fewer")
     if not math.isfinite(float(text)):
         raise Rejected(f"the number {text[:40]} is too large", mend="send a number within ±1.8e308")
-    number = Decimal(text)
-    # An exponent of a billion is one short text and an endless computation.
-    if number and number.adjusted() < -400:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # A finite number whose exponent no Decimal has is 0, or nothing that differs from it.
         return Decimal(0)
-    return number
+    # An exponent of a billion is one short text and an endless computation.
+    return number if number and number.adjusted() >= -400 else Decimal(0)
 
 
 _DECODER = msgspec.json.Decoder(float_hook=_number)
@@ -39,6 +45,8 @@ def loads(body: bytes, *, field: str = "body", max_bytes: int = MAX_BYTES) -> An
         )
     try:
         value = _DECODER.decode(body)
+    except Rejected as error:
+        raise Rejected(error.reason, field=field, mend=error.mend) from error
     except UnicodeDecodeError as error:
         raise Rejected(f"not UTF-8 (byte {error.start})", field=field, mend="encode the JSON as UTF-8") from error
     except RecursionError as error:
