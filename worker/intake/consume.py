@@ -64,18 +64,19 @@ class Consumer:
         return received
 
     def _bounded(self, item: Received) -> Received:
-        if item.verdict is not Verdict.RETRY:
-            return item
         key = f"{item.message.message_id}\n{hash(item.message.body)}"
+        if item.verdict is not Verdict.RETRY:
+            del self._attempts[key]
+            return item
         self._attempts[key] += 1
         attempts = max(self._attempts[key], item.message.delivery_attempt or 0)
         log.warning("message failed", attempt=attempts, reason=item.reason, message_id=item.message.message_id)
         if attempts < MAX_ATTEMPTS:
             return item
-        del self._attempts[key]
         reason = f"failed {attempts} times, last: {item.reason}"
         with self._ledger.begin() as transaction:
             transaction.inbox.add_dead_letter(dead_letter(item.message, reason, self._now_for(None)))
+        del self._attempts[key]
         return replace(item, verdict=Verdict.DEAD_LETTER, reason=reason)
 
     def _answer(self, received: Sequence[Received]) -> None:

@@ -12,6 +12,8 @@ from worker.intake.envelope import Event, open_envelope
 from worker.intake.port import DeadLetter, Message
 from worker.ledger import Ledger, Transaction
 
+MAX_REASON = 2000
+
 
 class Verdict(StrEnum):
     """What becomes of a message."""
@@ -62,7 +64,8 @@ class _Opened:
     event: Event | None = None
     handler: EventHandler | None = None
     parsed: Any = None
-    error: Rejected | None = None
+    bee: str | None = None
+    error: Exception | None = None
 
 
 def receive(
@@ -75,24 +78,30 @@ def receive(
     """
     opened = [_open(message, handlers, now_for) for message in messages]
     with ledger.begin() as transaction:
-        transaction.lock([item.handler.bee(item.parsed) for item in opened if item.handler])
+        transaction.lock([item.bee for item in opened if item.bee])
         return [_handle(item, transaction) for item in opened]
 
 
 def dead_letter(message: Message, reason: str, now: datetime, event: Event | None = None) -> DeadLetter:
     """Return the record of a message that is turned away; the same message always has the same id."""
     attributes = "\n".join(f"{key}={value}" for key, value in sorted(message.attributes.items()))
-    identity = hashlib.sha256(attributes.encode() + b"\0" + message.body).hexdigest()
+    identity = hashlib.sha256(attributes.encode("utf-8", "surrogatepass") + b"\0" + message.body).hexdigest()
     return DeadLetter(
         id=identity,
         source=event.source if event else "",
-        event_id=event.id if event else message.message_id,
-        reason=reason,
+        event_id=event.id if event else readable(message.message_id),
+        reason=readable(reason),
         received_at=now,
         deliveries=1,
-        attributes=message.attributes,
+        attributes={readable(key): readable(value) for key, value in message.attributes.items()},
         body=message.body,
     )
+
+
+def readable(text: str) -> str:
+    """Return a text that any database stores and any terminal shows: bounded, control characters escaped."""
+    short = text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}… ({len(text):,} characters)"
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in short)
 
 
 def _open(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFor) -> _Opened:
@@ -100,8 +109,11 @@ def _open(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFo
     try:
         event = open_envelope(message)
         handler, now = _handler(event, handlers), now_for(event)
-        return _Opened(message, now, event, handler, handler.parse(event, now))
-    except Rejected as error:
+        parsed = handler.parse(event, now)
+        return _Opened(message, now, event, handler, parsed, handler.bee(parsed))
+    except TryLater:
+        raise
+    except Exception as error:  # noqa: BLE001 - told apart in `_turned_away`: no message may stop the others
         return _Opened(message, now_for(None), event, error=error)
 
 
@@ -114,18 +126,24 @@ def _handler(event: Event, handlers: Mapping[str, EventHandler]) -> EventHandler
 
 def _handle(item: _Opened, transaction: Transaction) -> Received:
     if item.error is not None or item.event is None or item.handler is None:
-        reason = str(item.error)
-        transaction.inbox.add_dead_letter(dead_letter(item.message, reason, item.now, item.event))
-        return Received(item.message, Verdict.DEAD_LETTER, reason)
+        return _turned_away(item, item.error, transaction)
     try:
         with transaction.savepoint():
             return _apply(item.message, item.event, item.handler, item.parsed, transaction, item.now)
     except TryLater:
         raise
-    except ColonyError as error:
-        return Received(item.message, Verdict.RETRY, str(error))
-    except Exception as error:  # noqa: BLE001 - one poison message must not stop the others; it is retried, then kept
-        return Received(item.message, Verdict.RETRY, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - one poison message must not stop the others
+        return _turned_away(item, error, transaction)
+
+
+def _turned_away(item: _Opened, error: Exception | None, transaction: Transaction) -> Received:
+    """Tell by the error's type: what will never be accepted is kept at once, all else is retried first."""
+    if isinstance(error, Rejected):
+        letter = dead_letter(item.message, str(error), item.now, item.event)
+        transaction.inbox.add_dead_letter(letter)
+        return Received(item.message, Verdict.DEAD_LETTER, letter.reason)
+    said = str(error) if isinstance(error, ColonyError) else f"{type(error).__name__}: {error}"
+    return Received(item.message, Verdict.RETRY, readable(said))
 
 
 def _apply(
