@@ -126,6 +126,8 @@ def _turned_away(evaluation: Evaluation, history: History, policy: Policy, now: 
 
 def _no_reason(evaluation: Evaluation, rules: tuple[RuleResult, RuleResult]) -> str:
     told = (bool(evaluation.metrics), evaluation.drift is not None)
+    if not any(told):
+        told = (True, True)
     return "; ".join(rule.why for rule, is_told in zip(rules, told, strict=True) if is_told)
 
 
