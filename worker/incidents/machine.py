@@ -17,6 +17,7 @@ from typing import Any
 from worker.clock import to_text
 from worker.errors import Conflict
 
+#: How long a story may be before further evaluations are no longer noted in it.
 MAX_STORY = 500
 
 
@@ -76,8 +77,8 @@ def reopened(incident: Incident, version: str, reason: str, now: datetime) -> In
 
 
 def attached(incident: Incident, reason: str, now: datetime) -> Incident:
-    """Return the incident with one more bad evaluation in its story; nothing else changes."""
-    return _told(incident, now, "attached", reason=reason)
+    """Return the incident with one more bad evaluation in its story. Raises Conflict if it is closed."""
+    return _noted(incident, now, "attached", reason)
 
 
 def settled(incident: Incident, state: State, reason: str, run_id: str, now: datetime) -> Incident:
@@ -88,13 +89,22 @@ def settled(incident: Incident, state: State, reason: str, run_id: str, now: dat
 
 
 def recovered(incident: Incident, reason: str, now: datetime) -> Incident:
-    """Return the incident closed by a healthy evaluation; one whose run is in flight only notes it."""
-    if incident.working:
-        return _told(incident, now, "healthy", reason=reason)
+    """Return the incident closed by a healthy evaluation; one whose run is in flight only notes it.
+
+    Raises:
+        Conflict: it is closed already.
+    """
+    if incident.working or incident.state is State.CLOSED:
+        return _noted(incident, now, "healthy", reason)
     return _told(replace(incident, state=State.CLOSED, changed_at=now), now, "closed", reason=reason)
 
 
+def _noted(incident: Incident, now: datetime, what: str, reason: str) -> Incident:
+    if incident.state is State.CLOSED:
+        raise Conflict(f"incident {incident.id} is closed, nothing more happens to it")
+    # Notes can be many, changes of state are few: a long story loses only notes.
+    return incident if len(incident.story) >= MAX_STORY else _told(incident, now, what, reason=reason)
+
+
 def _told(incident: Incident, now: datetime, what: str, **details: Any) -> Incident:
-    if len(incident.story) >= MAX_STORY:
-        return incident
     return replace(incident, story=(*incident.story, {"at": to_text(now), "what": what, **details}))
