@@ -15,6 +15,7 @@ from worker.ledger import Ledger, Transaction
 from worker.models.gate import judge
 from worker.models.port import Artifact, Deployment, ModelVersion
 from worker.runs.lifecycle import Run, Verdict, concluded
+from worker.runs.outcome import checked
 from worker.runs.port import Lease
 from worker.runs.request import tell
 
@@ -68,7 +69,8 @@ class Settler:
         if not run.frozen or "outputDir" not in run.frozen:
             return None, "it was never launched"
         try:
-            return self.outcomes.read(str(run.frozen["outputDir"])), ""
+            outcome = self.outcomes.read(str(run.frozen["outputDir"]))
+            return None if outcome is None else checked(outcome), ""
         except Rejected as error:
             return None, str(error)
 
@@ -85,7 +87,10 @@ def _judge(run: Run, outcome: Mapping[str, Any] | None, broken: str, transaction
         return _Judged(Verdict.REJECTED, str(outcome.get("reason") or "no challenger was trained"))
     if said not in {"deployable", "rejected", "registered"}:
         return _Judged(Verdict.FAILED, f"the outcome's verdict is {said!r}")
-    bee = BeeSpec.model_validate((run.frozen or {})["bee"])
+    try:
+        bee = BeeSpec.model_validate((run.frozen or {}).get("bee"))
+    except ValueError as error:
+        return _Judged(Verdict.FAILED, f"the bee's frozen spec cannot be read any more: {error}")
     gate = judge(outcome.get("gate") or {}, bee.gate, task=bee.task)
     if not gate.passed or said == "rejected":
         reason = gate.reason or str(outcome.get("reason") or "refused by the pipeline")
