@@ -60,6 +60,10 @@ class Advancer:
         except ColonyError as error:
             log.warning("run cannot advance", run=lease.run_id, reason=str(error))
             again_after_s = 30.0
+        except Exception:
+            # One run that trips over something unforeseen must not keep the others from advancing.
+            log.exception("run cannot advance", run=lease.run_id)
+            again_after_s = 30.0
         with self.ledger.begin() as transaction:
             transaction.runs.release(lease, again_after_s=again_after_s)
 

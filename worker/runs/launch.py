@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from worker.bee import BeeSpec
 from worker.clock import to_text
 from worker.engine.state import Status
-from worker.errors import Rejected
+from worker.errors import Conflict, Rejected
 from worker.ledger import Ledger, Transaction
 from worker.runs.lifecycle import Run, moved
 from worker.runs.port import Lease, PipelineEngine, Submission
@@ -70,7 +70,7 @@ class Launcher:
             return
         try:
             self.engine.submit(self._submission(run))
-        except Rejected as error:
+        except (Rejected, Conflict) as error:
             self._move(lease, Status.FAILED, now, f"not accepted by the engine: {error}")
             return
         self._move(lease, Status.QUEUED, now, None)

@@ -31,7 +31,7 @@ class Watcher:
         with self.ledger.begin() as transaction:
             run = transaction.runs.hold(lease)
             transaction.runs.save_steps(run_id, state.steps)
-            if run.status is Status.QUEUED and state.status is not Status.QUEUED:
+            if run.status is Status.QUEUED and state.status not in {Status.PENDING, Status.QUEUED}:
                 run = moved(run, Status.RUNNING, now)
                 tell(run, "pipeline.run.started", transaction, now)
             if run.status is Status.RUNNING and state.status.ended:
