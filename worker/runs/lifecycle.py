@@ -58,6 +58,8 @@ class Run:
     loop: bool = True
 
 
+_MAX_NAMES = 107
+
 _NEXT = {
     Status.PENDING: {Status.QUEUED, Status.FAILED, Status.CANCELLED},
     Status.QUEUED: {Status.RUNNING, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
@@ -66,9 +68,12 @@ _NEXT = {
 
 
 def run_id(template: str, bee: str, *key: str) -> str:
-    """Return `{template}-{bee}-{hash}`: the same key always names the same run (installation, incident, attempt)."""
-    digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:20]
-    return f"{template}-{bee}-{digest}"
+    """Return `{template}-{bee}-{hash}`: the same key always names the same run (installation, incident, attempt).
+
+    At most 128 characters, as Vertex allows: long names are cut, and the hash still tells them apart.
+    """
+    digest = hashlib.sha256("\n".join((template, bee, *key)).encode()).hexdigest()[:20]
+    return f"{f'{template}-{bee}'[:_MAX_NAMES]}-{digest}"
 
 
 def moved(run: Run, status: Status, now: datetime, *, error: str | None = None) -> Run:
