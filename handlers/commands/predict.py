@@ -1,5 +1,6 @@
 """Predict with the champion: features read online for an entity, or given; the model reloaded when the epoch moves."""
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,6 +85,9 @@ class PredictionServer:
         if unknown:
             mend = f"send only: {', '.join(bee.features)}"
             raise Rejected(f"{', '.join(unknown)}: not read by {bee.bee}", field="features", mend=mend)
+        types = {item.name: item.type for item in self._features.definitions()}
+        for name, value in features.items():
+            _check_value(name, value, types.get(name))
         return features
 
     def _read(self, bee: BeeSpec, entity_id: str, now: datetime) -> Mapping[str, Any]:
@@ -99,3 +103,24 @@ class PredictionServer:
                 readings |= self._features.read([key], wanted, now=now)[key]
         empty = Reading(Status.MISSING)
         return {name: readings.get(name, empty).value for name in bee.features}
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {"number": (int, float), "string": (str,), "boolean": (bool,)}
+
+
+def _check_value(name: str, value: Any, type_: str | None) -> None:
+    if value is None:
+        return
+    wanted = _TYPES.get(type_ or "", (str, int, float, bool))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        mend = f"send a {type_ or 'text, number or boolean'}, or null where it is missing"
+        raise Rejected(f"{str(value)[:60]!r} is not a {type_ or 'single value'}", field=f"features.{name}", mend=mend)
+    if isinstance(value, int | float) and not _finite(value):
+        raise Rejected("is not finite", field=f"features.{name}", mend="send null where it is missing")
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

@@ -24,6 +24,8 @@ class LimitBody:
         more = True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body += message.get("body", b"")
             if len(body) > MAX_BODY:
                 await _refuse(send)

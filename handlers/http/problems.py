@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 
@@ -26,7 +27,7 @@ class Problem(BaseModel):
 
 #: What every route may answer beside its own, for OpenAPI.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 413, 422, 503)
+    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 409, 413, 422, 500, 503)
 }
 
 
@@ -45,6 +46,17 @@ def add_problems(api: FastAPI) -> None:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"] if part != "body")
         return _answer(422, str(first["msg"]), field=field or "body", mend="see /api/mlops/docs")
+
+    @api.exception_handler(HTTPException)
+    def routing(_request: Request, error: HTTPException) -> JSONResponse:
+        answer = _answer(error.status_code, str(error.detail), mend="see /api/mlops/docs")
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @api.exception_handler(Exception)
+    def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+        # What went wrong is in the log; a stranger learns nothing of the inside.
+        return _answer(500, "something unforeseen; the log has it")
 
 
 def _answer(status: int, detail: str, *, field: str | None = None, mend: str | None = None) -> JSONResponse:
