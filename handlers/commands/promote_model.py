@@ -18,8 +18,7 @@ def promote_model(
         Rejected: its gate was not passed and `force` is off, or no reason is given.
         Conflict: it is the champion already.
     """
-    if not reason.strip():
-        raise Rejected("is empty", field="reason", mend="say why, for whoever is on call next")
+    _check_reason(reason)
     with ledger.begin() as transaction:
         transaction.lock([bee])
         chosen = _chosen(bee, version, transaction)
@@ -40,8 +39,10 @@ def rollback_model(
 
     Raises:
         NotFound: nothing to go back to.
-        Rejected: the named version never was in production.
+        Rejected: the named version never was in production, or no reason is given.
+        Conflict: it is the champion already.
     """
+    _check_reason(reason)
     with ledger.begin() as transaction:
         transaction.lock([bee])
         current = transaction.models.champion(bee)
@@ -55,6 +56,11 @@ def rollback_model(
                 f"version {target} of {bee} never was in production", field="version", mend="use `models promote`"
             )
         return _flip(_chosen(bee, target, transaction), "model.rolled_back", reason, transaction, now)
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Rejected("is empty", field="reason", mend="say why, for whoever is on call next")
 
 
 def _chosen(bee: str, version: str, transaction: Transaction) -> ModelVersion:
