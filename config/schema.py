@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from config.yaml_file import YamlFile
 from worker.bee import BeeSpec, Duration, Value, parse_duration
@@ -24,9 +24,15 @@ class _DriftRule(Value):
 
 
 class _PolicyFile(Value):
-    max_drop: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.20")
+    max_drop: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.2")
     drift: _DriftRule = _DriftRule()
     max_ahead: Duration = parse_duration("5m")
+
+    @field_validator("max_drop", mode="after")
+    @classmethod
+    def _shortest(cls, value: Decimal) -> Decimal:
+        # 0.2 and "0.20" are one policy, so that they have one hash.
+        return value.normalize()
 
 
 class _Feature(Value):

@@ -140,8 +140,9 @@ class App:
     @cached_property
     def handlers(self) -> Mapping[str, EventHandler]:
         """Event type -> handler."""
-        context = EventContext(lambda: self.bees, lambda: self.policy, self.ledger.installation)
-        return event_handlers(context)
+        # Read now: a fault in the configuration stops the worker, it must not turn messages away.
+        bees, policy = self.bees, self.policy
+        return event_handlers(EventContext(lambda: bees, lambda: policy, self.ledger.installation))
 
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""

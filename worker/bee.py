@@ -35,7 +35,10 @@ def parse_duration(value: Any) -> Any:
     found = _DURATION.fullmatch(value.strip())
     if not found:
         raise ValueError(f"{value!r} is not a duration; write it as 30d, 12h or 86400s")
-    return timedelta(microseconds=int(found[1]) * _UNIT_US[found[2]])
+    try:
+        return timedelta(microseconds=int(found[1]) * _UNIT_US[found[2]])
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is too long; leave it out for ever") from error
 
 
 def duration_text(value: timedelta) -> str:
