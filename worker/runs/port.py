@@ -107,7 +107,9 @@ class RunLedger(Protocol):
         """Return one run."""
         ...
 
-    def list(self, *, bee: str | None = None, template: str | None = None) -> Sequence[Run]:
+    def list(
+        self, *, bee: str | None = None, template: str | None = None, settled: bool | None = None
+    ) -> Sequence[Run]:
         """Return runs, newest first."""
         ...
 
@@ -128,7 +130,7 @@ class RunLedger(Protocol):
         ...
 
     def hold(self, lease: Lease) -> Run:
-        """Return the run under a lease, its row locked. Raises LeaseLost."""
+        """Return the run under a lease, its bee and its row locked. Raises LeaseLost."""
         ...
 
     def release(self, lease: Lease, *, again_after_s: float) -> None:

@@ -4,46 +4,69 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
 
-from worker.errors import TryLater
+from worker.adapters.ledger.faults import transient
+from worker.errors import Rejected, TryLater
 
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)"
 _POSTGRES_NOW = "CAST(extract(epoch from clock_timestamp()) * 1000000 AS BIGINT)"
+_IN_ERROR = 3  # libpq's PQTRANS_INERROR
+_CONNECT_S = 10
 
 
 def dumps(value: Any) -> str:
-    """Return JSON text with sorted keys, as every JSON column holds it."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Return JSON text with sorted keys, as every JSON column holds it; any text in it, half a surrogate too."""
+    text = _dumps(value, ascii_only=False)
+    return text if _is_utf8(text) else _dumps(value, ascii_only=True)
 
 
 class Database:
-    """A connection pool with our rules: writers queue up (BEGIN IMMEDIATE), commits are on disk, faults are named."""
+    """A connection pool with our rules: writers queue up (BEGIN IMMEDIATE), commits are on disk, faults are named.
+
+    Attributes:
+        where: the URL without its secrets.
+        file: SQLite's file; None for one in memory, and for PostgreSQL.
+    """
 
     def __init__(self, url: str, *, busy_timeout_s: float = 30.0) -> None:
-        """Connect lazily; `url` is SQLAlchemy's (`sqlite:///path`, `postgresql+psycopg://…`)."""
-        if url.startswith(("postgresql://", "postgres://")):
-            url = "postgresql+psycopg://" + url.split("://", 1)[1]
-        self.url = sa.make_url(url)
+        """Connect lazily.
+
+        Args:
+            url: SQLAlchemy's (`sqlite:///path`, `postgresql://…`).
+            busy_timeout_s: how long to wait for another's lock, and for a free connection, in seconds.
+
+        Raises:
+            Rejected: not such a URL.
+        """
+        self.url = _parse(url)
+        self.where = self.url.set(query={}).render_as_string(hide_password=True)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        name = self.url.database or ":memory:"
+        self.file = Path(name) if self.sqlite and name != ":memory:" and not name.startswith("file:") else None
+        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": busy_timeout_s}
         if self.sqlite:
             # One connection is the whole of a database in memory.
-            pool: dict[str, Any] = {"pool_size": 8} if self.url.database else {"poolclass": sa.pool.StaticPool}
-            options = {"timeout": busy_timeout_s, "check_same_thread": False}
+            pool = {"poolclass": sa.pool.StaticPool} if name == ":memory:" else {"poolclass": sa.pool.QueuePool, **pool}
+            options: dict[str, Any] = {"timeout": busy_timeout_s, "check_same_thread": False}
             self.engine = sa.create_engine(self.url, connect_args=options, **pool)
             sa.event.listen(self.engine, "connect", _sqlite_connect)
         else:
-            self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+            options = {} if "connect_timeout" in self.url.query else {"connect_timeout": _CONNECT_S}
+            self.engine = sa.create_engine(self.url, connect_args=options, pool_pre_ping=True, **pool)
+            sa.event.listen(self.engine, "connect", _postgres_connect(busy_timeout_s))
+        sa.event.listen(self.engine, "handle_error", self._named)
 
     @contextmanager
     def begin(self, *, write: bool = True) -> Iterator[sa.Connection]:
         """Give a connection inside one transaction; commit at the end, roll back on an error.
 
         Raises:
-            TryLater: busy, full, read-only or unreachable; nothing was changed (a lost commit answer aside).
+            TryLater: busy, full, read-only or unreachable, from the very statement that met it; nothing was changed
+                (a lost commit answer aside).
         """
         try:
             with self.engine.connect() as connection:
@@ -54,10 +77,10 @@ class Database:
                 except BaseException:
                     connection.rollback()
                     raise
+                self._check_whole(connection)
                 connection.commit()
-        except DBAPIError as error:
-            raise_if_transient(error, str(self.url.render_as_string(hide_password=True)))
-            raise
+        except sa.exc.TimeoutError as error:
+            raise TryLater(f"the ledger at {self.where} has no connection free: {error}") from error
 
     def now_us(self, connection: sa.Connection) -> int:
         """Return the database's clock in microseconds since 1970: the clock that leases go by."""
@@ -88,6 +111,48 @@ class Database:
         """Close the pool."""
         self.engine.dispose()
 
+    def _named(self, context: sa.engine.ExceptionContext) -> TryLater | None:
+        """Name a transient fault where it happens, so that nobody takes it for a fault of what is being handled."""
+        if context.is_pre_ping:
+            return None
+        words = transient(context.original_exception)
+        if words is None and context.is_disconnect and isinstance(context.sqlalchemy_exception, sa.exc.DBAPIError):
+            words = "the connection broke"
+        connection: sa.Connection | None = context.connection
+        if words is None and connection is not None and self._rolled_back(connection):
+            words = f"it has rolled the transaction back ({context.original_exception})"
+        return None if words is None else TryLater(f"the ledger at {self.where} is not available now: {words}")
+
+    def _rolled_back(self, connection: sa.Connection) -> bool:
+        """Tell whether SQLite has given the transaction up by itself, as it may when the disk is full."""
+        if not self.sqlite or connection.closed or connection.invalidated:
+            return False
+        raw: Any = connection.connection.dbapi_connection
+        return raw is not None and not raw.in_transaction
+
+    def _check_whole(self, connection: sa.Connection) -> None:
+        """Refuse to commit what the database has given up: its COMMIT would succeed and keep nothing, or a part."""
+        lost = connection.invalidated or self._rolled_back(connection)
+        if not lost and not self.sqlite:
+            info: Any = getattr(connection.connection.dbapi_connection, "info", None)
+            lost = info is not None and info.transaction_status == _IN_ERROR
+        if lost:
+            raise TryLater(f"the ledger at {self.where} has rolled the transaction back after an error inside it")
+
+
+def _parse(url: str) -> sa.URL:
+    mend = "write it as sqlite:///path/ledger.db or postgresql://user:password@host/database (special signs as %40)"
+    if url.startswith(("postgresql://", "postgres://")):
+        url = "postgresql+psycopg://" + url.split("://", 1)[1]
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # The parser's own words may hold a part of the password.
+        raise Rejected("not a database URL", field="COLONY_LEDGER", mend=mend) from None
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise Rejected(f"{parsed.drivername!r} is not supported", field="COLONY_LEDGER", mend=mend)
+    return parsed
+
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
@@ -95,14 +160,22 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-_TRANSIENT = ("locked", "busy", "disk is full", "full", "readonly", "read-only", "unable to open", "disk i/o error")
+def _postgres_connect(lock_timeout_s: float) -> Any:
+    def connect(connection: Any, _record: object) -> None:
+        # A process that was paused inside a transaction must not stop all others for ever.
+        connection.execute(f"SET lock_timeout = {int(lock_timeout_s * 1000)}")
+        connection.commit()
+
+    return connect
 
 
-def raise_if_transient(error: DBAPIError, where: str) -> None:
-    """Raise TryLater if the fault may pass: a busy, full, read-only or unreachable database, or a serialisation."""
-    text = str(error.orig).lower()
-    state = getattr(error.orig, "sqlstate", None) or ""
-    if error.connection_invalidated or state[:2] in {"08", "40", "53", "55", "57"}:
-        raise TryLater(f"the ledger at {where} is not available now: {error.orig}") from error
-    if isinstance(error, OperationalError) and (not state or any(word in text for word in _TRANSIENT)):
-        raise TryLater(f"the ledger at {where} cannot be written or reached now: {error.orig}") from error
+def _dumps(value: Any, *, ascii_only: bool) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=ascii_only, allow_nan=False)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -56,7 +56,8 @@ class SqlDecisions:
             query = sa.select(last).order_by(last.c.seq)
         else:
             query = query.order_by(decisions.c.seq)
-        for row in self._connection.execute(query):
+        # A year of decisions does not fit into memory: PostgreSQL holds a cursor, SQLite steps.
+        for row in self._connection.execute(query, execution_options={"yield_per": 500}):
             yield _recorded(row)
 
     def watermark(self, bee: str, version: str) -> datetime | None:

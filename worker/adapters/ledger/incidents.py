@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from worker.adapters.ledger.database import Database, dumps
-from worker.adapters.ledger.tables import incidents
+from worker.adapters.ledger.tables import OPEN, incidents
 from worker.clock import from_us, to_us
 from worker.errors import Conflict
 from worker.incidents.machine import Incident, State
@@ -23,7 +23,7 @@ class SqlIncidents:
 
     def open_for(self, bee: str) -> Incident | None:
         """Return the bee's incident that is not closed."""
-        where = sa.and_(incidents.c.bee == bee, incidents.c.state != State.CLOSED.value)
+        where = sa.and_(incidents.c.bee == bee, sa.text(f"incidents.{OPEN}"))
         row = self._connection.execute(sa.select(incidents).where(where)).first()
         return _incident(row) if row else None
 

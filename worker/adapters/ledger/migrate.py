@@ -1,11 +1,12 @@
 """Bring the schema up to date with Alembic, once, whoever comes first; workers of two versions run side by side."""
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from worker.adapters.ledger.database import Database
-from worker.errors import Rejected, TryLater
+from worker.errors import TryLater
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 #: The newest revision under `migrations/versions`, known without loading Alembic.
@@ -14,7 +15,7 @@ _ADVISORY_LOCK = 0x636F6C6F6E79
 
 
 def upgrade(database: Database) -> None:
-    """Apply the migrations that are missing. Raises TryLater, or Rejected where the database is of a newer worker."""
+    """Apply the migrations that are missing; the schema of a newer worker is left alone. Raises TryLater."""
     if _current(database) == HEAD:
         return
     _make_directory(database)
@@ -25,7 +26,7 @@ def upgrade(database: Database) -> None:
 
 
 def _current(database: Database) -> str | None:
-    if database.sqlite and database.url.database and not Path(database.url.database).exists():
+    if database.file and not database.file.exists():
         return None
     with database.begin(write=False) as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
@@ -35,9 +36,9 @@ def _current(database: Database) -> str | None:
 
 
 def _make_directory(database: Database) -> None:
-    if database.sqlite and database.url.database:
+    if database.file:
         try:
-            Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)
+            database.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TryLater(f"the ledger's directory cannot be made: {error}") from error
 
@@ -48,18 +49,15 @@ def _run_alembic(connection: sa.Connection) -> None:
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    # Alembic expands `%` in its options.
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
+    known = {item.revision for item in script.walk_revisions()}
 
-    def steps(revision: object, _context: object) -> object:
-        known = {item.revision for item in script.walk_revisions()}
-        if isinstance(revision, tuple) and revision and revision[0] not in known:
-            # Expand/contract: a newer worker's schema still serves this one; it must only not be migrated back.
-            return []
-        return script._upgrade_revs("head", revision)  # type: ignore[arg-type]  # noqa: SLF001 - Alembic's own recipe
+    def steps(heads: Any, _context: object) -> Any:
+        # Expand/contract: a newer worker's schema still serves this one; it must only not be migrated back.
+        return [] if set(heads) - known else script._upgrade_revs("head", heads)  # noqa: SLF001 - Alembic's own recipe
 
     with EnvironmentContext(config, script, fn=steps) as environment:
         environment.configure(connection=connection, fn=steps)
         environment.run_migrations()
-    if not sa.inspect(connection).has_table("runs"):
-        raise Rejected("the ledger's schema could not be made", mend="run `colony doctor`")

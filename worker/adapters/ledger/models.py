@@ -27,7 +27,9 @@ class SqlModels:
 
     def versions(self, bee: str | None = None) -> Sequence[ModelVersion]:
         """Return versions, oldest first."""
-        query = sa.select(model_versions).order_by(model_versions.c.bee, model_versions.c.position)
+        query = sa.select(model_versions).order_by(
+            model_versions.c.bee, model_versions.c.position, model_versions.c.created_at
+        )
         if bee is not None:
             query = query.where(model_versions.c.bee == bee)
         return [_version(row) for row in self._connection.execute(query)]
@@ -39,8 +41,8 @@ class SqlModels:
 
     def next_version(self, bee: str) -> str:
         """Return the next free number as text."""
-        taken = {version.version for version in self.versions(bee)}
-        numbers = [int(version) for version in taken if version.isdecimal()]
+        taken = self._connection.execute(sa.select(model_versions.c.version).where(model_versions.c.bee == bee))
+        numbers = [int(version) for version in taken.scalars() if version.isdecimal()]
         return str(max(numbers, default=0) + 1)
 
     def add(self, version: ModelVersion) -> None:

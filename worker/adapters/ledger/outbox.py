@@ -35,7 +35,11 @@ class SqlOutbox:
         bump = bump.on_conflict_do_update(index_elements=["bee"], set_={"sequence": bee_state.c.sequence + 1})
         sequence = self._connection.execute(bump.returning(bee_state.c.sequence)).scalar_one()
         row = {"bee": bee, "sequence": sequence, "id": identity, "type": type_, "time": to_us(time)}
-        self._connection.execute(outbox.insert().values(**row, data=dumps(dict(data))))
+        insert = self._database.insert(outbox).values(**row, data=dumps(dict(data)))
+        if not self._connection.execute(insert.on_conflict_do_nothing(index_elements=["id"])).rowcount:
+            # Another transaction added it between the look and the lock; the sequence is to have no gap.
+            back = bee_state.update().where(bee_state.c.bee == bee)
+            self._connection.execute(back.values(sequence=bee_state.c.sequence - 1))
 
     def list(self, *, bee: str | None = None) -> Sequence[tuple[Outgoing, bool]]:
         """Return events in order with whether each was published."""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.locks import lock_bees
 from worker.adapters.ledger.tables import run_steps, runs
 from worker.clock import from_us, to_us
 from worker.engine.state import Status
@@ -39,13 +40,17 @@ class SqlRuns:
         row = self._connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
         return _run(row) if row else None
 
-    def list(self, *, bee: str | None = None, template: str | None = None) -> Sequence[Run]:
+    def list(
+        self, *, bee: str | None = None, template: str | None = None, settled: bool | None = None
+    ) -> Sequence[Run]:
         """Return runs, newest first."""
         query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id)
         if bee is not None:
             query = query.where(runs.c.bee == bee)
         if template is not None:
             query = query.where(runs.c.template == template)
+        if settled is not None:
+            query = query.where(runs.c.settled if settled else sa.not_(runs.c.settled))
         return [_run(row) for row in self._connection.execute(query)]
 
     def in_flight(self, bee: str) -> Run | None:
@@ -78,7 +83,14 @@ class SqlRuns:
         return leases
 
     def hold(self, lease: Lease) -> Run:
-        """Return the run under a lease, its row locked. Raises LeaseLost."""
+        """Return the run under a lease, its row locked, and before it its bee's. Raises LeaseLost.
+
+        Every change of a run happens under its bee's lock, taken first: so an operator's cancellation and a loop that
+        moves the run neither overwrite nor dead-lock each other.
+        """
+        bee = self._connection.execute(sa.select(runs.c.bee).where(runs.c.id == lease.run_id)).scalar()
+        if bee is not None and not self._database.sqlite:
+            lock_bees(self._database, self._connection, [bee])
         query = sa.select(runs).where(runs.c.id == lease.run_id, runs.c.lease_epoch == lease.epoch)
         row = self._connection.execute(query if self._database.sqlite else query.with_for_update()).first()
         if row is None:

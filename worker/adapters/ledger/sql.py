@@ -11,6 +11,7 @@ from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.decisions import SqlDecisions
 from worker.adapters.ledger.inbox import SqlInbox
 from worker.adapters.ledger.incidents import SqlIncidents
+from worker.adapters.ledger.locks import lock_bees
 from worker.adapters.ledger.migrate import upgrade
 from worker.adapters.ledger.models import SqlModels
 from worker.adapters.ledger.outbox import SqlOutbox
@@ -33,12 +34,7 @@ class SqlTransaction:
 
     def lock(self, bees: Sequence[str]) -> None:
         """Take the bees' row locks in order; SQLite's whole database is locked by the transaction already."""
-        for bee in sorted(set(bees)):
-            insert = self._database.insert(tables.bee_state).values(bee=bee).on_conflict_do_nothing()
-            self._connection.execute(insert)
-            if not self._database.sqlite:
-                select = sa.select(tables.bee_state.c.bee).where(tables.bee_state.c.bee == bee).with_for_update()
-                self._connection.execute(select)
+        lock_bees(self._database, self._connection, bees)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

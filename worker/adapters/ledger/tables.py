@@ -5,6 +5,8 @@ Binding to all rows: nothing here is a cache of another table, except `runs.stat
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
+from worker.adapters.ledger.words import Words
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -14,6 +16,10 @@ metadata = MetaData(
 )
 
 ACTIVE = "status IN ('pending', 'queued', 'running')"
+#: Predicates of partial indexes; a query uses such an index only if it spells the predicate the same way.
+OPEN = "state <> 'closed'"
+UNSETTLED_SQLITE, UNSETTLED = "settled = 0", "NOT settled"
+IN_FLIGHT_SQLITE, IN_FLIGHT = f"loop = 1 AND {UNSETTLED_SQLITE}", f"loop AND {UNSETTLED}"
 
 installation = Table("installation", metadata, Column("id", String(40), primary_key=True))
 
@@ -24,7 +30,7 @@ inbox = Table(
     Column("event_id", Text, primary_key=True),
     Column("type", Text, nullable=False),
     Column("verdict", String(16), nullable=False),
-    Column("reason", Text),
+    Column("reason", Words),
     Column("received_at", BigInteger, nullable=False),
     Column("deliveries", Integer, nullable=False),
 )
@@ -33,9 +39,9 @@ dead_letters = Table(
     "dead_letters",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("source", Text, nullable=False),
-    Column("event_id", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("event_id", Words, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("deliveries", Integer, nullable=False),
     Column("attributes", Text, nullable=False),
@@ -68,7 +74,7 @@ decisions = Table(
     Column("evaluated_at", BigInteger, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
     Column("action", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("rules", Text, nullable=False),
     Column("run_id", String(128)),
     Column("incident_id", String(64)),
@@ -93,9 +99,10 @@ incidents = Table(
         "uq_incidents_open",
         "bee",
         unique=True,
-        sqlite_where=text("state NOT IN ('closed')"),
-        postgresql_where=text("state NOT IN ('closed')"),
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
     ),
+    Index("ix_incidents_bee", "bee", "opened_at"),
 )
 
 runs = Table(
@@ -107,12 +114,12 @@ runs = Table(
     Column("incident_id", String(64)),
     Column("attempt", Integer, nullable=False),
     Column("trigger", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("as_of", BigInteger, nullable=False),
     Column("parameters", Text, nullable=False),
     Column("frozen", Text),
     Column("status", String(16), nullable=False),
-    Column("error", Text),
+    Column("error", Words),
     Column("created_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
@@ -122,18 +129,24 @@ runs = Table(
     Column("verdict", String(16)),
     Column("outcome", Text),
     Column("loop", Boolean, nullable=False),
-    Column("lease_owner", String(128)),
+    Column("lease_owner", Words),
     Column("lease_until", BigInteger, nullable=False, server_default=text("0")),
     Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),
     Index(
         "uq_runs_active_loop",
         "bee",
         unique=True,
-        sqlite_where=text("loop AND NOT settled"),
-        postgresql_where=text("loop AND NOT settled"),
+        sqlite_where=text(IN_FLIGHT_SQLITE),
+        postgresql_where=text(IN_FLIGHT),
     ),
     Index("ix_runs_bee", "bee", "created_at"),
-    Index("ix_runs_unsettled", "settled", "status"),
+    Index(
+        "ix_runs_unsettled",
+        "created_at",
+        "lease_until",
+        sqlite_where=text(UNSETTLED_SQLITE),
+        postgresql_where=text(UNSETTLED),
+    ),
 )
 
 run_steps = Table(
@@ -146,8 +159,8 @@ run_steps = Table(
     Column("attempt", Integer, nullable=False),
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
-    Column("error", Text),
-    Column("log_tail", Text, nullable=False),
+    Column("error", Words),
+    Column("log_tail", Words, nullable=False),
 )
 
 model_versions = Table(
@@ -157,14 +170,14 @@ model_versions = Table(
     Column("version", String(128), primary_key=True),
     Column("position", Integer, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("uri", Text, nullable=False),
+    Column("uri", Words, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("run_id", String(128)),
     Column("created_at", BigInteger, nullable=False),
     Column("gate_passed", Boolean, nullable=False),
     Column("metrics", Text, nullable=False),
     Column("lineage", Text, nullable=False),
-    Column("forced", Text),
+    Column("forced", Words),
     Index("uq_model_versions_run", "run_id", unique=True),
 )
 
@@ -176,7 +189,7 @@ deployments = Table(
     Column("version", String(128), nullable=False),
     Column("previous", String(128)),
     Column("at", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("run_id", String(128)),
 )
 
@@ -203,7 +216,7 @@ leases = Table(
     "leases",
     metadata,
     Column("name", String(160), primary_key=True),
-    Column("owner", String(128)),
+    Column("owner", Words),
     Column("until", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
 )
@@ -226,12 +239,13 @@ engine_jobs = Table(
     Column("output_dir", Text, nullable=False),
     Column("labels", Text, nullable=False),
     Column("status", String(16), nullable=False),
-    Column("error", Text),
+    Column("error", Words),
     Column("cancel_requested", Boolean, nullable=False),
-    Column("lease_owner", String(128)),
+    Column("lease_owner", Words),
     Column("lease_until", BigInteger, nullable=False),
     Column("lease_epoch", BigInteger, nullable=False),
     Index("ix_engine_jobs_status", "status", "position"),
+    Index("ix_engine_jobs_position", "position"),
 )
 
 engine_tasks = Table(
@@ -246,7 +260,7 @@ engine_tasks = Table(
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
     Column("exit_code", Integer),
-    Column("error", Text),
-    Column("log_tail", Text, nullable=False),
+    Column("error", Words),
+    Column("log_tail", Words, nullable=False),
     Column("outputs", Text, nullable=False),
 )

@@ -1,0 +1,3 @@
+"""The real parts that tests may ask for by a fixture's name, wherever they stand."""
+
+pytest_plugins = ["tests.emulators", "tests.postgres"]
