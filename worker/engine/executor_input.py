@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worker.engine import placeholder
+from worker.engine.container import Container
 from worker.engine.inputs import Bound
-from worker.engine.spec import Component, Container
+from worker.engine.spec import Component
 from worker.errors import Rejected
 
 _GS = "gs://"

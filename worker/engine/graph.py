@@ -9,7 +9,8 @@ from typing import Any
 
 from worker.engine import condition, links, placeholder
 from worker.engine.condition import Condition
-from worker.engine.spec import Component, Container, Dag, PipelineSpec, parse
+from worker.engine.container import Container
+from worker.engine.spec import Component, Dag, PipelineSpec, parse
 from worker.engine.spec import Task as TaskSpec
 from worker.engine.values import ParameterType, cast
 from worker.errors import Rejected

@@ -3,93 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from worker.engine.values import ParameterType
+from worker.engine.container import Executor
+from worker.engine.interface import Inputs, Name, Node, Outputs
 from worker.errors import Rejected
-
-
-def _safe_name(name: str) -> str:
-    if not name or name[0] == "." or not all(c.isalnum() or c in "-_." for c in name):
-        raise ValueError(f"{name!r} is no name that can also name a file")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_safe_name)]
-
-
-class Node(BaseModel):
-    """One JSON object of the spec: exact types, nothing unknown."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
-    )
-
-    def _exactly_one(self, *names: str) -> None:
-        if sum(name in self.model_fields_set for name in names) != 1:
-            wanted = ", ".join(to_camel(name) for name in names)
-            raise ValueError(f"needs exactly one of {wanted}")
-
-
-class ArtifactType(Node):
-    """The kind of an artifact, by its registered title (`system.Model`)."""
-
-    schema_title: str
-    schema_version: str = "0.0.1"
-
-
-class InputArtifact(Node):
-    """An artifact, or a list of them, that a component takes."""
-
-    artifact_type: ArtifactType
-    is_artifact_list: bool = False
-    is_optional: bool = False
-    description: str = ""
-
-
-class OutputArtifact(Node):
-    """An artifact that a component gives; a list only as what a loop collected."""
-
-    artifact_type: ArtifactType
-    is_artifact_list: bool = False
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    description: str = ""
-
-
-class InputParameter(Node):
-    """A typed value that a component takes."""
-
-    parameter_type: ParameterType
-    default_value: Any = None
-    is_optional: bool = False
-    description: str = ""
-
-    @property
-    def has_default(self) -> bool:
-        """Whether a default is declared (null is one)."""
-        return "default_value" in self.model_fields_set
-
-
-class OutputParameter(Node):
-    """A typed value that a component gives."""
-
-    parameter_type: ParameterType
-    description: str = ""
-
-
-class Inputs(Node):
-    """What a component takes."""
-
-    parameters: dict[Name, InputParameter] = Field(default_factory=dict)
-    artifacts: dict[Name, InputArtifact] = Field(default_factory=dict)
-
-
-class Outputs(Node):
-    """What a component gives."""
-
-    parameters: dict[Name, OutputParameter] = Field(default_factory=dict)
-    artifacts: dict[Name, OutputArtifact] = Field(default_factory=dict)
 
 
 class TaskOutputParameter(Node):
@@ -289,42 +207,6 @@ class Component(Node):
     def _check(self) -> Self:
         self._exactly_one("dag", "executor_label")
         return self
-
-
-class EnvVar(Node):
-    """An environment variable of a container."""
-
-    name: str
-    value: str = ""
-
-
-class Resources(Node):
-    """What a container needs; here the memory limit holds, and the bound on steps stands for the rest."""
-
-    cpu_limit: float | None = None
-    memory_limit: float | None = None
-    cpu_request: float | None = None
-    memory_request: float | None = None
-    resource_cpu_limit: str | None = None
-    resource_memory_limit: str | None = None
-    resource_cpu_request: str | None = None
-    resource_memory_request: str | None = None
-
-
-class Container(Node):
-    """A command; its image is what Vertex runs it in, here it runs on this machine."""
-
-    image: str
-    command: tuple[str, ...] = Field(min_length=1, strict=False)
-    args: tuple[str, ...] = Field(default=(), strict=False)
-    env: tuple[EnvVar, ...] = Field(default=(), strict=False)
-    resources: Resources = Resources()
-
-
-class Executor(Node):
-    """How a component runs."""
-
-    container: Container
 
 
 class DeploymentSpec(Node):

@@ -5,8 +5,8 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
+from worker.engine.container import Container
 from worker.engine.graph import Graph
-from worker.engine.spec import Container
 from worker.errors import Rejected
 
 STEPS_MODULE = "worker.steps"

@@ -15,6 +15,8 @@ from worker.engine.values import cast, from_text
 from worker.errors import Rejected, TryLater
 
 _TAIL_BYTES = 4096
+#: Where Vertex AI mounts buckets, and where this engine expects them.
+_BUCKETS = Path("/gcs")
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,16 @@ class AttemptFiles:
 
 
 def make_output_dir(output_dir: str) -> None:
-    """Create a run's directory and write to it. Raises TryLater, with the cause, if that cannot be done now."""
+    """Create a run's directory and write to it.
+
+    Raises:
+        Rejected: a bucket that is not mounted here.
+        TryLater: with the cause, if it cannot be written now.
+    """
     directory = Path(local_path(output_dir))
+    if output_dir.startswith("gs://") and not _BUCKETS.is_dir():
+        mend = f"mount the bucket under {_BUCKETS} (gcsfuse), or give a directory"
+        raise Rejected(f"{output_dir} is not mounted on this machine", field="outputDir", mend=mend)
     probe = directory / f".probe-{os.getpid()}"
     try:
         directory.mkdir(parents=True, exist_ok=True)

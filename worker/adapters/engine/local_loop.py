@@ -1,8 +1,6 @@
 """The engine's one thread: claims runs, starts their steps, hears of ends, keeps leases, and stops in good order."""
 
 import logging
-import os
-import selectors
 import signal
 import threading
 import time
@@ -11,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from worker.adapters.engine.local_run import ClaimedRun
-from worker.adapters.engine.local_spawn import Exited, Spawner, Started
+from worker.adapters.engine.local_steps import Bell, Steps
 from worker.clock import Clock
 from worker.engine.port import Claim, Journal
 from worker.engine.progress import Launch, Progress
@@ -37,7 +35,7 @@ class Limits:
 
 
 class Loop:
-    """Drives claimed runs; all its state belongs to its thread but the two flags and the wake-up pipe."""
+    """Drives claimed runs; all its state belongs to its thread but the two flags and the bell."""
 
     def __init__(
         self,
@@ -52,29 +50,26 @@ class Loop:
         """Remember what the thread will need."""
         self._journal, self._clock, self._owner, self._limits = journal, clock, owner, limits
         self._environment = environment
-        self._own, self._others = Spawner(preload), Spawner()
+        self._steps = Steps(preload)
         self._runs: dict[str, ClaimedRun] = {}
-        self._steps: dict[str, tuple[ClaimedRun, str]] = {}
         self._poll_at = self._renew_at = 0.0
         self._thread: threading.Thread | None = None
         self._stop_grace_s: float | None = None
         self._prodded = False
-        self._wake, self._woken = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._woken, False)
+        self._bell = Bell()
 
     def start(self) -> None:
         """Begin; a second call changes nothing."""
         if self._thread is None:
             self._stop_grace_s = None
+            self._bell.open()
             self._thread = threading.Thread(target=self._work, name="local-engine", daemon=True)
             self._thread.start()
 
     def wake(self) -> None:
         """Look at the journal now: something was submitted or cancelled."""
         self._prodded = True
-        with suppress(BlockingIOError):
-            os.write(self._woken, b"x")
+        self._bell.ring()
 
     def close(self, grace_s: float) -> None:
         """End the steps, release the claims, and wait until that is done."""
@@ -83,6 +78,7 @@ class Loop:
             self.wake()
             self._thread.join()
             self._thread = None
+            self._bell.close()
 
     def _work(self) -> None:
         try:
@@ -90,10 +86,8 @@ class Loop:
                 self._guarded(self._turn)
             self._guarded(self._wind_down)
         finally:
-            self._own.close()
-            self._others.close()
+            self._steps.close()
             self._runs.clear()
-            self._steps.clear()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Do one turn; a fault that is nobody's in particular is logged, and the next turn comes a little later."""
@@ -101,10 +95,10 @@ class Loop:
             work()
         except TryLater as error:
             _log.warning("the engine waits: %s", error)
-            self._sleep(_PAUSE_S)
+            self._steps.wait(_PAUSE_S, self._bell)
         except Exception:  # noqa: BLE001 (the thread's last frame: logged, and the loop goes on)
             _log.exception("the engine met a fault")
-            self._sleep(_PAUSE_S)
+            self._steps.wait(_PAUSE_S, self._bell)
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -119,29 +113,11 @@ class Loop:
         for run in list(self._runs.values()):
             if now >= run.due:
                 self._drive(run)
-        self._sleep(
-            max(0.0, min([self._poll_at, self._renew_at, *(r.due for r in self._runs.values())]) - time.monotonic())
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        """Wait for a sign of life of a step, a prod, or the time to pass."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake, selectors.EVENT_READ)
-            for spawner in (self._own, self._others):
-                if spawner.channel is not None:
-                    selector.register(spawner.channel, selectors.EVENT_READ)
-            selector.select(seconds)
-        with suppress(BlockingIOError):
-            os.read(self._wake, 4096)
+        wake_at = min(self._poll_at, self._renew_at, *(run.due for run in self._runs.values()))
+        self._steps.wait(wake_at - time.monotonic(), self._bell)
 
     def _hear(self) -> None:
-        for event in [*self._own.poll(), *self._others.poll()]:
-            known = self._steps.get(event.id) if isinstance(event, Started) else self._steps.pop(event.id, None)
-            if known is None:
-                continue
-            run, path = known
-            run.heard.append((path, event))
-            run.due = 0.0
+        if self._steps.hear():
             self._feed()
 
     def _feed(self) -> None:
@@ -182,7 +158,7 @@ class Loop:
             return
         self._runs[claim.run_id] = run
         if run.has_own_steps:
-            self._own.warm()
+            self._steps.warm()
 
     def _look_for_cancels(self) -> None:
         for run in self._runs.values():
@@ -233,32 +209,19 @@ class Loop:
             if command is None:
                 run.due = 0.0
                 return
-            id_ = f"{run.job.run_id}/{run.claim.epoch}/{launch.path}/{launch.attempt}"
-            self._steps[id_] = (run, launch.path)
-            try:
-                (self._own if command.module else self._others).spawn(id_, command)
-            except TryLater as error:
-                del self._steps[id_]
-                run.heard.append((launch.path, Exited(id_, None, str(error))))
-                run.due = 0.0
+            self._steps.start(run, launch, command)
 
     def _end_steps(self, run: ClaimedRun, grace_s: float) -> None:
         """Send TERM to the run's steps, and KILL once the grace is over."""
         now = time.monotonic()
         if run.kill_at is None:
             run.kill_at = now + grace_s
-            self._signal(run, signal.SIGTERM)
+            self._steps.signal(run, signal.SIGTERM)
         if now >= run.kill_at and not run.killed:
             run.killed = True
-            self._signal(run, signal.SIGKILL)
+            self._steps.signal(run, signal.SIGKILL)
         if not run.killed:
             run.due = min(run.due, run.kill_at)
-
-    def _signal(self, run: ClaimedRun, number: signal.Signals) -> None:
-        for id_, (owner, _) in self._steps.items():
-            if owner is run:
-                self._own.signal(id_, number)
-                self._others.signal(id_, number)
 
     def _finish(self, run: ClaimedRun, progress: Progress) -> None:
         status = run.finish(progress)
@@ -279,8 +242,7 @@ class Loop:
             self._journal.release(run.claim)
 
     def _forget(self, run: ClaimedRun) -> None:
-        self._signal(run, signal.SIGKILL)
-        self._steps = {id_: known for id_, known in self._steps.items() if known[0] is not run}
+        self._steps.forget(run)
         self._runs.pop(run.job.run_id, None)
         self._feed()
 
@@ -292,7 +254,7 @@ class Loop:
             self._end_steps(run, grace_s)
         give_up = time.monotonic() + grace_s + _PAUSE_S * 4
         while self._steps and time.monotonic() < give_up:
-            self._sleep(POLL_S / 4)
+            self._steps.wait(POLL_S / 4, self._bell)
             self._hear()
             for run in self._runs.values():
                 self._end_steps(run, grace_s)

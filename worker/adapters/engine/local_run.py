@@ -69,6 +69,11 @@ class ClaimedRun:
                 self._requeue(record)
         self._journal.record_job(self.claim, Status.RUNNING)
 
+    def hear(self, path: str, event: Started | Exited) -> None:
+        """Take note of what became of a step's process; `settle` records it."""
+        self.heard.append((path, event))
+        self.due = 0.0
+
     def progress(self) -> Progress:
         """Return what follows from the records."""
         return evaluate(self.graph, self.parameters, self.records)
