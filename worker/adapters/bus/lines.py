@@ -85,15 +85,15 @@ class Lines:
         text = piece.lstrip(_WHITE)
         if not text.startswith(b"["):
             return False
-        inner = text[1:]
-        if not inner.strip(_WHITE):
+        after = text[1:]
+        while not after.strip(_WHITE) and after.count(b"\n") < 2 and len(after) < PIECE:
             following = yield from self._piece()
-            inner += following
-            self._rest = following + self._rest
-        if inner.lstrip(_WHITE)[:1] not in (b"{", b"]"):
-            return False
-        self._rest = text[1:] + self._rest
-        return True
+            if not following:
+                break
+            after += following
+        opens = after.lstrip(_WHITE)[:1] in (b"{", b"]")
+        self._rest = (after if opens else after.removeprefix(text[1:])) + self._rest
+        return opens
 
     def _array(self) -> Records:
         """Yield an array's elements, up to and with its closing bracket."""

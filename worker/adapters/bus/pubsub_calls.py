@@ -70,7 +70,8 @@ def _words(what: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "message", None) or error).rstrip(".")
+    last = getattr(error, "cause", None) or error  # a retry that ran out of time holds what it last met
+    return str(getattr(last, "message", None) or last).rstrip(".")
 
 
 def _mend(error: Exception) -> str:
