@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from google.api_core import exceptions
-from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1 import PublisherClient as Publishing
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
 
@@ -57,8 +57,8 @@ class PubSubSubscription:
         self._subscription = path(project, "subscriptions", subscription)
         self._dead_letters = path(project, "topics", dead_letter_topic)
         with verified(self._subscription):
-            self._client = client or pubsub_v1.SubscriberClient()
-            self._publisher = publisher or pubsub_v1.PublisherClient()
+            self._client = client or SubscriberClient()
+            self._publisher = publisher or PublisherClient()
         self._closed = threading.Event()
 
     def pull(self, limit: int, wait_s: float) -> Sequence[Message]:
@@ -135,7 +135,7 @@ class PubSubTopic:
         self._topic = path(project, "topics", topic)
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="publish")
         with verified(self._topic):
-            self._client = client or pubsub_v1.PublisherClient()
+            self._client = client or PublisherClient()
 
     def publish(self, events: Sequence[Outgoing]) -> Sequence[str]:
         """Publish each bee's events in order; a bee whose call fails sends nothing further.

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from google.api_core.exceptions import AlreadyExists
-from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 from worker.adapters.bus.pubsub_calls import ATTEMPT_S, path, retrying, verified
 
@@ -60,8 +60,8 @@ def init(
                 return
 
     with verified(f"projects/{project}"):
-        subscriber = subscriber or pubsub_v1.SubscriberClient()
-        publisher = publisher or pubsub_v1.PublisherClient()
+        subscriber = subscriber or SubscriberClient()
+        publisher = publisher or PublisherClient()
     topics = (names.intake_topic, names.dead_letter_topic, names.published_topic)
     for topic in topics:
         make(publisher.create_topic, path(project, "topics", topic), {})
