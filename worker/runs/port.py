@@ -138,7 +138,7 @@ class RunLedger(Protocol):
         ...
 
     def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
-        """Replace the run's step states."""
+        """Record the run's step states; one that the engine names no more stays as it was."""
         ...
 
     def steps(self, run_id: str) -> Sequence[StepState]:

@@ -24,7 +24,8 @@ class SqlInbox:
         """Record an event; False if it was recorded before (its deliveries are counted)."""
         row = {"source": source, "event_id": event_id, "type": type_, "verdict": "open", "received_at": to_us(now)}
         insert = self._database.insert(inbox).values(**row, deliveries=1).on_conflict_do_nothing()
-        if self._connection.execute(insert).rowcount:
+        # What came back tells; an INSERT's row count is not known on every driver.
+        if self._connection.execute(insert.returning(inbox.c.deliveries)).first():
             return True
         update = inbox.update().where(_is(source, event_id)).values(deliveries=inbox.c.deliveries + 1)
         self._connection.execute(update)

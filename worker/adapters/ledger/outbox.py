@@ -36,7 +36,8 @@ class SqlOutbox:
         sequence = self._connection.execute(bump.returning(bee_state.c.sequence)).scalar_one()
         row = {"bee": bee, "sequence": sequence, "id": identity, "type": type_, "time": to_us(time)}
         insert = self._database.insert(outbox).values(**row, data=dumps(dict(data)))
-        if not self._connection.execute(insert.on_conflict_do_nothing(index_elements=["id"])).rowcount:
+        insert = insert.on_conflict_do_nothing(index_elements=["id"]).returning(outbox.c.sequence)
+        if not self._connection.execute(insert).first():
             # Another transaction added it between the look and the lock; the sequence is to have no gap.
             back = bee_state.update().where(bee_state.c.bee == bee)
             self._connection.execute(back.values(sequence=bee_state.c.sequence - 1))

@@ -104,7 +104,7 @@ class SqlRuns:
         self._connection.execute(runs.update().where(held).values(lease_until=until, lease_owner=None))
 
     def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
-        """Replace the run's step states."""
+        """Record the run's step states; one that the engine names no more stays as it was."""
         for position, step in enumerate(steps):
             row = {
                 "run_id": run_id,
@@ -121,7 +121,9 @@ class SqlRuns:
 
     def steps(self, run_id: str) -> Sequence[StepState]:
         """Return the run's step states in order."""
-        query = sa.select(run_steps).where(run_steps.c.run_id == run_id).order_by(run_steps.c.position)
+        query = (
+            sa.select(run_steps).where(run_steps.c.run_id == run_id).order_by(run_steps.c.position, run_steps.c.step_id)
+        )
         return [
             StepState(
                 step_id=row.step_id,
