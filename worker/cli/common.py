@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from worker.clock import Clock, parse_time, wall_clock
+from worker.errors import TryLater
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 bee_option = click.option("--bee", help="Only this bee.")
@@ -32,6 +33,14 @@ def opened(
         yield app
     finally:
         app.close()
+
+
+def publish(app: Any) -> None:
+    """Publish what waits; what cannot leave now is safe in the outbox and leaves with the next worker."""
+    try:
+        app.relay.turn()
+    except TryLater as error:
+        click.echo(f"recorded; it will be published later: {error}", err=True)
 
 
 def print_json(rows: Iterable[Any]) -> None:

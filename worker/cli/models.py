@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from worker.cli.common import Time, bee_option, json_option, opened, print_json, print_table, short
+from worker.cli.common import Time, bee_option, json_option, opened, print_json, print_table, publish, short
 from worker.models.shown import shown_version
 
 
@@ -63,7 +63,7 @@ def promote(bee: str, version_: str, reason: str, *, force: bool) -> None:
 
     with opened() as app:
         done = promote_model(bee, version_, app.ledger, app.clock(), reason=reason, force=force)
-        app.relay.turn()
+        publish(app)
         click.echo(f"{bee}: version {done.previous or 'none'} → {done.version}")
 
 
@@ -77,7 +77,7 @@ def rollback(bee: str, to_version: str | None, reason: str) -> None:
 
     with opened() as app:
         done = rollback_model(bee, app.ledger, app.clock(), reason=reason, to_version=to_version)
-        app.relay.turn()
+        publish(app)
         click.echo(f"{bee}: version {done.previous} → {done.version}")
 
 
@@ -98,5 +98,5 @@ def adopt(bee: str, version_: str, artifact: Path, trained_until: datetime, base
     with opened() as app:
         asked = AdoptModel(bee, version_, artifact, metrics, trained_until)
         done = adopt_model(asked, app.ledger, app.artifacts, app.model_format, app.bees, app.clock())
-        app.relay.turn()
+        publish(app)
         click.echo(f"{bee}: version {done.version} is in production ({done.artifact.sha256[:12]})")

@@ -69,7 +69,8 @@ class Consumer:
             del self._attempts[key]
             return item
         self._attempts[key] += 1
-        attempts = max(self._attempts[key], item.message.delivery_attempt or 0)
+        # The bus's own count would also hold what was given back because the ledger was away.
+        attempts = self._attempts[key]
         log.warning("message failed", attempt=attempts, reason=item.reason, message_id=item.message.message_id)
         if attempts < MAX_ATTEMPTS:
             return item

@@ -16,7 +16,7 @@ from worker.runs.watch import Watcher
 
 log = structlog.get_logger()
 
-LEASE_S = 30.0
+LEASE_S = 60.0
 PARALLEL = 50
 
 

@@ -43,6 +43,7 @@ def _from_file(path: Path) -> bytes | None:
 
 def _from_bucket(uri: str) -> bytes | None:
     from google.api_core.exceptions import GoogleAPICallError, NotFound
+    from google.auth.exceptions import GoogleAuthError
     from google.cloud import storage  # type: ignore[attr-defined, unused-ignore]
 
     bucket, _, name = uri.removeprefix("gs://").partition("/")
@@ -50,6 +51,6 @@ def _from_bucket(uri: str) -> bytes | None:
         content: bytes = storage.Client().bucket(bucket).blob(name).download_as_bytes(end=MAX_BYTES, timeout=30)
     except NotFound:
         return None
-    except GoogleAPICallError as error:
+    except (GoogleAPICallError, GoogleAuthError, OSError) as error:
         raise TryLater(f"{uri} cannot be read: {error}") from error
     return content

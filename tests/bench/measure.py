@@ -1,0 +1,27 @@
+"""Timing that a noisy machine cannot fool much: the median of repeated runs."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the table; smaller is better for both."""
+
+    work: str
+    ours: float
+    peer: float
+    unit: str
+    peer_is: str
+
+
+def median_s(work: Callable[[], object], *, repeats: int) -> float:
+    """Return the median duration of `work` in seconds."""
+    took = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - start)
+    return statistics.median(took)
