@@ -1,5 +1,6 @@
 """Adopt a model that the colony already has: registered and in production without a gate, which its record says."""
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,8 +49,22 @@ def adopt_model(
         raise Rejected("is missing", field="trainedUntil", mend="say until when its training data reached")
     if not command.file.is_file():
         raise Rejected(f"{command.file} is not a file", field="artifact", mend="give the path of a .skops file")
-    artifact = artifacts.put(command.file)
-    format_.load(artifacts.fetch(artifact), artifact.sha256)
+    bee = bees[command.bee]
+    told = {
+        "features": list(bee.features),
+        "task": bee.task,
+        "label": bee.label,
+        "positive": bee.positive,
+        "trainedUntil": to_text(command.trained_until),
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        ours = Path(directory) / "model.skops"
+        sha256 = format_.adopt(command.file, told, ours)
+        predictor = format_.load(ours, sha256)
+        features = list(predictor.metadata["features"])
+        # A model that wants its columns by name, or in another number, must not be in production before that shows.
+        predictor.predict({name: [0.0] for name in features})
+        artifact = artifacts.put(ours)
     version = ModelVersion(
         bee=command.bee,
         version=command.version,
@@ -59,7 +74,7 @@ def adopt_model(
         created_at=now,
         gate_passed=False,
         metrics=dict(command.baseline),
-        lineage={"adopted": True, "trainedUntil": to_text(command.trained_until)},
+        lineage={"adopted": True, "trainedUntil": to_text(command.trained_until), "features": features},
     )
     with ledger.begin() as transaction:
         transaction.lock([command.bee])

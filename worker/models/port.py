@@ -41,6 +41,13 @@ class ModelFormat(Protocol):
         """Write the model; the same estimator and metadata give the same bytes. Returns the SHA-256."""
         ...
 
+    def adopt(self, source: Path, metadata: Mapping[str, Any], path: Path) -> str:
+        """Write a model file that was made elsewhere in our form, with what the file does not say of itself.
+
+        Returns the SHA-256. Raises Rejected: not a model that we trust, or metadata is missing.
+        """
+        ...
+
     def load(self, path: Path, sha256: str) -> Predictor:
         """Check the hash and load. Raises Rejected if the hash differs or the content is not a model we trust."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worker.errors import Rejected
 from worker.models.encoding import encode
 from worker.models.port import Scored
 
@@ -22,11 +23,23 @@ class SkopsPredictor:
         self.metadata = metadata
 
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> list[Scored]:
-        """Score rows given as columns (feature -> one value per row, None where missing), in order."""
+        """Score rows given as columns (feature -> one value per row, None where missing), in order.
+
+        Raises:
+            Rejected: the model cannot score them, for example one that was adopted and knows no missing values.
+        """
         rows = max((len(values) for values in columns.values()), default=0)
         if rows == 0:
             return []
-        matrix = encode(columns, self.metadata["kinds"], rows)
+        try:
+            return self._predict(encode(columns, self.metadata["kinds"], rows))
+        except ValueError as error:
+            reason = str(error).partition("\n")[0]
+            missing = sorted(name for name, values in columns.items() if None in values)
+            mend = f"give a value for {', '.join(missing)}" if missing else "give features as the model was trained with"
+            raise Rejected(f"the model cannot score this: {reason}", field="features", mend=mend) from error
+
+    def _predict(self, matrix: Any) -> list[Scored]:
         if self.metadata["task"] == "regression":
             return [Scored(float(value), None) for value in self.estimator.predict(matrix)]
         if self.metadata["task"] == "binary" and hasattr(self.estimator, "predict_proba"):

@@ -58,7 +58,7 @@ class SkopsFormat:
         Args:
             source: a skops file of a scikit-learn estimator that takes its features as columns in order.
             metadata: at least `features` and `task`; `kinds` (all numbers if not given), `label`, `positive`,
-                `trainedUntil`. What the file already says of itself stays unless given anew.
+                `trainedUntil`. What the file already says of itself stays, but for `trainedUntil`.
             path: where to write.
 
         Raises:
@@ -66,7 +66,9 @@ class SkopsFormat:
         """
         data = source.read_bytes()
         _, own = _read(data)
-        merged = {**(own or {}), **metadata}
+        merged = {**metadata, **(own or {})}
+        if metadata.get("trainedUntil"):
+            merged["trainedUntil"] = metadata["trainedUntil"]
         for name in ("features", "task"):
             if not merged.get(name):
                 raise Rejected("is missing", field=f"metadata.{name}", mend="give it when adopting")
