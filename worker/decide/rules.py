@@ -1,6 +1,5 @@
 """The rule of the mission, one function per clause: each says fired, clear or undefined, and from what."""
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,7 +105,7 @@ def _float(share: Fraction) -> float:
     try:
         return float(share)
     except OverflowError:
-        return math.copysign(sys.float_info.max, share)
+        return sys.float_info.max if share > 0 else -sys.float_info.max
 
 
 def _no_evidence(evaluation: Evaluation, bee: BeeSpec, value: Decimal | None, baseline: Decimal | None) -> str | None:
