@@ -22,6 +22,7 @@ from worker.clock import Clock, wall_clock
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition, FeatureStore
+from worker.instruments import Instruments
 from worker.intake.consume import Consumer
 from worker.intake.port import Subscription
 from worker.intake.receive import EventHandler, NowFor, Received
@@ -37,6 +38,7 @@ from worker.runs.launch import Launcher
 from worker.runs.port import PipelineEngine
 from worker.runs.settle import Outcomes, Settler
 from worker.runs.watch import Watcher
+from worker.telemetry import Metrics
 
 
 class App:
@@ -130,6 +132,17 @@ class App:
         return topic
 
     @cached_property
+    def metrics(self) -> Metrics:
+        """Where metrics go."""
+        metrics: Metrics = self._kept(self._backend("metrics", google="monitoring").from_options(self._options()))
+        return metrics
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """What is counted."""
+        return Instruments(self.metrics)
+
+    @cached_property
     def outcomes(self) -> Outcomes:
         """Where runs leave what they concluded."""
         outcomes: Outcomes = importlib.import_module("worker.adapters.engine.outcomes").OutcomeFiles()
@@ -146,7 +159,12 @@ class App:
 
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""
-        return Consumer(self.subscription, self.ledger, self.handlers, now_for or (lambda _: self.clock()), tell)
+
+        def told(item: Received) -> None:
+            self.instruments.received(item)
+            tell(item)
+
+        return Consumer(self.subscription, self.ledger, self.handlers, now_for or (lambda _: self.clock()), told)
 
     @cached_property
     def advancer(self) -> Advancer:
@@ -160,6 +178,7 @@ class App:
             clock=self.clock,
             owner=self.owner,
             poll_s=poll_s,
+            told=self.instruments.settled,
         )
 
     @cached_property
@@ -176,7 +195,7 @@ class App:
     @cached_property
     def relay(self) -> Relay:
         """The loop over the outbox."""
-        return Relay(self.ledger, self.topic, self.clock, self.owner)
+        return Relay(self.ledger, self.topic, self.clock, self.owner, self.instruments.published)
 
     @cached_property
     def predictions(self) -> PredictionServer:
@@ -185,10 +204,21 @@ class App:
 
     def loops(self) -> list[Loop]:
         """Return the loops that drive everything after intake, not started."""
+        idle_s = min(self.settings.poll_seconds, 1.0)
         return [
-            Loop("runs", self.advancer.turn, idle_s=min(self.settings.poll_seconds, 1.0)),
-            Loop("outbox", self.relay.turn, idle_s=min(self.settings.poll_seconds, 1.0)),
+            self.loop("runs", self.advancer.turn, idle_s=idle_s),
+            self.loop("outbox", self.relay.turn, idle_s=idle_s),
+            self.loop("metrics", self._measure, idle_s=15.0),
         ]
+
+    def loop(self, name: str, turn: Callable[[], int], *, idle_s: float) -> Loop:
+        """Return a loop whose faults are counted, not started."""
+        return Loop(name, turn, idle_s=idle_s, failed=self.instruments.failed)
+
+    def _measure(self) -> int:
+        self.instruments.look(self.ledger)
+        self.metrics.flush()
+        return 0
 
     def memory_ledger(self) -> Ledger:
         """Return a new ledger in memory, for what-if."""
@@ -212,7 +242,7 @@ class App:
         from handlers.http import build
         from handlers.http.services import Services
 
-        return build(Services(self.ledger, lambda: self.bees, self.predictions, self.clock, loops))
+        return build(Services(self.ledger, lambda: self.bees, self.predictions, self.clock, self.instruments, loops))
 
     def init_pubsub(self) -> Sequence[str]:
         """Make topics and subscriptions and return what was made."""

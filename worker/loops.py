@@ -19,10 +19,13 @@ class Loop(threading.Thread):
         fault: the last turn's error, None while all is well; `/readyz` shows it.
     """
 
-    def __init__(self, name: str, turn: Callable[[], int], *, idle_s: float) -> None:
-        """`turn` returns how much it did; 0 makes the loop rest for `idle_s` seconds."""
+    def __init__(
+        self, name: str, turn: Callable[[], int], *, idle_s: float, failed: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`turn` returns how much it did; 0 makes the loop rest for `idle_s` seconds; `failed` hears of each fault."""
         super().__init__(name=f"colony-{name}", daemon=True)
         self._turn = turn
+        self._tell = failed
         self._idle_s = idle_s
         self._stopped = threading.Event()
         self.fault: str | None = None
@@ -49,6 +52,7 @@ class Loop(threading.Thread):
     def _failed(self, reason: str) -> None:
         if self.fault != reason:
             log.warning("loop waits", loop=self.name, reason=reason)
+        self._tell(self.name)
         self.fault = reason
 
     def stop(self) -> None:

@@ -31,15 +31,12 @@ class Metric:
 METRICS: Mapping[str, Metric] = {
     "colony_messages_total": Metric(Kind.COUNTER, "Messages received, by verdict.", ("verdict",)),
     "colony_decisions_total": Metric(Kind.COUNTER, "Decisions recorded, by action.", ("action",)),
-    "colony_runs_total": Metric(Kind.COUNTER, "Runs that reached a status.", ("pipeline", "status")),
-    "colony_runs_active": Metric(Kind.GAUGE, "Runs that have not ended, by status.", ("status",)),
-    "colony_models_total": Metric(Kind.COUNTER, "Model versions settled, by what became of them.", ("outcome",)),
+    "colony_runs_total": Metric(Kind.COUNTER, "Runs settled, by verdict.", ("pipeline", "verdict")),
+    "colony_runs_active": Metric(Kind.GAUGE, "Runs that have not been settled."),
     "colony_events_published_total": Metric(Kind.COUNTER, "Outgoing events that the bus confirmed.", ("type",)),
     "colony_outbox_waiting": Metric(Kind.GAUGE, "Outgoing events not yet confirmed."),
-    "colony_outbox_oldest_seconds": Metric(Kind.GAUGE, "Age in seconds of the oldest event not yet confirmed."),
     "colony_predictions_total": Metric(Kind.COUNTER, "Predictions served.", ("bee", "version")),
     "colony_loop_errors_total": Metric(Kind.COUNTER, "Turns of a loop that ended in an error.", ("loop",)),
-    "colony_loop_turn_seconds": Metric(Kind.GAUGE, "Seconds that a loop's last turn took.", ("loop",)),
 }
 
 

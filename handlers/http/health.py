@@ -1,6 +1,7 @@
-"""`/healthz`: the process answers. `/readyz`: the ledger answers and no loop is stuck."""
+"""`/healthz`: the process answers. `/readyz`: the ledger answers and no loop is stuck. `/metrics`: what was counted."""
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
 from handlers.http.services import Services
 from worker.errors import TryLater
@@ -25,5 +26,10 @@ def routes(services: Services) -> APIRouter:
             faults["ledger"] = str(error)
         response.status_code = 503 if faults else 200
         return {"status": "unavailable" if faults else "ok", "faults": faults}
+
+    @router.get("/metrics", response_class=PlainTextResponse)
+    def metrics() -> PlainTextResponse:
+        services.instruments.look(services.ledger)
+        return PlainTextResponse(services.instruments.metrics.render(), media_type="text/plain; version=0.0.4")
 
     return router

@@ -69,6 +69,7 @@ def routes(services: Services) -> APIRouter:
         answer = services.predictions.predict(
             bee, services.clock(), entity_id=request.entityId, features=request.features
         )
+        services.instruments.predicted(bee.bee, answer["version"])
         return Prediction(**answer)
 
     return router

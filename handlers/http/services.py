@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from handlers.commands.predict import PredictionServer
 from worker.bee import BeeSpec
 from worker.clock import Clock
+from worker.instruments import Instruments
 from worker.ledger import Ledger
 from worker.loops import Loop
 
@@ -18,4 +19,5 @@ class Services:
     bees: Callable[[], Mapping[str, BeeSpec]]
     predictions: PredictionServer
     clock: Clock
+    instruments: Instruments
     loops: Sequence[Loop] = ()

@@ -46,7 +46,7 @@ def start_loops(app: Any) -> list[Loop]:
     """Start the engine, the intake and the loops behind it."""
     app.engine.start()
     consumer = app.consumer()
-    loops = [Loop("intake", lambda: consumer.turn(1.0), idle_s=0.2), *app.loops()]
+    loops: list[Loop] = [app.loop("intake", lambda: consumer.turn(1.0), idle_s=0.2), *app.loops()]
     for loop in loops:
         loop.start()
     return loops

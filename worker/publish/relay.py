@@ -1,5 +1,6 @@
 """Relay the outbox: one bee at a time under a lease, what is unpublished, in the order of its sequence."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -7,7 +8,7 @@ import structlog
 from worker.clock import Clock
 from worker.errors import LeaseLost
 from worker.ledger import Ledger
-from worker.publish.port import Topic
+from worker.publish.port import Outgoing, Topic
 
 log = structlog.get_logger()
 
@@ -17,12 +18,17 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class Relay:
-    """Publishes from the ledger; any number of processes may do so beside each other."""
+    """Publishes from the ledger; any number of processes may do so beside each other.
+
+    Attributes:
+        told: hears of each event that the bus confirmed.
+    """
 
     ledger: Ledger
     topic: Topic
     clock: Clock
     owner: str
+    told: Callable[[Outgoing], None] = lambda _: None
 
     def turn(self) -> int:
         """Publish what waits and return how many events the bus confirmed. Raises TryLater."""
@@ -52,4 +58,7 @@ class Relay:
             with self.ledger.begin() as transaction:
                 transaction.outbox.holds(bee, epoch)
                 transaction.outbox.mark(bee, confirmed, self.clock())
+            for event in events:
+                if event.id in confirmed:
+                    self.told(event)
         return len(confirmed)

@@ -1,5 +1,6 @@
 """One turn for every run that has not been settled: claim, launch or watch or settle, release."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -26,6 +27,7 @@ class Advancer:
 
     Attributes:
         poll_s: how long a run rests between two looks at the engine, in seconds.
+        told: hears of each run that was settled here.
     """
 
     ledger: Ledger
@@ -35,6 +37,7 @@ class Advancer:
     clock: Clock
     owner: str
     poll_s: float
+    told: Callable[[Run], None] = lambda _: None
 
     def turn(self) -> int:
         """Bring every run that is due one stage further and return how many there were. Raises TryLater."""
@@ -77,7 +80,9 @@ class Advancer:
             run = self._get(lease)
         if run.status.ended:
             self.settler.settle(lease, run, self.clock())
-            log.info("run settled", run=run.id, bee=run.bee, status=run.status.value)
+            run = self._get(lease)
+            log.info("run settled", run=run.id, bee=run.bee, status=run.status.value, verdict=run.verdict)
+            self.told(run)
 
     def _get(self, lease: Lease) -> Run:
         with self.ledger.begin() as transaction:

@@ -11,6 +11,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import monitoring_v3
 
 from worker.adapters.metrics.local import LocalMetrics, Series
+from worker.adapters.options import Options
 from worker.clock import Clock
 from worker.telemetry import METRICS, Kind
 
@@ -113,6 +114,12 @@ class MonitoringMetrics:
             "job": task.job,
             "task_id": task.task_id,
         }
+
+
+def from_options(options: Options) -> MonitoringMetrics:
+    """Return the writer of the project's time series; each process has series of its own."""
+    task = Task(options.values["project"], options.values["region"], options.owner)
+    return MonitoringMetrics(task, options.clock)
 
 
 def metric_type(name: str) -> str:

@@ -34,9 +34,9 @@ class SkopsPredictor:
         try:
             return self._predict(encode(columns, self.metadata["kinds"], rows))
         except ValueError as error:
-            reason = str(error).partition("\n")[0]
+            reason = str(error).partition("\n")[0].rstrip(".")
             missing = sorted(name for name, values in columns.items() if None in values)
-            mend = f"give a value for {', '.join(missing)}" if missing else "give features as the model was trained with"
+            mend = f"give a value for {', '.join(missing)}" if missing else "give them as the model was trained with"
             raise Rejected(f"the model cannot score this: {reason}", field="features", mend=mend) from error
 
     def _predict(self, matrix: Any) -> list[Scored]:

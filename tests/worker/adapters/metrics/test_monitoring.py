@@ -117,13 +117,13 @@ def test_a_series_is_written_at_most_once_a_minute(server: Monitoring, metrics: 
     metrics.flush()
     clock.move(59)
     metrics.gauge("colony_outbox_waiting", 2)
-    metrics.gauge("colony_outbox_oldest_seconds", 7)
+    metrics.gauge("colony_runs_active", 7)
     metrics.flush()
     clock.move(1)
     metrics.flush()
 
     written = [[series.metric.type.rpartition("/")[2] for series in r.time_series] for r in server.requests]
-    assert written == [["outbox_waiting"], ["outbox_oldest_seconds"], ["outbox_waiting"]]
+    assert written == [["outbox_waiting"], ["runs_active"], ["outbox_waiting"]]
 
 
 def test_no_call_has_more_than_200_series(server: Monitoring, metrics: MonitoringMetrics, clock: Hand) -> None:
@@ -159,8 +159,8 @@ def test_the_last_flush_keeps_the_least_distance(server: Monitoring, metrics: Mo
     metrics.gauge("colony_outbox_waiting", 1)
     metrics.flush()
     clock.move(3)
-    metrics.gauge("colony_outbox_oldest_seconds", 9)
+    metrics.gauge("colony_runs_active", 9)
     metrics.close()
 
     written = [[series.metric.type.rpartition("/")[2] for series in r.time_series] for r in server.requests]
-    assert written == [["outbox_waiting"], ["outbox_oldest_seconds"]]
+    assert written == [["outbox_waiting"], ["runs_active"]]

@@ -1,0 +1,47 @@
+"""What is counted where: each of the system's parts tells these functions, which know the declared metrics."""
+
+from dataclasses import dataclass
+
+from worker.intake.receive import Received
+from worker.ledger import Ledger
+from worker.publish.port import Outgoing
+from worker.runs.lifecycle import Run
+from worker.telemetry import Metrics
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Turns what happened into points of declared metrics."""
+
+    metrics: Metrics
+
+    def received(self, item: Received) -> None:
+        """Count a message by its verdict, and the decision that it led to."""
+        self.metrics.count("colony_messages_total", verdict=item.verdict.value)
+        action = (item.result or {}).get("action")
+        if action:
+            self.metrics.count("colony_decisions_total", action=str(action))
+
+    def published(self, event: Outgoing) -> None:
+        """Count an event that the bus confirmed."""
+        self.metrics.count("colony_events_published_total", type=event.type)
+
+    def settled(self, run: Run) -> None:
+        """Count a run by its verdict."""
+        verdict = run.verdict.value if run.verdict else "none"
+        self.metrics.count("colony_runs_total", pipeline=run.template, verdict=verdict)
+
+    def predicted(self, bee: str, version: str) -> None:
+        """Count a prediction."""
+        self.metrics.count("colony_predictions_total", bee=bee, version=version)
+
+    def failed(self, loop: str) -> None:
+        """Count a loop's fault."""
+        self.metrics.count("colony_loop_errors_total", loop=loop)
+
+    def look(self, ledger: Ledger) -> None:
+        """Set the gauges that the ledger knows."""
+        with ledger.begin(write=False) as transaction:
+            active, waiting = transaction.runs.unsettled(), transaction.outbox.waiting()
+        self.metrics.gauge("colony_runs_active", active)
+        self.metrics.gauge("colony_outbox_waiting", waiting)
