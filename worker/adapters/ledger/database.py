@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,19 @@ class Database:
         except sa.exc.TimeoutError as error:
             raise TryLater(f"the ledger at {self.where} has no connection free: {error}") from error
 
+    @contextmanager
+    def savepoint(self, connection: sa.Connection) -> Iterator[None]:
+        """Undo what happens inside if it raises, and raise on."""
+        nested = connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            # A savepoint goes with its transaction; to roll it back then would hide why.
+            if not self._rolled_back(connection):
+                nested.rollback()
+            raise
+        nested.commit()
+
     def now_us(self, connection: sa.Connection) -> int:
         """Return the database's clock in microseconds since 1970: the clock that leases go by."""
         return int(connection.execute(sa.text(f"SELECT {self.now_sql}")).scalar_one())
@@ -144,11 +157,12 @@ def _parse(url: str) -> sa.URL:
     mend = "write it as sqlite:///path/ledger.db or postgresql://user:password@host/database (special signs as %40)"
     if url.startswith(("postgresql://", "postgres://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
-    try:
+    parsed = None
+    # The parser's own words may hold a part of the password, so they are dropped.
+    with suppress(sa.exc.ArgumentError, ValueError):
         parsed = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        # The parser's own words may hold a part of the password.
-        raise Rejected("not a database URL", field="COLONY_LEDGER", mend=mend) from None
+    if parsed is None:
+        raise Rejected("not a database URL", field="COLONY_LEDGER", mend=mend)
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
         raise Rejected(f"{parsed.drivername!r} is not supported", field="COLONY_LEDGER", mend=mend)
     return parsed

@@ -52,7 +52,7 @@ class SqlIncidents:
             "story": dumps(list(incident.story)),
         }
         try:
-            with self._connection.begin_nested():
+            with self._database.savepoint(self._connection):
                 self._connection.execute(self._database.upsert(incidents, row, ["id"]))
         except IntegrityError as error:
             raise Conflict(f"bee {incident.bee} has another open incident") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from worker.adapters.ledger.database import dumps
+from worker.adapters.ledger.database import Database, dumps
 from worker.adapters.ledger.tables import deployments, model_versions
 from worker.clock import from_us, to_us
 from worker.errors import Conflict
@@ -16,8 +16,9 @@ from worker.models.port import Artifact, Deployment, ModelVersion
 class SqlModels:
     """Versions and deployments inside one transaction."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
         """Use the transaction of `connection`."""
+        self._database = database
         self._connection = connection
 
     def get(self, bee: str, version: str) -> ModelVersion | None:
@@ -63,7 +64,7 @@ class SqlModels:
             "forced": version.forced,
         }
         try:
-            with self._connection.begin_nested():
+            with self._database.savepoint(self._connection):
                 self._connection.execute(model_versions.insert().values(**row))
         except IntegrityError as error:
             raise Conflict(f"version {version.version} of {version.bee} (run {version.run_id}) exists") from error
@@ -101,7 +102,7 @@ class SqlModels:
             "run_id": deployment.run_id,
         }
         try:
-            with self._connection.begin_nested():
+            with self._database.savepoint(self._connection):
                 self._connection.execute(deployments.insert().values(**row))
         except IntegrityError as error:
             raise Conflict(f"the champion of {deployment.bee} has changed in the meantime") from error

@@ -28,7 +28,7 @@ class SqlRuns:
     def add(self, run: Run) -> None:
         """Store a new run. Raises Conflict if the id exists, or the bee has a loop run in flight."""
         try:
-            with self._connection.begin_nested():
+            with self._database.savepoint(self._connection):
                 self._connection.execute(runs.insert().values(**_row(run)))
         except IntegrityError as error:
             if self.get(run.id):

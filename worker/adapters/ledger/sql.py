@@ -29,7 +29,7 @@ class SqlTransaction:
         self.decisions = SqlDecisions(database, connection)
         self.incidents = SqlIncidents(database, connection)
         self.runs = SqlRuns(database, connection)
-        self.models = SqlModels(connection)
+        self.models = SqlModels(database, connection)
         self.outbox = SqlOutbox(database, connection)
 
     def lock(self, bees: Sequence[str]) -> None:
@@ -39,13 +39,8 @@ class SqlTransaction:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what happens inside if it raises, and raise on."""
-        nested = self._connection.begin_nested()
-        try:
+        with self._database.savepoint(self._connection):
             yield
-        except BaseException:
-            nested.rollback()
-            raise
-        nested.commit()
 
 
 class SqlLedger:
