@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker import world
+from tests.worker.runs.loop import Loop
 from worker.adapters.ledger.sql import SqlLedger
 
 
@@ -14,3 +15,9 @@ def _ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     ledger = world.new_ledger(tmp_path)
     yield ledger
     ledger.close()
+
+
+@pytest.fixture(name="loop")
+def _loop(ledger: SqlLedger) -> Loop:
+    world.put_into_production(ledger)
+    return Loop(ledger)
