@@ -70,9 +70,12 @@ def test_installation(ledger: SqlLedger, url: str) -> None:
 
 
 def test_verify(ledger: SqlLedger) -> None:
-    """Verifying is a real write, as often as asked."""
-    ledger.verify()
-    ledger.verify()
+    """Verifying is a real write, as often as asked, and nobody's bee."""
+    for count in (1, 2, 3):
+        ledger.verify()
+        with ledger.database.begin(write=False) as connection:
+            assert connection.exec_driver_sql("SELECT epoch FROM leases").scalars().all() == [count]
+            assert connection.exec_driver_sql("SELECT count(*) FROM bee_state").scalar() == 0
 
 
 def test_memory() -> None:
