@@ -79,11 +79,11 @@ class PostgresServer:
                 end_group(self._process)
             self._process = None
 
-    def fresh(self) -> str:
-        """Return the URL of a new, empty database."""
+    def fresh(self, template: str = "template1") -> str:
+        """Return the URL of a new database: empty, or a copy of one that nobody is connected to."""
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
         return self.url(name)
 
 

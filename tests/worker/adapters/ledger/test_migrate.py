@@ -86,9 +86,9 @@ def test_newer_database(ledger: SqlLedger, url: str) -> None:
     older.close()
 
 
-def test_undone_whole(url: str) -> None:
+def test_undone_whole(empty_url: str) -> None:
     """A migration that fails in the middle leaves nothing, and the next try makes the whole schema."""
-    database = Database(url)
+    database = Database(empty_url)
 
     def fail(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if "CREATE TABLE outbox" in statement:

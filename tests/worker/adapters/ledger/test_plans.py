@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from tests.worker.adapters.ledger.records import NOW
+from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.sql import SqlLedger, SqlTransaction
 
 HOT: dict[str, Callable[[SqlTransaction], Any]] = {
@@ -44,8 +45,20 @@ USES = {
 }
 
 
+@pytest.fixture(name="shared", scope="module", params=["sqlite", "postgresql"])
+def _shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
+    """Give one ledger on each database to all tests of this file: they only look at plans."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('plans')}/ledger.db"
+    else:
+        url = request.getfixturevalue("postgres_server").fresh()
+    ledger = SqlLedger(Database(url))
+    yield ledger
+    ledger.close()
+
+
 @pytest.mark.parametrize("name", HOT)
-def test_no_scan(ledger: SqlLedger, name: str) -> None:
+def test_no_scan(shared: SqlLedger, name: str) -> None:
     """What loops and intake ask of the ledger finds its rows by an index, the partial one where there is one."""
     plans: list[str] = []
 
@@ -53,17 +66,17 @@ def test_no_scan(ledger: SqlLedger, name: str) -> None:
         if statement.split(maxsplit=1)[0] not in {"SELECT", "UPDATE"}:
             return
         with_cursor = connection.connection.cursor()
-        prefix = "EXPLAIN QUERY PLAN" if ledger.database.sqlite else "EXPLAIN"
+        prefix = "EXPLAIN QUERY PLAN" if shared.database.sqlite else "EXPLAIN"
         with_cursor.execute(f"{prefix} {statement}", parameters)
         plans.extend(f"{row[-1]}   [{statement[:80]}]" for row in with_cursor.fetchall())
         with_cursor.close()
 
-    with ledger.begin() as transaction:
-        if not ledger.database.sqlite:
+    with shared.begin() as transaction:
+        if not shared.database.sqlite:
             transaction._connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        sa.event.listen(ledger.database.engine, "before_cursor_execute", explain)
+        sa.event.listen(shared.database.engine, "before_cursor_execute", explain)
         HOT[name](transaction)
-        sa.event.remove(ledger.database.engine, "before_cursor_execute", explain)
+        sa.event.remove(shared.database.engine, "before_cursor_execute", explain)
 
     assert any(USES.get(name, "") in plan for plan in plans)
     scans = [plan for plan in plans if plan.lstrip().startswith(("SCAN", "Seq Scan", "->  Seq Scan"))]

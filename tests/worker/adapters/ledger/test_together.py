@@ -50,9 +50,9 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> list[obje
         return [future.result(timeout=60) for future in [pool.submit(guarded, it) for it in (first, second)]]
 
 
-def test_opening(url: str) -> None:
+def test_opening(empty_url: str) -> None:
     """Processes that open a fresh database at the same moment all succeed, and agree on its id."""
-    told = processes("open", url, 4)
+    told = processes("open", empty_url, 4)
     assert len({installation for [installation] in told.values()}) == 1
 
 
