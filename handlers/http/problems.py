@@ -44,7 +44,9 @@ def add_problems(api: FastAPI) -> None:
     @api.exception_handler(RequestValidationError)
     def theirs(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part != "body")
+        # The place of a JSON fault is a position in the body, not a field.
+        parts = () if first["type"] == "json_invalid" else first["loc"]
+        field = ".".join(str(part) for part in parts if part != "body")
         return _answer(422, str(first["msg"]), field=field or "body", mend="see /api/mlops/docs")
 
     @api.exception_handler(HTTPException)

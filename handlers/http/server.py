@@ -1,8 +1,10 @@
 """Serve the API with uvicorn in a thread of its own; never beyond loopback while there is no authentication."""
 
 import ipaddress
+import socket
 import threading
 import time
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,17 +23,23 @@ class Server:
                 field="COLONY_HOST",
                 mend="listen on 127.0.0.1 and put an authenticating proxy in front",
             )
-        config = uvicorn.Config(api, host=host, port=port, log_level="warning", access_log=False, lifespan="off")
-        self._server = uvicorn.Server(config)
-        # Signals belong to the command that runs this.
-        self._thread = threading.Thread(target=self._server.run, name="colony-http", daemon=True)
+        self._address = (host, port)
+        self._server = uvicorn.Server(uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off"))
 
     def start(self) -> None:
         """Listen. Raises TryLater if the port cannot be had."""
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        try:
+            listening = socket.create_server(self._address, family=family)
+        except OSError as error:
+            raise TryLater(f"cannot listen on {self._address[0]}:{self._address[1]}: {error}") from error
+        # Signals belong to the command that runs this.
+        run = partial(self._server.run, sockets=[listening])
+        self._thread = threading.Thread(target=run, name="colony-http", daemon=True)
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise TryLater("the HTTP server could not listen; is the port taken?")
+                raise TryLater("the HTTP server could not start; the log says why")
             time.sleep(0.01)
 
     @property
