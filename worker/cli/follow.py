@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import click
 
+from worker.cli.stopping import stop_loops
 from worker.engine.state import Status
 from worker.loops import Loop
 from worker.runs.lifecycle import Run, Verdict
@@ -110,10 +111,7 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         """Stop the loops; what they had in hand is finished or taken up by the next process."""
-        for loop in self.loops:
-            loop.stop()
-        for loop in self.loops:
-            loop.join(timeout=8)
+        stop_loops(self.loops)
 
     def settle(self, *, remote: bool = False) -> None:
         """Wait until nothing is due: every run settled (remote ones only launched), every event published."""

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from worker.cli.stopping import Terminated, raise_on_sigterm
 from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 
 #: command → (module, what it does in one line)
@@ -28,10 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 EPILOG = """Exit codes: 0 what was asked for happened; 1 unexpected; 2 wrong input; 3 something is away or work is
-left, try later; 4 not found; 5 conflict; 6 the run failed or was cancelled; 130 interrupted."""
+left, try later; 4 not found; 5 conflict; 6 the run failed or was cancelled; 130 interrupted; 143 terminated."""
 
 EXIT: list[tuple[type[ColonyError], int]] = [(Rejected, 2), (TryLater, 3), (NotFound, 4), (Conflict, 5)]
 RUN_FAILED = 6
+TERMINATED = 143
 
 
 class LazyGroup(click.Group):
@@ -66,6 +68,7 @@ def root() -> None:
 
 def run() -> int:
     """Run the command line and return the exit code."""
+    raise_on_sigterm()
     try:
         result = root(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -73,6 +76,9 @@ def run() -> int:
     except click.ClickException as error:
         error.show()
         return 2
+    except Terminated:
+        click.echo("terminated; start the same command again to go on", err=True)
+        return TERMINATED
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; start the same command again to go on", err=True)
         return 130

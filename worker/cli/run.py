@@ -1,12 +1,12 @@
 """`colony run`: the long-lived worker; ends well on SIGTERM within 8 seconds."""
 
 import signal
-import threading
 from typing import Any
 
 import click
 
 from worker.cli.common import opened
+from worker.cli.stopping import flag_on, stop_loops
 from worker.loops import Loop
 
 
@@ -22,9 +22,7 @@ def command(source: str | None, *, http: bool) -> int:
 
 def work(app: Any, *, http: bool) -> None:
     """Run every loop until a signal asks to stop."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = flag_on(signal.SIGTERM, signal.SIGINT)
     app.verify()
     loops = start_loops(app)
     server = None
@@ -50,14 +48,3 @@ def start_loops(app: Any) -> list[Loop]:
     for loop in loops:
         loop.start()
     return loops
-
-
-def stop_loops(loops: list[Loop]) -> None:
-    """Stop taking, and give what is in hand up to 7 seconds in all."""
-    import time
-
-    end = time.monotonic() + 7.0
-    for loop in loops:
-        loop.stop()
-    for loop in loops:
-        loop.join(timeout=max(0.1, end - time.monotonic()))

@@ -17,7 +17,7 @@ from worker.runs.watch import Watcher
 
 log = structlog.get_logger()
 
-LEASE_S = 60.0
+LEASE_S = 20.0
 PARALLEL = 50
 
 
