@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from worker.access.port import TokenLedger
 from worker.decide.port import DecisionLedger
 from worker.incidents.port import IncidentLedger
 from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
 from worker.publish.port import Outbox
-from worker.runs.port import RunLedger
+from worker.runs.port import RequestKeys, RunLedger
 
 
 class Transaction(Protocol):
@@ -21,6 +22,8 @@ class Transaction(Protocol):
     runs: RunLedger
     models: ModelLedger
     outbox: Outbox
+    request_keys: RequestKeys
+    tokens: TokenLedger
 
     def lock(self, bees: Sequence[str]) -> None:
         """Take the bees' locks, in the order of their names, until the transaction ends."""

@@ -40,6 +40,15 @@ class DecisionLedger(Protocol):
         """Yield decisions in the order they were made (the last `limit` of them)."""
         ...
 
+    def page(
+        self, *, bee: str | None = None, before: int | None = None, limit: int
+    ) -> tuple[Sequence[Recorded], int | None]:
+        """Return the newest `limit` decisions older than `before`, and what to go on before; None at the end.
+
+        They come in the order they were made. The numbers are the ledger's own and only grow.
+        """
+        ...
+
     def watermark(self, bee: str, version: str) -> datetime | None:
         """Return the event time of the newest evaluation judged."""
         ...

@@ -96,6 +96,16 @@ class Lease:
     epoch: int
 
 
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs; None lets every one through."""
+
+    bee: str | None = None
+    template: str | None = None
+    status: Status | None = None
+    since: datetime | None = None
+
+
 class RunLedger(Protocol):
     """The ledger's record of runs, inside one transaction."""
 
@@ -111,6 +121,10 @@ class RunLedger(Protocol):
         self, *, bee: str | None = None, template: str | None = None, settled: bool | None = None
     ) -> Sequence[Run]:
         """Return runs, newest first."""
+        ...
+
+    def page(self, which: RunFilter, *, before: tuple[datetime, str] | None = None, limit: int) -> Sequence[Run]:
+        """Return up to `limit` runs, newest first by (created_at, id), all of them older than `before`."""
         ...
 
     def in_flight(self, bee: str) -> Run | None:
@@ -143,4 +157,20 @@ class RunLedger(Protocol):
 
     def steps(self, run_id: str) -> Sequence[StepState]:
         """Return the run's step states in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an Idempotency-Key has asked for: a hash of the request, and the run that it became."""
+
+    fingerprint: str
+    run_id: str
+
+
+class RequestKeys(Protocol):
+    """The ledger's record of idempotency keys, inside one transaction."""
+
+    def take(self, key: str, asked: Asked, now: datetime) -> Asked:
+        """Keep what a key asks for, and return what it asked for first (`asked` itself if the key is new)."""
         ...

@@ -1,7 +1,7 @@
 """`decisions` and `watermarks`: the journal, and how far each version has been judged."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -59,6 +59,20 @@ class SqlDecisions:
         # A year of decisions does not fit into memory: PostgreSQL holds a cursor, SQLite steps.
         for row in self._connection.execute(query, execution_options={"yield_per": 500}):
             yield _recorded(row)
+
+    def page(
+        self, *, bee: str | None = None, before: int | None = None, limit: int
+    ) -> tuple[Sequence[Recorded], int | None]:
+        """Return the newest `limit` decisions older than `before`, and what to go on before; None at the end."""
+        query = sa.select(decisions).order_by(decisions.c.seq.desc()).limit(limit + 1)
+        if bee is not None:
+            query = query.where(decisions.c.bee == bee)
+        if before is not None:
+            query = query.where(decisions.c.seq < before)
+        rows = self._connection.execute(query).all()
+        page = rows[:limit]
+        older = page[-1].seq if len(rows) > limit else None
+        return [_recorded(row) for row in reversed(page)], older
 
     def watermark(self, bee: str, version: str) -> datetime | None:
         """Return the event time of the newest evaluation judged."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from worker.clock import from_us, to_us
 from worker.engine.state import Status
 from worker.errors import Conflict, LeaseLost
 from worker.runs.lifecycle import Run, Verdict
-from worker.runs.port import Lease, StepState
+from worker.runs.port import Lease, RunFilter, StepState
 
 
 class SqlRuns:
@@ -51,6 +52,17 @@ class SqlRuns:
             query = query.where(runs.c.template == template)
         if settled is not None:
             query = query.where(runs.c.settled if settled else sa.not_(runs.c.settled))
+        return [_run(row) for row in self._connection.execute(query)]
+
+    def page(self, which: RunFilter, *, before: tuple[datetime, str] | None = None, limit: int) -> Sequence[Run]:
+        """Return up to `limit` runs, newest first by (created_at, id), all of them older than `before`."""
+        query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
+        wanted = ((runs.c.bee, which.bee), (runs.c.template, which.template), (runs.c.status, which.status))
+        query = query.where(*(column == value for column, value in wanted if value is not None))
+        if which.since is not None:
+            query = query.where(runs.c.created_at >= to_us(which.since))
+        if before is not None:
+            query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) < sa.tuple_(to_us(before[0]), before[1]))
         return [_run(row) for row in self._connection.execute(query)]
 
     def in_flight(self, bee: str) -> Run | None:

@@ -15,7 +15,9 @@ from worker.adapters.ledger.locks import lock_bees
 from worker.adapters.ledger.migrate import upgrade
 from worker.adapters.ledger.models import SqlModels
 from worker.adapters.ledger.outbox import SqlOutbox
+from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.runs import SqlRuns
+from worker.adapters.ledger.tokens import SqlTokens
 
 
 class SqlTransaction:
@@ -31,6 +33,8 @@ class SqlTransaction:
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
         self.outbox = SqlOutbox(database, connection)
+        self.request_keys = SqlRequestKeys(database, connection)
+        self.tokens = SqlTokens(database, connection)
 
     def lock(self, bees: Sequence[str]) -> None:
         """Take the bees' row locks in order; SQLite's whole database is locked by the transaction already."""

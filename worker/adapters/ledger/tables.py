@@ -140,6 +140,7 @@ runs = Table(
         postgresql_where=text(IN_FLIGHT),
     ),
     Index("ix_runs_bee", "bee", "created_at"),
+    Index("ix_runs_created", "created_at", "id"),
     Index(
         "ix_runs_unsettled",
         "created_at",
@@ -147,6 +148,15 @@ runs = Table(
         sqlite_where=text(UNSETTLED_SQLITE),
         postgresql_where=text(UNSETTLED),
     ),
+)
+
+request_keys = Table(
+    "request_keys",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("run_id", String(128), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 run_steps = Table(
@@ -263,4 +273,16 @@ engine_tasks = Table(
     Column("error", Words),
     Column("log_tail", Words, nullable=False),
     Column("outputs", Text, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
 )
