@@ -19,7 +19,7 @@ class Rejected(ColonyError):
         self.field = field
         self.mend = mend
         text = f"{field}: {reason}" if field else reason
-        super().__init__(f"{text}. {mend}" if mend else text)
+        super().__init__(f"{text}. {mend[0].upper()}{mend[1:]}" if mend else text)
 
 
 class TryLater(ColonyError):

@@ -12,6 +12,8 @@ from worker.errors import Conflict, Rejected
 from worker.ledger import Ledger
 from worker.models.port import ArtifactStore, Deployment, ModelFormat, ModelVersion
 
+MAX_VERSION = 128
+
 
 @dataclass(frozen=True)
 class AdoptModel:
@@ -47,6 +49,10 @@ def adopt_model(
         raise Rejected(f"there is no bee {command.bee!r}", field="bee", mend="add its file to config/bees first")
     if command.trained_until is None:
         raise Rejected("is missing", field="trainedUntil", mend="say until when its training data reached")
+    if not 0 < len(command.version) <= MAX_VERSION or not command.version.isprintable():
+        raise Rejected(
+            "is not a version", field="version", mend=f"use 1 to {MAX_VERSION} printable characters, as its events do"
+        )
     if not command.file.is_file():
         raise Rejected(f"{command.file} is not a file", field="artifact", mend="give the path of a .skops file")
     bee = bees[command.bee]

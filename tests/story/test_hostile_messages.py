@@ -22,7 +22,7 @@ HOSTILE = {
     "deep": ('{"a":' + "[" * 100_000 + "]" * 100_000 + "}", "nested deeper"),
     "a list": ("[1, 2]", "an object is needed"),
     "bee of another type": (_plain(beeId=17), "data.beeId"),
-    "unknown bee": (_plain(beeId="no-such-bee"), "add config/bees/no-such-bee.yaml"),
+    "unknown bee": (_plain(beeId="no-such-bee"), "config/bees/no-such-bee.yaml"),
     "bee that climbs": (_plain(beeId="../../etc/passwd"), "data.beeId"),
     "metric as text": (_plain(metrics={"f1": "0.9"}), "data.metrics.f1"),
     "time without zone": (_plain(evaluatedAt="2002-08-08T00:00:00"), "data.evaluatedAt"),

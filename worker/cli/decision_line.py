@@ -21,6 +21,6 @@ def decision_line(result: Mapping[str, Any]) -> str:
     """Return when, who, what and why in one line."""
     action = str(result["action"])
     when = str(result.get("evaluatedAt") or "")[:16].replace("T", " ")
-    who = f"{result.get('beeId', '?')} v{result.get('modelVersion', '?')}"
+    who = f"{result['beeId']} v{result['modelVersion']}" if result.get("modelVersion") else result.get("beeId") or "–"
     styled = click.style(f"{action:<11}", fg=_COLOURS.get(action), bold=action == "trigger")
     return f"{when:<16}  {who:<16}  {styled} {result.get('reason', '')}"

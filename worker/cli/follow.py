@@ -19,7 +19,7 @@ _MARKS = {
     Status.SKIPPED: "↷",
     Status.RUNNING: "…",
 }
-GOOD = {Verdict.DEPLOYED, Verdict.REGISTERED, Verdict.REJECTED, Verdict.SUPERSEDED}
+GOOD = {Verdict.DEPLOYED, Verdict.REGISTERED, Verdict.REJECTED, Verdict.SUPERSEDED, Verdict.COMPLETED}
 
 
 def follow(app: Any, run_id: str, *, quiet: bool = False) -> Run:
@@ -60,7 +60,7 @@ def step_line(step: Any) -> str:
 def verdict_lines(run: Run) -> list[str]:
     """Return the run's end in words: verdict, the gate's numbers, the cost."""
     verdict = run.verdict.value if run.verdict else run.status.value
-    colour = "green" if run.verdict is Verdict.DEPLOYED else "yellow" if run.verdict in GOOD else "red"
+    colour = "green" if run.verdict in {Verdict.DEPLOYED, Verdict.COMPLETED} else "yellow" if run.verdict in GOOD else "red"
     lines = [f"      → {click.style(verdict.upper(), fg=colour, bold=True)}"]
     outcome = run.outcome or {}
     gate = outcome.get("gate") or {}
@@ -121,7 +121,7 @@ class Running:
     def due(self, *, remote: bool = False) -> bool:
         """Tell whether something is left to do here."""
         with self._app.ledger.begin(write=False) as transaction:
-            runs = [run for run in transaction.runs.list() if not run.settled]
+            runs = transaction.runs.list(settled=False)
             waiting = bool(transaction.outbox.waiting())
         pending = any(run.status is Status.PENDING for run in runs)
         return waiting or pending or (bool(runs) and not remote)

@@ -82,7 +82,7 @@ def test_a_batch_of_500_with_poison_among_them(ledger: SqlLedger) -> None:
     [
         (ValueError("boom"), Verdict.RETRY, "ValueError: boom"),
         (Conflict("taken"), Verdict.RETRY, "taken"),
-        (Rejected("no", field="f", mend="do"), Verdict.DEAD_LETTER, "f: no. do"),
+        (Rejected("no", field="f", mend="do"), Verdict.DEAD_LETTER, "f: no. Do"),
     ],
 )
 @pytest.mark.parametrize("where", ["errors", "parse_errors"])
