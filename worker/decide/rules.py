@@ -85,8 +85,8 @@ def performance_drop(
     if drop > Fraction(policy.max_drop):
         why = f"{better}: {worse} worse, more than {percent(Fraction(policy.max_drop))}"
         return RuleResult("performance_drop", Outcome.FIRED, inputs, why)
-    why = f"{better}: " + (f"{worse} worse, within tolerance" if drop > 0 else f"{percent(-drop)} better or equal")
-    return RuleResult("performance_drop", Outcome.CLEAR, inputs, why)
+    words = f"{worse} worse, within tolerance" if drop > 0 else f"{percent(-drop)} better" if drop < 0 else "the same"
+    return RuleResult("performance_drop", Outcome.CLEAR, inputs, f"{better}: {words}")
 
 
 def relative_drop(value: Decimal, baseline: Decimal, *, lower_is_better: bool) -> Fraction:

@@ -96,7 +96,7 @@ def test_good_and_bad_exclude_each_other(evaluation: Evaluation, history: Histor
         (replace(GOOD, drift=DRIFT), Action.TRIGGER, "drift with severity high"),
         (replace(BAD, drift=DRIFT), Action.TRIGGER, "; drift with severity high"),
         (replace(UNDEFINED, drift=DRIFT), Action.TRIGGER, "drift with severity high"),
-        (GOOD, Action.NONE, "better or equal"),
+        (GOOD, Action.NONE, "the same"),
         (UNDEFINED, Action.NONE, "no evidence"),
         (replace(GOOD, metrics={}, drift=QUIET), Action.NONE, "no drift detected"),
         (replace(GOOD, metrics={}), Action.NONE, "no evidence of a drop; the event says nothing about drift"),
