@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -64,7 +65,9 @@ def _here(
         output, errors = capsys.readouterr()
         return code, output, errors
 
+    handler = signal.getsignal(signal.SIGTERM)
     yield run
+    signal.signal(signal.SIGTERM, handler)
     # The command has sent the logs to this test's standard error.
     structlog.reset_defaults()
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)

@@ -12,7 +12,7 @@ from worker.cli.root import COMMANDS, root
 HEAVY = (
     "sklearn",
     "kfp",
-    "google.cloud",
+    "google.protobuf",
     "google.api_core",
     "grpc",
     "sqlalchemy",
