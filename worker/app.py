@@ -30,7 +30,9 @@ from worker.ledger import Ledger
 from worker.loops import Loop
 from worker.models.port import ArtifactStore, Deployment, ModelFormat, ModelVersion
 from worker.pipelines.cache import load_compiled, write_compiled
-from worker.pipelines.template import Template, parse_template
+from worker.pipelines.load import Templates
+from worker.pipelines.template import Template
+from worker.pipelines.types import StepTypes
 from worker.publish.port import Topic
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
@@ -71,17 +73,18 @@ class App:
         return schema.load_policy(self.directories)
 
     @cached_property
-    def templates(self) -> Mapping[str, Any]:
-        """Template name -> its YAML file."""
-        return schema.load_templates(self.directories)
+    def templates(self) -> Templates:
+        """Template name -> template; a faulty one says so when it is looked up."""
+        return Templates(schema.load_templates(self.directories), self.step_types)
+
+    @cached_property
+    def step_types(self) -> StepTypes:
+        """The step types: ours, those of `steps/` in the configuration's layers, and of installed packages."""
+        return StepTypes(self.directories)
 
     def template(self, name: str) -> Template:
         """Return a validated template. Raises Rejected."""
-        if name not in self.templates:
-            known = ", ".join(sorted(self.templates))
-            raise Rejected(f"there is no template {name!r}", field="pipeline", mend=f"one of: {known}")
-        file = self.templates[name]
-        return parse_template(file.content, at=file.at)
+        return self.templates.get_known(name)
 
     # ports
 
@@ -320,8 +323,15 @@ class App:
             values=self.settings.model_dump(exclude={"ledger"}),
             journal=journal,
             source=self._source,
-            environment={"COLONY_HOME": str(self.settings.home.absolute())},
+            environment=self._step_environment(),
         )
+
+    def _step_environment(self) -> Mapping[str, str]:
+        """Return what step processes must know: where the data is, and where the user's own step types are."""
+        environment = {"COLONY_HOME": str(self.settings.home.absolute())}
+        if self.settings.config is not None:
+            environment["COLONY_CONFIG"] = str(self.settings.config.absolute())
+        return environment
 
     def _kept(self, part: Any) -> Any:
         self._closing.append(part.close)

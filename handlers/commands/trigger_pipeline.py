@@ -8,6 +8,8 @@ from typing import Any
 from worker.bee import BeeSpec
 from worker.errors import Conflict, Rejected
 from worker.ledger import Ledger
+from worker.pipelines.parameters import given
+from worker.pipelines.template import Template
 from worker.runs.lifecycle import Run, run_id
 from worker.runs.request import request_run
 
@@ -19,6 +21,7 @@ class TriggerPipeline:
     Attributes:
         as_of: the event time that bounds the data.
         key: names the request; the same key again is the same run.
+        parameters: values for the template's parameters; `beeId` is added.
     """
 
     template: str
@@ -30,15 +33,19 @@ class TriggerPipeline:
 
 
 def trigger_pipeline(
-    command: TriggerPipeline, ledger: Ledger, bees: Mapping[str, BeeSpec], templates: Mapping[str, Any], now: datetime
+    command: TriggerPipeline,
+    ledger: Ledger,
+    bees: Mapping[str, BeeSpec],
+    templates: Mapping[str, Template],
+    now: datetime,
 ) -> Run:
     """Ask for a run and return it; the same key again returns the first one.
 
     Raises:
-        Rejected: unknown bee or template, or an `as_of` in the future.
-        Conflict: the bee has another run in flight.
+        Rejected: unknown bee or template, a faulty template, a wrong parameter, or an `as_of` in the future.
+        Conflict: the bee has another run in flight that may change its champion, and so may this one.
     """
-    _check(command, bees, templates, now)
+    template = _checked(command, bees, templates, now)
     run = Run(
         id=run_id(command.template, command.bee, ledger.installation, "key", command.key),
         template=command.template,
@@ -48,20 +55,23 @@ def trigger_pipeline(
         as_of=command.as_of,
         created_at=now,
         parameters={**command.parameters, "beeId": command.bee},
+        loop=template.loop,
     )
     with ledger.begin() as transaction:
         transaction.lock([command.bee])
         existing = transaction.runs.get(run.id)
         if existing:
             return existing
-        active = transaction.runs.in_flight(command.bee)
+        active = transaction.runs.in_flight(command.bee) if run.loop else None
         if active:
             raise Conflict(f"{command.bee} has a run in flight: {active.id} ({active.status})")
         request_run(run, transaction, now)
     return run
 
 
-def _check(command: TriggerPipeline, bees: Mapping[str, BeeSpec], templates: Mapping[str, Any], now: datetime) -> None:
+def _checked(
+    command: TriggerPipeline, bees: Mapping[str, BeeSpec], templates: Mapping[str, Template], now: datetime
+) -> Template:
     if command.bee not in bees:
         known = ", ".join(sorted(bees)) or "none"
         raise Rejected(f"there is no bee {command.bee!r}", field="parameters.beeId", mend=f"one of: {known}")
@@ -70,3 +80,6 @@ def _check(command: TriggerPipeline, bees: Mapping[str, BeeSpec], templates: Map
         raise Rejected(f"there is no template {command.template!r}", field="pipeline", mend=f"one of: {known}")
     if command.as_of > now:
         raise Rejected("lies in the future", field="parameters.asOf", mend="give a time that has passed")
+    template = templates[command.template]
+    given(template.declared, command.parameters)
+    return template

@@ -20,10 +20,15 @@ from worker.intake.envelope import Event
 from worker.intake.port import Message
 from worker.intake.receive import EventHandler
 from worker.models.port import Artifact, Deployment, ModelVersion
+from worker.pipelines.parameters import Parameter
+from worker.pipelines.shape import Resources, Retry
+from worker.pipelines.template import Step, Template
+from worker.pipelines.types import load_type
 from worker.publish.port import Outgoing
 from worker.runs.lifecycle import Run, run_id
 from worker.runs.port import EngineState, Submission
 from worker.runs.request import request_run
+from worker.steps.types import STEPS
 
 NOW = datetime(2002, 10, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -125,6 +130,14 @@ def put_into_production(ledger: SqlLedger, number: str = "1", bee: str = BEE.bee
         transaction.models.add(version(number, bee, state="deployed"))
         epoch, previous = (current.epoch, current.version) if current else (0, None)
         transaction.models.deploy(Deployment(bee, epoch + 1, number, previous, NOW, "set up", None))
+
+
+def template(name: str = "auto-retrain", *, deploys: bool = True, **fields: Any) -> Template:
+    """Return a template of one step, which hands a model over (or makes none), with an integer parameter `depth`."""
+    type_ = "deployment" if deploys else "score"
+    step = Step("only", load_type(type_, STEPS), {}, (), Retry(), Resources(), {})
+    declared = {"depth": Parameter("integer", 3)}
+    return Template(name, "1", "", "manual", {"depth": 3}, (step,), declared, **fields)
 
 
 def ask_for_run(ledger: SqlLedger, key: str = "k", bee: str = BEE.bee) -> Run:

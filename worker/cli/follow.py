@@ -60,7 +60,9 @@ def step_line(step: Any) -> str:
 def verdict_lines(run: Run) -> list[str]:
     """Return the run's end in words: verdict, the gate's numbers, the cost."""
     verdict = run.verdict.value if run.verdict else run.status.value
-    colour = "green" if run.verdict in {Verdict.DEPLOYED, Verdict.COMPLETED} else "yellow" if run.verdict in GOOD else "red"
+    colour = (
+        "green" if run.verdict in {Verdict.DEPLOYED, Verdict.COMPLETED} else "yellow" if run.verdict in GOOD else "red"
+    )
     lines = [f"      → {click.style(verdict.upper(), fg=colour, bold=True)}"]
     outcome = run.outcome or {}
     gate = outcome.get("gate") or {}
@@ -85,7 +87,8 @@ def gate_lines(gate: Any) -> list[str]:
     opponent = "naive baseline" if gate.get("baseline") else "champion"
     confidence = gate.get("confidence")
     level = f"{confidence:.0%}" if isinstance(confidence, int | float) else "?"
-    rows = f"{gate.get('metric')} on {gate.get('rows')} unseen rows ({gate.get('positives')} positive)"
+    positives = "" if gate.get("positives") is None else f" ({gate['positives']} positive)"
+    rows = f"{gate.get('metric')} on {gate.get('rows')} unseen rows{positives}"
     interval = f"difference {shown('difference')}, {level} interval {shown('lower')} to {shown('upper')}"
     return [
         f"{rows}: {opponent} {shown('champion')}, challenger {shown('challenger')}",

@@ -1,23 +1,28 @@
 """`colony trigger`: ask for a run by hand."""
 
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import click
 
 from worker.cli.common import Time, opened
 from worker.cli.follow import GOOD, Running, follow
 from worker.cli.root import RUN_FAILED
+from worker.pipelines.parameters import Parameter, from_text
 
 
 @click.command("trigger")
 @click.argument("template")
 @click.option("--bee", required=True, help="The bee to train for.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
+              help="A parameter of the template (repeatable); lists and objects as JSON.")  # fmt: skip
 @click.option("--as-of", type=Time(), help="Train on the window that ends then (default: now).")
 @click.option("--wait", is_flag=True, help="Execute it here, show its steps, and wait for its verdict.")
 @click.option("--key", help="Idempotency key: the same key again is the same run.")
 @click.option("--reason", default="asked for by an operator", show_default=True, help="Why; recorded with the run.")
-def command(template: str, bee: str, as_of: datetime | None, key: str | None, reason: str, *, wait: bool) -> int:
+def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **more: Any) -> int:
     """Ask for a run of TEMPLATE. Whether its model is deployed is the gate's to say; a refusal is an answer (exit 0).
 
     Without --wait the run is left to `colony run` or `colony drain`. Exits with 6 if the run failed.
@@ -26,7 +31,9 @@ def command(template: str, bee: str, as_of: datetime | None, key: str | None, re
 
     with opened() as app:
         now = app.clock()
-        asked = TriggerPipeline(template, bee, as_of or now, key or secrets.token_hex(8), reason)
+        parameters = _parameters(app.template(template).declared, more["parameters"])
+        key = more["key"] or secrets.token_hex(8)
+        asked = TriggerPipeline(template, bee, as_of or now, key, more["reason"], parameters)
         run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now)
         click.echo(f"{run.id}")
         if not wait:
@@ -36,3 +43,11 @@ def command(template: str, bee: str, as_of: datetime | None, key: str | None, re
             done = follow(app, run.id)
             running.settle(remote=not app.engine.local)
         return 0 if done.verdict in GOOD else RUN_FAILED
+
+
+def _parameters(declared: Mapping[str, Parameter], words: Sequence[str]) -> dict[str, Any]:
+    pairs = [word.partition("=") for word in words]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise click.UsageError(f"-p {name}: write it as NAME=VALUE")
+    return {name: from_text(declared, name, text) for name, _, text in pairs}

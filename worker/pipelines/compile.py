@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from worker.bee import duration_text
@@ -41,7 +42,8 @@ def content_hash(template: Template) -> str:
         "version": template.version,
         "description": template.description,
         "trigger": template.trigger,
-        "parameters": template.parameters,
+        "parameters": {name: asdict(one) for name, one in template.declared.items()},
+        "schedule": template.schedule.model_dump() if template.schedule else None,
         "steps": [_content(step) for step in template.steps],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()

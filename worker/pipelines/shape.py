@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from worker.bee import Duration
+from worker.pipelines.cron import checked_cron, checked_zone
 
 
 class _Shape(BaseModel):
@@ -38,6 +39,14 @@ class StepShape(_Shape):
     inputs: dict[str, str] = Field(default_factory=dict)
 
 
+class Schedule(_Shape):
+    """When a template is triggered by itself: a cron expression of five fields, by the clock of a zone."""
+
+    cron: Annotated[str, AfterValidator(checked_cron)]
+    zone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
 class TemplateShape(_Shape):
     """A template as the YAML has it."""
 
@@ -45,5 +54,6 @@ class TemplateShape(_Shape):
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = "1"
     description: str = ""
     trigger: Literal["drift", "manual", "schedule"] = "manual"
+    schedule: Schedule | None = None
     parameters: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Any] = Field(default_factory=dict)
     steps: Annotated[list[StepShape], Field(min_length=1, max_length=200)]

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from worker.errors import Rejected
 from worker.pipelines.check import Checker, Fault, Path
-from worker.pipelines.shape import Resources, Retry, StepShape, TemplateShape
+from worker.pipelines.parameters import Parameter, declared, defaults
+from worker.pipelines.shape import Resources, Retry, Schedule, StepShape, TemplateShape
+from worker.pipelines.start import start_faults
 from worker.pipelines.types import load_type
 from worker.steps.step import StepType
 from worker.steps.types import STEPS
@@ -33,7 +35,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Template:
-    """A pipeline that can be compiled; `steps` in an order in which each comes after all that it needs."""
+    """A pipeline that can be compiled.
+
+    Attributes:
+        parameters: name -> default, None where there is none.
+        steps: in an order in which each comes after all that it needs.
+        declared: the parameters with their types, as a trigger is checked against them.
+        schedule: when it is triggered by itself; None for another `trigger`.
+    """
 
     name: str
     version: str
@@ -41,6 +50,13 @@ class Template:
     trigger: str
     parameters: Mapping[str, Any]
     steps: tuple[Step, ...] = field(default=())
+    declared: Mapping[str, Parameter] = field(default_factory=dict)
+    schedule: Schedule | None = None
+
+    @property
+    def loop(self) -> bool:
+        """Whether its runs may change the bee's champion; at most one such run per bee is in flight."""
+        return any(step.type.deploys for step in self.steps)
 
 
 def parse_template(
@@ -66,7 +82,9 @@ def parse_template(
         known = {path for path, _ in faults}
         faults += [(tuple(one["loc"]), _said(one)) for one in error.errors() if tuple(one["loc"]) not in known]
         raise _rejected(faults, at) from error
-    checker = Checker(shape.parameters)
+    parameters, found = declared(shape.parameters)
+    faults += [*found, *start_faults(shape, parameters)]
+    checker = Checker(defaults(parameters))
     loaded: dict[int, StepType] = {}
     for number, step in enumerate(shape.steps):
         try:
@@ -78,7 +96,16 @@ def parse_template(
     if faults:
         raise _rejected(faults, at)
     steps = [_step(shape.steps[number], loaded[number], wiring[number]) for number in order]
-    return Template(shape.name, shape.version, shape.description.strip(), shape.trigger, shape.parameters, tuple(steps))
+    return Template(
+        shape.name,
+        shape.version,
+        shape.description.strip(),
+        shape.trigger,
+        defaults(parameters),
+        tuple(steps),
+        parameters,
+        shape.schedule,
+    )
 
 
 def _step(shape: StepShape, type_: StepType, inputs: Mapping[str, tuple[str, str]]) -> Step:

@@ -12,12 +12,13 @@ from worker.errors import Conflict
 
 
 class Verdict(StrEnum):
-    """How a settled run ended for the bee."""
+    """How a settled run ended for the bee; `completed` is the end of a template that makes no model."""
 
     DEPLOYED = "deployed"
     REJECTED = "rejected"
     REGISTERED = "registered"
     SUPERSEDED = "superseded"
+    COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
 

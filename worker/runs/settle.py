@@ -82,9 +82,15 @@ def _judge(run: Run, outcome: Mapping[str, Any] | None, broken: str, transaction
         return _Judged(Verdict.FAILED, run.error or broken or "the engine gave no reason")
     if outcome is None or outcome.get("run") != run.id:
         return _Judged(Verdict.FAILED, f"the run succeeded without a usable outcome: {broken or 'there is none'}")
-    said = outcome.get("verdict")
+    if outcome.get("verdict") == "completed":
+        return _Judged(Verdict.COMPLETED, str(outcome.get("reason") or "done; the template makes no model"))
     if not outcome.get("challenger"):
         return _Judged(Verdict.REJECTED, str(outcome.get("reason") or "no challenger was trained"))
+    return _judge_challenger(run, outcome, transaction)
+
+
+def _judge_challenger(run: Run, outcome: Mapping[str, Any], transaction: Transaction) -> _Judged:
+    said = outcome.get("verdict")
     if said not in {"deployable", "rejected", "registered"}:
         return _Judged(Verdict.FAILED, f"the outcome's verdict is {said!r}")
     try:
@@ -95,7 +101,8 @@ def _judge(run: Run, outcome: Mapping[str, Any] | None, broken: str, transaction
     if not gate.passed or said == "rejected":
         reason = gate.reason or str(outcome.get("reason") or "refused by the pipeline")
         return _Judged(Verdict.REJECTED, reason, register=True)
-    if said == "registered":
+    if said == "registered" or not run.loop:
+        # A run that does not hold the bee's slot was never meant to change the champion, whatever its steps say.
         return _Judged(Verdict.REGISTERED, "the template registers only", register=True, gate_passed=True)
     return _swap(run, gate_words(outcome), transaction)
 
@@ -190,6 +197,7 @@ _INCIDENT_STATES = {
     Verdict.REJECTED: State.REFUSED,
     Verdict.REGISTERED: State.REFUSED,
     Verdict.SUPERSEDED: State.REFUSED,
+    Verdict.COMPLETED: State.REFUSED,
     Verdict.FAILED: State.FAILED,
     Verdict.CANCELLED: State.FAILED,
 }

@@ -4,17 +4,18 @@ Exit codes: 0 done (or the run was stopped with its reason), 2 rejected and not 
 """
 
 import argparse
-import importlib
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from config.schema import layers
 from config.settings import read_settings
 from worker.adapters.models.local import LocalArtifacts
 from worker.adapters.models.skops_format import SkopsFormat
-from worker.errors import ColonyError, Rejected, TryLater
+from worker.errors import ColonyError, TryLater
+from worker.pipelines.types import StepTypes, load_type
 from worker.steps.execute import execute
 from worker.steps.executor import context_of, parse_input, write_output
 from worker.steps.step import Ports, StepType
@@ -51,18 +52,13 @@ def main(argv: list[str], build: Callable[[], Ports] | None = None) -> int:
 
 
 def load_step(name: str) -> StepType:
-    """Return a step type by the word that templates use. Raises Rejected with the words there are."""
-    if name not in STEPS:
-        raise Rejected(f"{name!r} is not a step type", field="type", mend=f"use {', '.join(STEPS)}")
-    step = importlib.import_module(STEPS[name]).STEP
-    if not isinstance(step, StepType):
-        raise TypeError(f"{STEPS[name]}.STEP is not a StepType")
-    return step
+    """Return a step type by the word that templates use, the user's own included. Raises Rejected."""
+    return load_type(name, STEPS if name in STEPS else StepTypes(layers(read_settings(local=True).config)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.steps", description=__doc__)
-    parser.add_argument("type", help=f"one of {', '.join(STEPS)}")
+    parser.add_argument("type", help=f"one of {', '.join(STEPS)}, or one of your own")
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--executor-input", help="KFP's executor input as JSON, or @FILE")
     given.add_argument("--executor-input-file", help="a file that holds it")

@@ -7,9 +7,9 @@ from pyarrow import parquet
 from worker.adapters.features import local as features
 from worker.steps import __main__ as entry
 from worker.steps import bootstrap, candidates, comparison, executor, fitting, scoring, split
-from worker.steps.types import collect, deploy, evaluate, preprocess, register, train
+from worker.steps.types import backfill, collect, deploy, evaluate, preprocess, register, score, train
 
 PRELOADED = (
     np, parquet, skops.io, features, entry, bootstrap, candidates, comparison, executor, fitting, scoring, split,
-    collect, deploy, evaluate, preprocess, register, train,
+    backfill, collect, deploy, evaluate, preprocess, register, score, train,
 )  # fmt: skip

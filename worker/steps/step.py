@@ -50,6 +50,7 @@ class StepType:
         config: the pydantic model of the step's `config`.
         inputs, outputs: artifact name -> kind; an input is wired to the newest earlier step that gives its name.
         body: does the work; raising fails the step (Rejected: with its reason, not to be retried).
+        deploys: it may hand a model over as deployable; runs of a template with such a step change the champion.
     """
 
     name: str
@@ -57,3 +58,4 @@ class StepType:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     body: Callable[[StepContext], None]
+    deploys: bool = False

@@ -13,7 +13,7 @@ from worker.errors import Conflict, NotFound, Rejected
 from worker.runs.lifecycle import Run, Verdict, concluded
 
 ASKED = TriggerPipeline("auto-retrain", BEE.bee, NOW, "key-1", "because", {"depth": 2})
-TEMPLATES = {"auto-retrain": object()}
+TEMPLATES = {"auto-retrain": world.template()}
 
 
 def _trigger(ledger: SqlLedger, command: TriggerPipeline = ASKED) -> Run:

@@ -7,4 +7,6 @@ STEPS: dict[str, str] = {
     "evaluation": "worker.steps.types.evaluate",
     "registration": "worker.steps.types.register",
     "deployment": "worker.steps.types.deploy",
+    "score": "worker.steps.types.score",
+    "backfill": "worker.steps.types.backfill",
 }

@@ -45,4 +45,5 @@ STEP = StepType(
     inputs={"registration": ARTIFACT, "evaluation": METRICS},
     outputs={"deployment": ARTIFACT},
     body=deploy,
+    deploys=True,
 )

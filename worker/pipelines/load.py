@@ -1,0 +1,47 @@
+"""The templates of a configuration by name, each parsed when it is first asked for."""
+
+from collections.abc import Iterator, Mapping
+
+from worker.errors import Rejected
+from worker.pipelines.extend import TemplateFile, whole
+from worker.pipelines.template import Template, parse_template
+
+
+class Templates(Mapping[str, Template]):
+    """Template name → template; a faulty one raises Rejected when it is looked up, an unknown one KeyError."""
+
+    def __init__(self, files: Mapping[str, TemplateFile], types: Mapping[str, str]) -> None:
+        """Take the files by the templates' names, and the step types: word → module or file."""
+        self._files = files
+        self._types = types
+        self._parsed: dict[str, Template] = {}
+
+    def __getitem__(self, name: str) -> Template:
+        """Return a template. Raises Rejected with every fault, each with its place."""
+        if name not in self._parsed:
+            found = whole(name, self._files)
+            template = parse_template(found.content, at=found.at, types=self._types)
+            if template.name != name:
+                place = found.at(("name",))
+                raise Rejected(f"{place}: it is called {template.name!r}; name the file so", field="template")
+            self._parsed[name] = template
+        return self._parsed[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a template, faulty or not."""
+        return name in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._files)
+
+    def get_known(self, name: str) -> Template:
+        """Return a template. Raises Rejected with the names there are, or with the template's faults."""
+        if name not in self._files:
+            known = ", ".join(sorted(self._files))
+            raise Rejected(f"there is no template {name!r}", field="pipeline", mend=f"one of: {known}")
+        return self[name]
