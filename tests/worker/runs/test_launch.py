@@ -122,7 +122,7 @@ def test_a_stale_spec_fails_the_run(loop: Loop) -> None:
 
     loop.advancer().turn()
 
-    assert "compile it" in (world.get_run(loop.ledger, run.id).error or "")
+    assert "Compile it" in (world.get_run(loop.ledger, run.id).error or "")
 
 
 def test_a_bee_that_is_gone_fails_the_run(loop: Loop) -> None:
