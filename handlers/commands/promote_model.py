@@ -1,5 +1,6 @@
 """Promote a version by hand, roll back to an earlier one: changes of the champion outside the loop, always recorded."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from worker.clock import to_text
@@ -39,7 +40,7 @@ def rollback_model(
 
     Raises:
         NotFound: nothing to go back to.
-        Rejected: the named version never was in production, or no reason is given.
+        Rejected: the version never was in production, an operator had forced it past its gate, or there is no reason.
         Conflict: it is the champion already.
     """
     _check_reason(reason)
@@ -48,14 +49,31 @@ def rollback_model(
         current = transaction.models.champion(bee)
         if current is None:
             raise NotFound(f"{bee} has no model in production")
-        target = to_version or current.previous
+        live = [deployment.version for deployment in transaction.models.deployments(bee)]
+        target = to_version or predecessor(live)
         if target is None:
-            raise NotFound(f"version {current.version} of {bee} has no predecessor")
-        if target not in {deployment.version for deployment in transaction.models.deployments(bee)}:
+            raise NotFound(f"version {current.version} of {bee} has no predecessor; name one with --to")
+        if target not in live:
             raise Rejected(
                 f"version {target} of {bee} never was in production", field="version", mend="use `models promote`"
             )
-        return _flip(_chosen(bee, target, transaction), "model.rolled_back", reason, transaction, now)
+        chosen = _chosen(bee, target, transaction)
+        if chosen.forced is not None:
+            mend = "name another with --to, or use `models promote --force` again"
+            raise Rejected(f"version {target} of {bee} has not passed its gate", field="version", mend=mend)
+        return _flip(chosen, "model.rolled_back", reason, transaction, now)
+
+
+def predecessor(deployed: Iterable[str]) -> str | None:
+    """Return what was in production before the last of these versions first came; None if nothing was.
+
+    A version that production has gone back from is not a predecessor: a second rollback goes further back, it does not
+    bring back what the first one took away.
+    """
+    path: list[str] = []
+    for version in deployed:
+        path = [*path[: path.index(version)], version] if version in path else [*path, version]
+    return path[-2] if len(path) > 1 else None
 
 
 def _check_reason(reason: str) -> None:

@@ -83,8 +83,8 @@ class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         text = f"{value}T00:00:00Z" if len(value) == len("2002-10-01") else value
         try:
             return parse_time(text)
-        except ValueError as error:
-            self.fail(f"{error}", param, ctx)
+        except ValueError:
+            self.fail(f"{value!r} is not a time: write it as 2002-10-01, or 2002-10-01T12:00:00Z", param, ctx)
 
 
 def short(moment: datetime | None) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from handlers.commands.adopt_model import AdoptModel, adopt_model
-from handlers.commands.promote_model import promote_model, rollback_model
+from handlers.commands.promote_model import predecessor, promote_model, rollback_model
 from tests.handlers.commands.models import Artifacts, Format
 from tests.worker import world
 from tests.worker.world import BEE, BEES, NOW
@@ -124,6 +124,40 @@ def test_rollback_to_a_named_version(live: SqlLedger) -> None:
         rollback_model(BEE.bee, live, NOW, reason="x", to_version="4")
     with pytest.raises(Conflict):
         rollback_model(BEE.bee, live, NOW, reason="x", to_version="1")
+
+
+def test_a_second_rollback_goes_further_back(live: SqlLedger) -> None:
+    """Rolling back twice never brings back the version that the first rollback took away."""
+    for number in ("2", "3"):
+        world.put_into_production(live, number)
+
+    assert rollback_model(BEE.bee, live, NOW, reason="worse").version == "2"
+    assert rollback_model(BEE.bee, live, NOW, reason="still bad").version == "1"
+    with pytest.raises(NotFound, match="no predecessor"):
+        rollback_model(BEE.bee, live, NOW, reason="still bad")
+
+
+def test_a_rollback_does_not_ship_what_no_gate_passed(live: SqlLedger) -> None:
+    """A version that was forced into production comes back by another `--force` only."""
+    _add(live, RISKY)
+    promote_model(BEE.bee, "2", live, NOW, reason="now", force=True)
+    world.put_into_production(live, "3")
+
+    for named in (None, "2"):
+        with pytest.raises(Rejected, match="--force"):
+            rollback_model(BEE.bee, live, NOW, reason="back", to_version=named)
+
+    assert rollback_model(BEE.bee, live, NOW, reason="back", to_version="1").version == "1"
+
+
+@pytest.mark.parametrize(
+    ("deployed", "before"),
+    [([], None), (["1"], None), (["1", "2"], "1"), (["1", "2", "1"], None), (["1", "2", "3", "2"], "1"),
+     (["1", "2", "1", "3"], "1"), (["1", "2", "3", "1", "2"], "1")],
+)  # fmt: skip
+def test_predecessor(deployed: list[str], before: str | None) -> None:
+    """The predecessor is what production would have come from, with all that was taken back left out."""
+    assert predecessor(deployed) == before
 
 
 def test_nothing_to_go_back_to(live: SqlLedger) -> None:

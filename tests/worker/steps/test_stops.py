@@ -41,6 +41,12 @@ def test_too_few_rows_are_refused(new_runner: Any, spam_guard: BeeSpec) -> None:
     _stopped(small.run(small.frozen(bee, "2002-08-01T00:00:00Z")), "in the hold-out")
 
 
+def test_a_window_that_begins_before_time_does(new_runner: Any, spam_guard: BeeSpec) -> None:
+    """As of the first days of the year 1 there are no rows, and nothing breaks."""
+    runner = new_runner()
+    _stopped(runner.run(runner.frozen(spam_guard, "0001-01-02T00:00:00Z")), "too few rows: 0")
+
+
 def test_rows_that_the_champion_saw_are_no_holdout(
     new_runner: Any, spam_guard: BeeSpec, champion: dict[str, Any]
 ) -> None:

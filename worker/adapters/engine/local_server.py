@@ -192,6 +192,8 @@ def _run_module(argv: Sequence[str]) -> int:
     import runpy
 
     sys.argv = list(argv)
+    # The server has loaded it already, as a module; each step executes it anew, as the program.
+    sys.modules.pop(f"{argv[0]}.__main__", None)
     try:
         runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
     except SystemExit as end:

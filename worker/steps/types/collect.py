@@ -1,6 +1,6 @@
 """Collect the bee's training rows of the window before `asOf` from the feature store, as Parquet with its hash."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from worker.bee import BeeSpec, Duration, Value
 from worker.clock import to_text
@@ -54,13 +54,12 @@ def _read(context: StepContext, bee: BeeSpec, champion: Champion | None, end: da
     """Read the bee's features, and what else the comparison needs: slice columns, features of the champion."""
     wanted = (*bee.features, *bee.gate.slices, *(champion.features if champion else ()))
     names = tuple(dict.fromkeys(name for name in wanted if name != bee.label))
-    window = context.config.window or bee.window
     return context.ports.features.training_read(
         TrainingRequest(
             entity=bee.entity,
             features=names,
             entities=bee.entities,
-            label=LabelWindow(label=bee.label, start=end - window, end=end),
+            label=LabelWindow(label=bee.label, start=_start(end, _window(context, bee)), end=end),
             respect_known_at=bee.respect_known_at,
         )
     )
@@ -75,7 +74,7 @@ def _write(context: StepContext, bee: BeeSpec, table: TrainingTable, kept: list[
         "definitions": dict(table.definitions),
         "types": {name: types[name] for name in table.columns if name in types},
         "asOf": to_text(as_of(context.run)),
-        "window": [to_text(as_of(context.run) - (context.config.window or bee.window)), to_text(as_of(context.run))],
+        "window": [to_text(_start(as_of(context.run), _window(context, bee))), to_text(as_of(context.run))],
         "newRows": new_rows,
     }
     rows = Rows(
@@ -90,6 +89,17 @@ def _write(context: StepContext, bee: BeeSpec, table: TrainingTable, kept: list[
     describe(path, metadata)
     lineage = {"rowsSha256": metadata["sha256"], "snapshotId": table.snapshot_id, "window": facts["window"]}
     outcome.record(context, STAGE, lineage=lineage, artifacts=[outcome.artifact("rows", DATASET, path, metadata)])
+
+
+def _window(context: StepContext, bee: BeeSpec) -> timedelta:
+    window: timedelta = context.config.window or bee.window
+    return window
+
+
+def _start(end: datetime, window: timedelta) -> datetime:
+    """Return the beginning of the window that ends at `end`; time itself begins with the year 1."""
+    first = datetime.min.replace(tzinfo=UTC)
+    return end - window if end - first > window else first
 
 
 STEP = StepType(name="data_collection", config=CollectConfig, inputs={}, outputs={"rows": DATASET}, body=collect)
