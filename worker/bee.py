@@ -5,11 +5,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from worker.errors import Rejected
+from worker.generation import Case, GenerationSpec, faults
 from worker.metric import lower_is_better
+from worker.value import Value as Value  # noqa: PLC0414 - the name that all configuration values are imported by
 
 BEE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
@@ -53,12 +54,6 @@ def duration_text(value: timedelta) -> str:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, return_type=str)]
 
 
-class Value(BaseModel):
-    """A frozen value that is written in camelCase and refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
 class Evidence(Value):
     """How much an evaluation must rest on before its metrics count."""
 
@@ -81,25 +76,55 @@ class GateSpec(Value):
     min_slice_rows: int = Field(default=30, ge=1)
 
 
-class TrainerSpec(Value):
-    """Which trainer makes the challenger, and with what."""
+class Range(Value):
+    """Numbers that a search may choose from, both ends included; whole ones if both ends are written without a point.
 
-    type: Literal["tabular"] = "tabular"
+    Attributes:
+        log: draw evenly over the orders of magnitude.
+    """
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("low must be less than high")
+        if self.log and self.low <= 0:
+            raise ValueError("low must be above 0 for a log range")
+        return self
+
+
+#: Setting -> what it may be: a range, or the values themselves.
+Space = dict[str, Range | tuple[Any, ...]]
+
+
+class TrainerSpec(GenerationSpec):
+    """Which trainer makes the challenger, and with what; a generation trainer has the fields of `GenerationSpec`.
+
+    Attributes:
+        space: what a search may try; a tabular trainer has one of its own for each algorithm where none is given.
+    """
+
+    type: Literal["tabular", "generation"] = "tabular"
     algorithm: Literal["auto", "logistic_regression", "random_forest", "hist_gradient_boosting", "ridge"] = "auto"
     hyperparameters: dict[str, Any] | Literal["from_best_experiment"] = Field(default_factory=dict)
     refit: bool = False
+    space: Space = Field(default_factory=dict)
 
 
 class BeeSpec(Value):
     """One bee: its task, its rows, its metric, its trainer and its gate."""
 
     bee: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    task: Literal["binary", "multiclass", "regression"] = "binary"
-    entity: str
+    task: Literal["binary", "multiclass", "regression", "generation"] = "binary"
+    entity: str = ""
     entities: dict[str, str] = Field(default_factory=dict)
-    label: str
+    label: str = ""
     positive: str | float | bool = 1.0
-    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    features: tuple[str, ...] = ()
+    prompts: tuple[Case, ...] = ()
     metric: str
     metric_direction: Literal["lower", "higher"] | None = None
     window: Duration = timedelta(days=30)
@@ -116,6 +141,11 @@ class BeeSpec(Value):
             raise ValueError("window must be longer than nothing")
         if len(set(self.features)) != len(self.features):
             raise ValueError("features lists a name twice")
+        if (self.task == "generation") != (self.trainer.type == "generation"):
+            raise ValueError(f"task {self.task} and trainer type {self.trainer.type} do not go together")
+        lacking = faults(self.metric, self.trainer, self.prompts) if self.task == "generation" else self._lacking()
+        if lacking:
+            raise ValueError("; ".join(lacking))
         if self.label in self.features:
             raise ValueError(f"features holds the label {self.label!r}: the model would be told the answer")
         try:
@@ -123,6 +153,16 @@ class BeeSpec(Value):
         except Rejected as error:
             raise ValueError(str(error)) from error
         return self
+
+    def _lacking(self) -> list[str]:
+        given = {"entity": self.entity, "label": self.label, "features": self.features}
+        return [f"{name} is missing; add it" for name, value in given.items() if not value]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every feature whose definition the bee's rows depend on, its label among them."""
+        names = (*self.features, self.label, *self.entities.values())
+        return tuple(dict.fromkeys(name for name in names if name))
 
     @property
     def lower_is_better(self) -> bool:

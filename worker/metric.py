@@ -18,6 +18,7 @@ HIGHER_IS_BETTER = frozenset(
         "roc_auc", "auc", "pr_auc", "average_precision", "r2", "explained_variance", "mcc", "kappa", "specificity",
         "sensitivity", "ndcg", "map", "mrr", "bleu", "rouge", "rouge_l", "exact_match", "similarity", "engagement_rate",
         "satisfaction", "success_rate", "score", "quality", "safety_score",
+        "pattern_match", "schema_valid", "within_limits", "judge_score",
     }
 )  # fmt: skip
 

@@ -42,7 +42,8 @@ def judge(numbers: Mapping[str, Any], spec: GateSpec, *, task: str) -> Verdict:
 
     Args:
         numbers: `outcome["gate"]`: rows, positives, challenger, champion, difference, lower, upper, confidence, margin,
-            holdoutStart, holdoutEnd, challengerTrainedUntil, championTrainedUntil, newRows, slices, baseline.
+            holdoutStart, holdoutEnd, challengerTrainedUntil, championTrainedUntil, newRows, slices, baseline; for a
+            generation task sharedPrompts and chosenAmong instead of times and new rows.
             Differences are positive where the challenger is better.
         spec: the bee's gate.
         task: the bee's task; positives count for a binary one.
@@ -51,12 +52,17 @@ def judge(numbers: Mapping[str, Any], spec: GateSpec, *, task: str) -> Verdict:
         a verdict that passes only if every check holds; what is missing, null, NaN or infinite is a failed check.
     """
     asked: list[tuple[str, _Ask]] = [
-        ("rows", _rows), ("metric", _metric), ("unseen by the challenger", _unseen("challengerTrainedUntil")),
-        ("improvement", _improvement), ("slices", _slices), ("opponent", _opponent),
+        ("rows", _rows), ("metric", _metric), ("improvement", _improvement), ("slices", _slices),
+        ("opponent", _opponent),
     ]  # fmt: skip
+    if task == "generation":
+        # Prompts have no time, and settings learn nothing from them but by being chosen on them.
+        asked.append(("unseen prompts", _unseen_prompts))
+    else:
+        asked.insert(2, ("unseen by the challenger", _unseen("challengerTrainedUntil")))
     if task == "binary":
         asked.append(("positives", _positives))
-    if numbers.get("baseline") is not True:
+    if task != "generation" and numbers.get("baseline") is not True:
         asked += [("unseen by the champion", _unseen("championTrainedUntil")), ("new rows", _new_rows)]
     checks = tuple(_check(name, ask, numbers, spec) for name, ask in asked)
     reasons = tuple(check.detail for check in checks if not check.passed)
@@ -115,6 +121,15 @@ def _unseen(name: str) -> _Ask:
         return held, f"the hold-out starts {start:%Y-%m-%d %H:%M:%S}, {name} is {until:%Y-%m-%d %H:%M:%S}"
 
     return ask
+
+
+def _unseen_prompts(numbers: Mapping[str, Any], spec: GateSpec) -> tuple[bool, str]:
+    shared, among = _number(numbers, "sharedPrompts"), _number(numbers, "chosenAmong")
+    confidence = _number(numbers, "confidence")
+    needed = 1 - (1 - spec.confidence) / max(among, 1)
+    # Chosen on the prompts that judge it, a winner of many flatters itself: only a wider interval makes up for that.
+    words = f"{shared:g} prompts were used to choose it among {among:g}; the interval is one at {confidence:.4g}"
+    return shared == 0 or confidence >= needed - 1e-12, f"{words}, {needed:.4g} needed" if shared else words
 
 
 def _improvement(numbers: Mapping[str, Any], spec: GateSpec) -> tuple[bool, str]:

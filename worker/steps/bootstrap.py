@@ -1,6 +1,7 @@
 """The paired bootstrap: how sure is it that one model is better than another on rows like these."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +39,23 @@ def interval(
     Classes keep their sizes, so that the metric stays defined. A resample in which it is undefined nevertheless
     counts as the worst at the lower end and as the best at the upper one; a bound that falls on it is None.
     """
+    found = [
+        question.ask(challenger.take(picked), champion.take(picked))
+        for picked in draws(challenger.truth, question.task, resamples=resamples, seed=seed)
+    ]
+    return bounds(found, confidence) if found else (None, None)
+
+
+def draws(truth: NDArray[Any], task: str, *, resamples: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Return the row numbers of each resample, each class as often as it occurs; none if there are no rows."""
     generator = np.random.default_rng(seed)
-    groups = _groups(challenger.truth, question.task)
-    if not groups:
-        return None, None
-    found = []
-    for _ in range(resamples):
-        picked = np.concatenate([generator.choice(group, len(group)) for group in groups])
-        found.append(question.ask(challenger.take(picked), champion.take(picked)))
+    groups = _groups(truth, task)
+    for _ in range(resamples if groups else 0):
+        yield np.concatenate([generator.choice(group, len(group)) for group in groups])
+
+
+def bounds(found: Sequence[float | None], confidence: float) -> tuple[float | None, float | None]:
+    """Return the percentile interval of resampled values; None among them counts against either end."""
     tail = (1 - confidence) / 2
     lower = _percentile([-math.inf if value is None else value for value in found], tail, "lower")
     upper = _percentile([math.inf if value is None else value for value in found], 1 - tail, "higher")
@@ -53,8 +63,8 @@ def interval(
 
 
 def _groups(truth: NDArray[Any], task: str) -> list[NDArray[np.intp]]:
-    """Return the row numbers to draw from: one group per class, or all rows for a regression."""
-    if task == "regression":
+    """Return the row numbers to draw from: one group per class, or all rows where labels are no classes."""
+    if task in {"regression", "generation"}:
         return [np.arange(len(truth))] if len(truth) else []
     return [np.flatnonzero(truth == item) for item in np.unique(truth)]
 

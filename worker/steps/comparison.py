@@ -40,6 +40,15 @@ class Opponent:
 
 
 @dataclass(frozen=True)
+class Side:
+    """A model's scores on the hold-out, with what its file says of it."""
+
+    metadata: Mapping[str, Any]
+    scores: Scores
+    trained_until: datetime | None = None
+
+
+@dataclass(frozen=True)
 class _Fight:
     """Both sides' scores on the same rows."""
 
@@ -66,33 +75,60 @@ def compare(
     Raises:
         Rejected: the metric is not known for the task, or a slice column is not there.
     """
-    question = Question(bee.metric, bee.task, bee.lower_is_better)
-    ours = score(challenger, rows.columns, bee)
-    theirs = (
-        score(opponent.predictor, rows.columns, bee) if opponent else naive_scores(question, challenger, ours.truth)
-    )
+    ours = Side(challenger.metadata, score(challenger, rows.columns, bee))
+    theirs = None
+    if opponent:
+        scores = score(opponent.predictor, rows.columns, bee)
+        theirs = Side(opponent.predictor.metadata, scores, opponent.trained_until)
+    return compare_sides(ours, theirs, rows, bee, resamples=resamples, seed=seed)
+
+
+def compare_sides(
+    challenger: Side, champion: Side | None, rows: Rows, bee: BeeSpec, *, resamples: int, seed: int
+) -> dict[str, Any]:
+    """Return the evaluation of models whose scores on `rows` are known; as `compare` does."""
+    question = question_of(bee)
+    ours = challenger.scores
+    theirs = champion.scores if champion else naive_scores(question, challenger.metadata, ours.truth)
     fight = _Fight(question, ours, theirs, rows, bee)
-    until = opponent.trained_until if opponent else None
-    numbers = _numbers(fight, resamples, seed) | {
+    until = champion.trained_until if champion else None
+    among = _chosen(challenger.metadata, rows, bee)
+    confidence = 1 - (1 - bee.gate.confidence) / max(among["chosenAmong"], 1)
+    numbers = _numbers(fight, confidence, resamples, seed) | {
         "challengerTrainedUntil": challenger.metadata.get("trainedUntil"),
         "championTrainedUntil": to_text(until) if until else None,
-        "championMissing": _missing(opponent, rows) if opponent else [],
-        "baseline": opponent is None,
+        "championMissing": _missing(champion, rows) if champion else [],
+        "baseline": champion is None,
+        **(among if bee.task == "generation" else {}),
         **compare_slices(question, ours, theirs, rows, bee.gate),
     }
-    champion = {"trainedUntil": numbers["championTrainedUntil"], "metrics": measure_all(bee.metric, bee.task, theirs)}
+    told = {"trainedUntil": numbers["championTrainedUntil"], "metrics": measure_all(bee.metric, bee.task, theirs)}
     return {
         "challenger": _told(challenger.metadata) | {"metrics": measure_all(bee.metric, bee.task, ours)},
-        "champion": champion if opponent else None,
+        "champion": told if champion else None,
         "gate": numbers,
         "lineage": {name: challenger.metadata.get(name) for name in _LINEAGE},
     }
 
 
+def question_of(bee: BeeSpec) -> Question:
+    """Return what a bee's models are compared by."""
+    return Question(bee.metric, bee.task, bee.lower_is_better)
+
+
+def _chosen(metadata: Mapping[str, Any], rows: Rows, bee: BeeSpec) -> dict[str, int]:
+    """Return among how many the model was chosen on the very rows that judge it, and how many of these there are."""
+    among = int(metadata.get("chosenAmong") or 1)
+    shared = len(set(metadata.get("chosenOn") or ()) & set(rows.entity_ids)) if bee.task == "generation" else len(rows)
+    return {"chosenAmong": among if shared else 1, "sharedPrompts": shared}
+
+
 def score(predictor: Predictor, columns: Mapping[str, Sequence[Any]], bee: BeeSpec) -> Scores:
     """Return a model's scores on labelled rows."""
-    labels = columns[bee.label]
     answers = predictor.predict(columns)
+    if bee.task == "generation":
+        return Scores(np.zeros(len(answers)), np.array([answer.score for answer in answers], dtype=float))
+    labels = columns[bee.label]
     predictions = [answer.prediction for answer in answers]
     if bee.task == "regression":
         return Scores(encode_labels(labels, [], bee), encode_labels(predictions, [], bee))
@@ -109,9 +145,8 @@ def _probabilities(answers: Sequence[Any]) -> NDArray[Any] | None:
     return None if None in scores else np.array(scores, dtype=float)
 
 
-def _numbers(fight: _Fight, resamples: int, seed: int) -> dict[str, Any]:
+def _numbers(fight: _Fight, confidence: float, resamples: int, seed: int) -> dict[str, Any]:
     bee, question, rows = fight.bee, fight.question, fight.rows
-    confidence = bee.gate.confidence
     sides = (fight.challenger, fight.champion)
     ours, theirs = (measure(bee.metric, bee.task, scores) for scores in sides)
     lower, upper = interval(question, *sides, confidence=confidence, resamples=resamples, seed=seed)
@@ -137,8 +172,8 @@ def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _missing(opponent: Opponent, rows: Rows) -> list[str]:
-    return sorted(set(opponent.predictor.metadata.get("features", ())) - set(rows.columns))
+def _missing(champion: Side, rows: Rows) -> list[str]:
+    return sorted(set(champion.metadata.get("features", ())) - set(rows.columns))
 
 
 def _told(metadata: Mapping[str, Any]) -> dict[str, Any]:

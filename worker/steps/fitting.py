@@ -17,18 +17,24 @@ from worker.steps import candidates
 from worker.steps.labels import classes_of, encode_labels
 from worker.steps.metrics import Scores, check, joined, measure
 from worker.steps.tables import Rows
+from worker.steps.trainers.port import Unlearnable
 
 _MIN_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to try; with one algorithm nothing is chosen, and it is validated only for the report."""
+    """What to try; with one algorithm nothing is chosen, and it is validated only for the report (0 folds: not).
+
+    Attributes:
+        source: where the hyperparameters are from, in words; `bee` or `defaults` if not given.
+    """
 
     algorithm: str
-    hyperparameters: Mapping[str, Any] | str
+    hyperparameters: Mapping[str, Any]
     folds: int
     seed: int
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,6 @@ class Fitted:
     estimator: Any
     metadata: dict[str, Any]
     report: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Unlearnable:
-    """Why these rows cannot teach a model anything."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,10 @@ def refit(metadata: Mapping[str, Any], rows: Rows, bee: BeeSpec, *, seed: int) -
 
 def _hyperparameters(plan: Plan) -> tuple[Mapping[str, Any], str]:
     """Return the hyperparameters and where they are from; they need an algorithm that they belong to."""
-    if isinstance(plan.hyperparameters, str):
-        return {}, "no experiment: defaults"
     if plan.hyperparameters and plan.algorithm == "auto":
         mend = "name the algorithm that they belong to"
         raise Rejected("algorithm: auto chooses its own", field="trainer.hyperparameters", mend=mend)
-    return plan.hyperparameters, "bee" if plan.hyperparameters else "defaults"
+    return plan.hyperparameters, plan.source or ("bee" if plan.hyperparameters else "defaults")
 
 
 def _prepare(rows: Rows, bee: BeeSpec) -> _Task:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from worker import generation
 from worker.errors import Rejected
 from worker.steps import classification, ranking, regression
 
@@ -19,8 +20,9 @@ class Scores:
     """Labels and predictions of the same rows.
 
     Attributes:
-        truth: booleans for a binary task, class numbers for a multiclass one, values for a regression.
-        predicted: of the same type.
+        truth: booleans for a binary task, class numbers for a multiclass one, values for a regression, zeros for a
+            generation.
+        predicted: of the same type; each answer's score for a generation.
         score: the positive class's probability, for a binary task.
     """
 
@@ -50,11 +52,14 @@ STANDARD: dict[str, tuple[str, ...]] = {
     "binary": ("f1", "roc_auc", "accuracy", "precision", "recall"),
     "multiclass": ("accuracy", "balanced_accuracy", "f1_macro"),
     "regression": ("rmse", "mae", "r2"),
+    "generation": (),
 }
 _LABELS: dict[str, dict[str, Metric]] = {
     "binary": classification.BINARY,
     "multiclass": classification.MULTICLASS,
     "regression": regression.METRICS,
+    # Each answer was scored by itself; the metric of several is their mean.
+    "generation": dict.fromkeys(generation.METRICS, lambda _, scores: float(np.mean(scores))),
 }
 
 

@@ -1,25 +1,26 @@
 """The naive opponent of a bee's first model: the constant prediction that the metric likes best."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.models.port import Predictor
 from worker.steps.bootstrap import Question
 from worker.steps.metrics import Scores, measure
 
 
-def naive_scores(question: Question, model: Predictor, truth: NDArray[Any]) -> Scores:
+def naive_scores(question: Question, told: Mapping[str, Any], truth: NDArray[Any]) -> Scores:
     """Return the scores of the best constant, chosen on the very rows that judge: the hardest naive opponent.
 
     Args:
         question: the metric and its direction.
-        model: whose training rows say what is frequent (`constants` in its metadata).
+        told: a model's metadata, whose `constants` say what was frequent in its training rows.
         truth: the labels of the hold-out.
     """
-    options = list(_constants(question.task, model.metadata["constants"], truth))
+    if question.task == "generation":
+        return Scores(truth, np.zeros(len(truth)))  # an answer that says nothing
+    options = list(_constants(question.task, told["constants"], truth))
 
     def worth(scores: Scores) -> float:
         value = measure(question.metric, question.task, scores)

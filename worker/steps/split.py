@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from itertools import pairwise
 
 from worker.steps.tables import Rows
@@ -20,6 +21,16 @@ def split_by_time(rows: Rows, share: float, *, seen_until: datetime | None) -> t
     cut = cut_between(ordered.times, len(order) - round(len(order) * share))
     unseen = [index for index in range(cut, len(order)) if seen_until is None or ordered.times[index] > seen_until]
     return ordered.take(range(cut)), ordered.take(unseen)
+
+
+def split_by_hash(rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """Return the part that settings are chosen on and the hold-out, for rows without times of their own.
+
+    A row's place follows from its id alone, so that one which judged once is seldom taken to choose on later.
+    """
+    order = sorted(range(len(rows)), key=lambda index: sha256(rows.entity_ids[index].encode()).digest())
+    judging = min(len(order), max(1, round(len(order) * share)))
+    return rows.take(sorted(order[judging:])), rows.take(sorted(order[:judging]))
 
 
 def cut_between(times: Sequence[datetime], wanted: int) -> int:

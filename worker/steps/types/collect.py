@@ -16,17 +16,26 @@ STAGE = "collect"
 
 
 class CollectConfig(Value):
-    """How far back to look; the bee's own window unless said otherwise."""
+    """What to collect.
+
+    Attributes:
+        window: how far back to look; the bee's own unless said otherwise.
+        require_new: stop the run if there are too few labels since the champion's snapshot.
+    """
 
     window: Duration | None = None
+    require_new: bool = True
 
 
 def collect(context: StepContext) -> None:
     """Write the rows of [asOf - window, asOf), or stop the run if there is nothing new to learn from."""
     bee, champion, end = bee_of(context), champion_of(context.run), as_of(context.run)
     outcome.begin(context)
+    if bee.task == "generation":
+        _write_own(context, bee)
+        return
     new_rows = _new_rows(context, bee, champion, end)
-    if new_rows is not None and new_rows < bee.gate.min_new_rows:
+    if context.config.require_new and new_rows is not None and new_rows < bee.gate.min_new_rows:
         stop(
             context,
             STAGE,
@@ -39,6 +48,21 @@ def collect(context: StepContext) -> None:
         stop(context, STAGE, f"too few rows: {len(kept)} labelled in the window, {bee.gate.min_rows} needed")
         return
     _write(context, bee, table, kept, new_rows)
+
+
+def _write_own(context: StepContext, bee: BeeSpec) -> None:
+    """Write the rows that the bee's own file holds: its prompts."""
+    from worker.steps.tables import write_rows
+    from worker.steps.trainers.port import trainer_of
+
+    rows, path = trainer_of(bee).prepare(bee, as_of(context.run)), context.outputs["rows"]
+    if rows is None:
+        raise AssertionError(f"the trainer {bee.trainer.type!r} of a generation bee has no rows of its own")
+    write_rows(path, rows)
+    metadata = {"rows": len(rows), "sha256": sha256_of(path)}
+    describe(path, metadata)
+    artifacts = [outcome.artifact("rows", DATASET, path, metadata)]
+    outcome.record(context, STAGE, lineage={"rowsSha256": metadata["sha256"]}, artifacts=artifacts)
 
 
 def _new_rows(context: StepContext, bee: BeeSpec, champion: Champion | None, end: datetime) -> int | None:

@@ -23,14 +23,16 @@ def evaluate(context: StepContext) -> None:
     """Write the evaluation; without a champion the opponent is the best constant prediction."""
     from worker.steps.comparison import Opponent, compare
     from worker.steps.tables import read_rows
+    from worker.steps.trainers.port import Job, trainer_of
 
     bee, champion, path = bee_of(context), champion_of(context.run), context.inputs["model"]
     sha256 = sha256_of(path)
-    challenger = context.ports.models.load(path, sha256)
+    trainer, job = trainer_of(bee), Job(bee, seed_of(context.run), context.ports.models)
+    challenger = trainer.load(path, sha256, job)
     opponent = None
     if champion is not None:
         stored = context.ports.artifacts.fetch(champion.artifact)
-        model = context.ports.models.load(stored, champion.artifact.sha256)
+        model = trainer.load(stored, champion.artifact.sha256, job)
         opponent = Opponent(model, champion.trained_until)
     resamples = context.config.resamples or bee.gate.resamples
     rows = read_rows(context.inputs["holdout"])

@@ -23,26 +23,27 @@ class TrainConfig(Value):
 
 
 def train(context: StepContext) -> None:
-    """Write the fitted model and the report of the choice, or stop the run if the rows cannot teach anything."""
-    from worker.steps.fitting import Plan, Unlearnable, fit_best
+    """Write the model and the report of the choice, or stop the run if the rows cannot teach anything."""
     from worker.steps.tables import read_rows
+    from worker.steps.trainers.port import Job, Unlearnable, trainer_of
+    from worker.steps.trainers.wanted import Asked, wanted
 
     bee, config = bee_of(context), context.config
-    plan = Plan(
+    asked = Asked(
         algorithm=config.algorithm or bee.trainer.algorithm,
         hyperparameters=bee.trainer.hyperparameters if config.hyperparameters is None else config.hyperparameters,
         folds=config.folds,
-        seed=seed_of(context.run),
     )
-    fitted = fit_best(read_rows(context.inputs["train"]), bee, plan)
-    if isinstance(fitted, Unlearnable):
-        stop(context, STAGE, fitted.reason)
+    job = Job(bee, seed_of(context.run), context.ports.models)
+    rows, path = read_rows(context.inputs["train"]), context.outputs["model"]
+    trained = trainer_of(bee).train(rows, wanted(asked, bee, context.run), path, job)
+    if isinstance(trained, Unlearnable):
+        stop(context, STAGE, trained.reason)
         return
-    sha256 = context.ports.models.dump(fitted.estimator, fitted.metadata, context.outputs["model"])
-    write_json(context.outputs["report"], fitted.report)
-    told = ("algorithm", "hyperparameters", "trainedUntil", "snapshotId")
-    describe(context.outputs["model"], {"sha256": sha256, **{name: fitted.metadata[name] for name in told}})
-    describe(context.outputs["report"], fitted.report)
+    write_json(context.outputs["report"], trained.report)
+    told = ("algorithm", "hyperparameters", "hyperparametersFrom", "trainedUntil", "snapshotId")
+    describe(path, {"sha256": trained.sha256, **{name: trained.metadata[name] for name in told}})
+    describe(context.outputs["report"], trained.report)
 
 
 STEP = StepType(
