@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from config import schema
 from config.settings import Settings
 from handlers.commands.predict import PredictionServer
@@ -38,9 +40,12 @@ from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.launch import Launcher
 from worker.runs.port import PipelineEngine
+from worker.runs.schedule import Scheduler
 from worker.runs.settle import Outcomes, Settler
 from worker.runs.watch import Watcher
 from worker.telemetry import Metrics
+
+log = structlog.get_logger()
 
 
 class App:
@@ -185,6 +190,22 @@ class App:
         )
 
     @cached_property
+    def scheduler(self) -> Scheduler:
+        """The loop over schedules."""
+        return Scheduler(self.ledger, lambda: self._scheduled, lambda: self.bees, self.clock)
+
+    @cached_property
+    def _scheduled(self) -> Sequence[Template]:
+        # A faulty template stops only itself; `doctor` and its runs say why.
+        found = []
+        for name in self.templates:
+            try:
+                found.append(self.templates[name])
+            except Rejected as error:
+                log.warning("template is faulty", template=name, reason=str(error))
+        return [template for template in found if template.trigger == "schedule"]
+
+    @cached_property
     def frozen(self) -> "Frozen":
         """The configuration as launch reads it."""
         return Frozen(self)
@@ -208,11 +229,15 @@ class App:
     def loops(self) -> list[Loop]:
         """Return the loops that drive everything after intake, not started."""
         idle_s = min(self.settings.poll_seconds, 1.0)
-        return [
+        loops = [
             self.loop("runs", self.advancer.turn, idle_s=idle_s),
             self.loop("outbox", self.relay.turn, idle_s=idle_s),
             self.loop("metrics", self._measure, idle_s=15.0),
         ]
+        if self.clock is wall_clock:
+            # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
+            loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
+        return loops
 
     def loop(self, name: str, turn: Callable[[], int], *, idle_s: float) -> Loop:
         """Return a loop whose faults are counted, not started."""

@@ -10,7 +10,7 @@ from worker.incidents.port import IncidentLedger
 from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
 from worker.publish.port import Outbox
-from worker.runs.port import RequestKeys, RunLedger
+from worker.runs.port import RequestKeys, RunLedger, ScheduleLedger
 
 
 class Transaction(Protocol):
@@ -23,6 +23,7 @@ class Transaction(Protocol):
     models: ModelLedger
     outbox: Outbox
     request_keys: RequestKeys
+    schedules: ScheduleLedger
     tokens: TokenLedger
 
     def lock(self, bees: Sequence[str]) -> None:

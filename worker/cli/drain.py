@@ -3,12 +3,14 @@
 import signal
 import time
 from threading import Event
+from typing import Any
 
 import click
 
 from worker.cli.common import opened
 from worker.cli.follow import Running
 from worker.cli.stopping import flag_on
+from worker.errors import TryLater
 
 WORK_LEFT = 3
 
@@ -26,12 +28,21 @@ def command(source: str | None, max_seconds: float, idle_seconds: float) -> int:
     stopped = flag_on(signal.SIGTERM)
     end = time.monotonic() + max_seconds
     with opened(source=source, level="info") as app, Running(app) as running:
+        _schedules(app)
         taken = _take(app, idle_seconds, end, stopped)
         while running.due(remote=not app.engine.local) and time.monotonic() < end and not stopped.wait(0.05):
             pass
         left = running.due(remote=not app.engine.local)
         click.echo(f"{taken} messages taken; {'work is left' if left else 'nothing is left'}", err=True)
         return WORK_LEFT if left and not stopped.is_set() else 0
+
+
+def _schedules(app: Any) -> None:
+    """Ask for what is due now; the loop beside goes on looking."""
+    try:
+        app.scheduler.turn()
+    except TryLater as error:
+        click.echo(f"colony: {error}", err=True)
 
 
 def _take(app: object, idle_seconds: float, end: float, stopped: Event) -> int:

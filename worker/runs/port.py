@@ -106,6 +106,18 @@ class RunFilter:
     since: datetime | None = None
 
 
+class ScheduleLedger(Protocol):
+    """The ledger's record of schedules, inside one transaction."""
+
+    def last(self, template: str) -> datetime | None:
+        """Return the newest occurrence that was taken, or when the template was first seen; None before that."""
+        ...
+
+    def take(self, template: str, due: datetime, run_id: str | None) -> bool:
+        """Take an occurrence (without a run: only note that the template was seen); False if it was taken before."""
+        ...
+
+
 class RunLedger(Protocol):
     """The ledger's record of runs, inside one transaction."""
 

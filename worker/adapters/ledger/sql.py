@@ -17,6 +17,7 @@ from worker.adapters.ledger.models import SqlModels
 from worker.adapters.ledger.outbox import SqlOutbox
 from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.runs import SqlRuns
+from worker.adapters.ledger.schedules import SqlSchedules
 from worker.adapters.ledger.tokens import SqlTokens
 
 
@@ -33,6 +34,7 @@ class SqlTransaction:
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
         self.outbox = SqlOutbox(database, connection)
+        self.schedules = SqlSchedules(database, connection)
         self.request_keys = SqlRequestKeys(database, connection)
         self.tokens = SqlTokens(database, connection)
 
