@@ -192,7 +192,9 @@ class App:
     @cached_property
     def scheduler(self) -> Scheduler:
         """The loop over schedules."""
-        return Scheduler(self.ledger, lambda: self._scheduled, lambda: self.bees, self.clock)
+        # Read now: a fault in the configuration is told at the start, by whoever starts the loops.
+        scheduled = self._scheduled
+        return Scheduler(self.ledger, lambda: scheduled, lambda: self.bees, self.clock)
 
     @cached_property
     def _scheduled(self) -> Sequence[Template]:
