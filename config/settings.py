@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=0.2, gt=0, le=3600)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    auth: str = Field(default="auto", pattern="^(auto|required)$")
+    auth_audience: str = ""
+    auth_emails: str = ""
+    auth_failures: int = Field(default=10, ge=1)
+    rate_limit: int | None = Field(default=None, ge=0)
+    max_streams: int = Field(default=64, ge=1)
+    cors_origins: str = ""
+    trusted_proxies: str = ""
     log_level: str = Field(default="", pattern="^(|debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
 
@@ -63,6 +71,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "COLONY_LEDGER: GOOGLE_CLOUD_PROJECT is set but no PostgreSQL URL; "
                 "set COLONY_LEDGER=postgresql://…, or COLONY_LEDGER=sqlite to keep the ledger on this machine"
+            )
+        if bool(self.auth_audience) != bool(self.auth_emails):
+            raise ValueError(
+                "COLONY_AUTH_AUDIENCE, COLONY_AUTH_EMAILS: set both, or neither; "
+                "one says for whom Google's ID tokens are made, the other who may come in with one"
             )
         return self
 

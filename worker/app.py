@@ -267,12 +267,30 @@ class App:
         """Bring the store's definitions in line with `config/features`; unchanged ones are left alone."""
         return [self.features.define(definition) for definition in schema.load_features(self.directories).values()]
 
-    def http(self, loops: Sequence[Loop]) -> Any:
-        """Return the HTTP API as an ASGI application."""
+    def http(self, loops: Sequence[Loop], host: str | None = None) -> Any:
+        """Return the HTTP API as an ASGI application, for listening on `host` (default: the setting).
+
+        Raises:
+            Rejected: others can reach the host, and there is neither a token nor an audience to let anyone in.
+        """
         from handlers.http import build
+        from handlers.http.access import access_for
+        from handlers.http.google_identity import GoogleIdentity
         from handlers.http.services import Services
 
-        return build(Services(self.ledger, lambda: self.bees, self.predictions, self.clock, self.instruments, loops))
+        access = access_for(host or self.settings.host, self.settings)
+        services = Services(
+            ledger=self.ledger,
+            bees=lambda: self.bees,
+            predictions=self.predictions,
+            clock=self.clock,
+            instruments=self.instruments,
+            loops=loops,
+            templates=lambda: self.templates,
+            access=access,
+            identity=GoogleIdentity(access.audience) if access.audience else None,
+        )
+        return build(services)
 
     def init_pubsub(self) -> Sequence[str]:
         """Make topics and subscriptions and return what was made."""

@@ -1,16 +1,20 @@
 """Trigger a pipeline by hand: one run, idempotent by key."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from worker.bee import BeeSpec
+from worker.clock import to_text
 from worker.errors import Conflict, Rejected
-from worker.ledger import Ledger
+from worker.ledger import Ledger, Transaction
 from worker.pipelines.parameters import given
 from worker.pipelines.template import Template
 from worker.runs.lifecycle import Run, run_id
+from worker.runs.port import Asked
 from worker.runs.request import request_run
 
 
@@ -19,14 +23,14 @@ class TriggerPipeline:
     """The command.
 
     Attributes:
-        as_of: the event time that bounds the data.
+        as_of: the event time that bounds the data; None for now.
         key: names the request; the same key again is the same run.
         parameters: values for the template's parameters; `beeId` is added.
     """
 
     template: str
     bee: str
-    as_of: datetime
+    as_of: datetime | None
     key: str
     reason: str = "asked for by an operator"
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -42,7 +46,8 @@ def trigger_pipeline(
     """Ask for a run and return it; the same key again returns the first one.
 
     Raises:
-        Rejected: unknown bee or template, a faulty template, a wrong parameter, or an `as_of` in the future.
+        Rejected: unknown bee or template, a faulty template, a wrong parameter, an `as_of` in the future, or a key that
+            has asked for something else.
         Conflict: the bee has another run in flight that may change its champion, and so may this one.
     """
     template = _checked(command, bees, templates, now)
@@ -52,13 +57,14 @@ def trigger_pipeline(
         bee=command.bee,
         trigger="manual",
         reason=command.reason,
-        as_of=command.as_of,
+        as_of=command.as_of or now,
         created_at=now,
         parameters={**command.parameters, "beeId": command.bee},
         loop=template.loop,
     )
     with ledger.begin() as transaction:
         transaction.lock([command.bee])
+        _keep_key(command, run, transaction, now)
         existing = transaction.runs.get(run.id)
         if existing:
             return existing
@@ -67,6 +73,19 @@ def trigger_pipeline(
             raise Conflict(f"{command.bee} has a run in flight: {active.id} ({active.status})")
         request_run(run, transaction, now)
     return run
+
+
+def _keep_key(command: TriggerPipeline, run: Run, transaction: Transaction, now: datetime) -> None:
+    asked = Asked(_fingerprint(command), run.id)
+    if transaction.request_keys.take(command.key, asked, now) != asked:
+        mend = "give each request a key of its own"
+        raise Rejected("this key has asked for something else before", field="Idempotency-Key", mend=mend)
+
+
+def _fingerprint(command: TriggerPipeline) -> str:
+    as_of = command.as_of and to_text(command.as_of)
+    parts = [command.template, command.bee, as_of, command.reason, dict(command.parameters)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _checked(
@@ -78,7 +97,7 @@ def _checked(
     if command.template not in templates:
         known = ", ".join(sorted(templates)) or "none"
         raise Rejected(f"there is no template {command.template!r}", field="pipeline", mend=f"one of: {known}")
-    if command.as_of > now:
+    if command.as_of and command.as_of > now:
         raise Rejected("lies in the future", field="parameters.asOf", mend="give a time that has passed")
     template = templates[command.template]
     given(template.declared, command.parameters)

@@ -1,26 +1,72 @@
 """The HTTP API under `/api/mlops`: resource → module. Adding one is a module here and its line in this table."""
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
 
-from handlers.http import decisions, health, models
+from handlers.http import decisions, health, models, pipelines, run_events
+from handlers.http.authentication import Authenticator
+from handlers.http.guard import Guard
+from handlers.http.headers import DOCS, SecurityHeaders
 from handlers.http.limits import LimitBody
+from handlers.http.openapi import describe
 from handlers.http.problems import add_problems
+from handlers.http.scopes import check_scopes
 from handlers.http.services import Services
 
 ROUTES: dict[str, Callable[[Services], APIRouter]] = {
+    "pipeline": pipelines.routes,
+    "run events": run_events.routes,
     "models": models.routes,
     "decisions": decisions.routes,
 }
 
 
 def build(services: Services) -> FastAPI:
-    """Return the API."""
-    api = FastAPI(title="Colony MLOps", version="1", docs_url="/api/mlops/docs", openapi_url="/api/mlops/openapi.json")
-    api.add_middleware(LimitBody)
+    """Return the API. Raises Rejected if callers must show a token and no token could ever count."""
+    access = services.access
+    authenticator = Authenticator(access, services.ledger, services.clock, services.identity)
+    if access.guarded:
+        authenticator.check()
+    api = FastAPI(
+        title="Colony MLOps",
+        version="1",
+        docs_url=DOCS,
+        redoc_url=None,
+        openapi_url="/api/mlops/openapi.json",
+        generate_unique_id_function=_name,
+    )
+    api.state.access = access
     add_problems(api)
-    api.include_router(health.routes(services))
-    for tag, routes in ROUTES.items():
-        api.include_router(routes(services), prefix="/api/mlops", tags=[tag])
+    api.include_router(health.probes(services))
+    for tag, routes in {"health": health.metrics, **ROUTES}.items():
+        router = routes(services)
+        check_scopes(router)
+        api.include_router(
+            router, prefix="" if tag == "health" else "/api/mlops", tags=[] if tag == "health" else [tag]
+        )
+    # The last one added is met first.
+    api.add_middleware(LimitBody)
+    api.add_middleware(Guard, access=access, authenticator=authenticator)
+    if access.origins:
+        api.add_middleware(CORSMiddleware, allow_origins=access.origins, **_CORS)
+    api.add_middleware(SecurityHeaders)
+    api.openapi = cache(lambda: describe(api, guarded=access.guarded))  # type: ignore[method-assign]
     return api
+
+
+_CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST"],
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+    "expose_headers": ["Location", "Retry-After"],
+}
+
+
+def _name(route: APIRoute) -> str:
+    """Return an operation's id in camelCase, as clients made from the description will call it."""
+    first, *rest = route.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,12 +1,15 @@
 """`GET decisions`: what was decided about each evaluation, and why."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from handlers.http.cursors import CURSOR, read_cursor, write_cursor
 from handlers.http.problems import RESPONSES
+from handlers.http.scopes import needs
 from handlers.http.services import Services
-from worker.bee import BEE_ID
+from handlers.http.shapes import BeeId, DecisionPage, DecisionShown
+from worker.access.token import Scope
 from worker.decide.journal import printed
 
 
@@ -14,13 +17,19 @@ def routes(services: Services) -> APIRouter:
     """Return the routes of the journal."""
     router = APIRouter(responses=RESPONSES)
 
-    @router.get("/decisions")
-    def decisions(
-        beeId: Annotated[str | None, Query(pattern=f"^{BEE_ID.pattern}$")] = None,  # noqa: N803 - the API is camelCase
+    @router.get("/decisions", **needs(Scope.READ))
+    def list_decisions(
+        beeId: Annotated[BeeId | None, Query(description="Only this bee's.")] = None,  # noqa: N803 - the API is camelCase
+        cursor: CURSOR = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> dict[str, list[dict[str, Any]]]:
-        """List the newest decisions, in the order they were made."""
+    ) -> DecisionPage:
+        """List the newest decisions, in the order they were made; `nextCursor` leads to the ones before them."""
+        before = None if cursor is None else read_cursor(cursor, int)[0]
         with services.ledger.begin(write=False) as transaction:
-            return {"decisions": [printed(entry) for entry in transaction.decisions.list(bee=beeId, limit=limit)]}
+            page, older = transaction.decisions.page(bee=beeId, before=before, limit=limit)
+        return DecisionPage(
+            decisions=[DecisionShown(**printed(entry)) for entry in page],
+            nextCursor=None if older is None else write_cursor(older),
+        )
 
     return router

@@ -1,11 +1,11 @@
 """Every request body has a size limit, told by Content-Length or not."""
 
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handlers.http.problems import problem
+
 MAX_BODY = 1_048_576
-_TOO_LARGE = (
-    b'{"type":"about:blank","title":"Payload Too Large","status":413,"detail":"a body has at most 1,048,576 bytes"}'
-)
 
 
 class LimitBody:
@@ -28,7 +28,7 @@ class LimitBody:
                 return
             body += message.get("body", b"")
             if len(body) > MAX_BODY:
-                await _refuse(send)
+                await _too_large()(scope, receive, send)
                 return
             more = message.get("more_body", False)
         handed = False
@@ -43,7 +43,6 @@ class LimitBody:
         await self._app(scope, whole, send)
 
 
-async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": _TOO_LARGE})
+def _too_large() -> JSONResponse:
+    words = f"a body has at most {MAX_BODY:,} bytes"
+    return problem(413, words, field="body", mend="send it in parts", headers={"Connection": "close"})

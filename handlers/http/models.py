@@ -1,69 +1,55 @@
-"""`models`: what is in production, every version, and predictions."""
+"""`models`: what is in production, every version, promotion and rollback by hand, and predictions."""
+# ruff: noqa: N803 - the API is camelCase
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query
 
+from handlers.commands.promote_model import promote_model, rollback_model
 from handlers.http.problems import RESPONSES
+from handlers.http.scopes import needs
 from handlers.http.services import Services
+from handlers.http.shapes import (
+    BeeId,
+    DeploymentShown,
+    ModelShown,
+    Prediction,
+    PredictRequest,
+    PromoteRequest,
+    RollbackRequest,
+    VersionList,
+    VersionShown,
+)
+from worker.access.token import Scope
 from worker.bee import BEE_ID, BeeSpec
 from worker.clock import to_text
 from worker.errors import NotFound
+from worker.models.port import Deployment
 from worker.models.shown import shown_version
 
-BeeName = Annotated[str, Path(pattern=f"^{BEE_ID.pattern}$")]
-
-
-class PredictRequest(BaseModel):
-    """Either an entity whose features are read online, or the features themselves."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    entityId: Annotated[str, Field(min_length=1, max_length=1024)] | None = None  # noqa: N815 - the API is camelCase
-    features: Annotated[dict[str, str | float | bool | None], Field(max_length=1000)] | None = None
-
-
-class Prediction(BaseModel):
-    """A prediction of the champion."""
-
-    prediction: str | float | bool | None
-    score: float | None
-    version: str
-    missing: list[str]
+BeeName = Annotated[str, Path(pattern=f"^{BEE_ID.pattern}$", description="The bee's name.", examples=["spam-guard"])]
 
 
 def routes(services: Services) -> APIRouter:
     """Return the routes of models."""
     router = APIRouter(responses=RESPONSES)
 
-    @router.get("/models")
-    def versions() -> dict[str, list[dict[str, Any]]]:
-        """List every version of every bee."""
+    @router.get("/models", **needs(Scope.READ))
+    def list_models(beeId: Annotated[BeeId | None, Query(description="Only this bee's.")] = None) -> VersionList:
+        """List every version, oldest first."""
         with services.ledger.begin(write=False) as transaction:
-            champions = {item.bee: item.version for item in transaction.models.deployments()}
-            found = transaction.models.versions()
-        return {"models": [shown_version(item, champions.get(item.bee)) for item in found]}
+            champions = {item.bee: item.version for item in transaction.models.deployments(beeId)}
+            found = transaction.models.versions(beeId)
+        return VersionList(models=[VersionShown(**shown_version(item, champions.get(item.bee))) for item in found])
 
-    @router.get("/models/{beeId}")
-    def model(beeId: BeeName) -> dict[str, Any]:  # noqa: N803 - the API is camelCase
+    @router.get("/models/{beeId}", **needs(Scope.READ))
+    def get_model(beeId: BeeName) -> ModelShown:
         """Tell what is in production for a bee, the traffic split, and every version."""
         _bee(services, beeId)
-        with services.ledger.begin(write=False) as transaction:
-            champion = transaction.models.champion(beeId)
-            found = transaction.models.versions(beeId)
-        version = champion.version if champion else None
-        return {
-            "beeId": beeId,
-            "version": version,
-            "epoch": champion.epoch if champion else 0,
-            "deployedAt": to_text(champion.at) if champion else None,
-            "trafficSplit": {version: 100} if version else {},
-            "versions": [shown_version(item, version) for item in found],
-        }
+        return _model(services, beeId)
 
-    @router.post("/models/{beeId}/predict")
-    def predict(beeId: BeeName, request: PredictRequest) -> Prediction:  # noqa: N803 - the API is camelCase
+    @router.post("/models/{beeId}/predict", **needs(Scope.WRITE))
+    def predict(beeId: BeeName, request: PredictRequest) -> Prediction:
         """Predict with the bee's model in production."""
         bee = _bee(services, beeId)
         answer = services.predictions.predict(
@@ -72,10 +58,52 @@ def routes(services: Services) -> APIRouter:
         services.instruments.predicted(bee.bee, answer["version"])
         return Prediction(**answer)
 
+    @router.post("/models/{beeId}/promote", **needs(Scope.OPERATE))
+    def promote(beeId: BeeName, asked: PromoteRequest) -> DeploymentShown:
+        """Put a registered version into production; without a passed gate only by force, which stays recorded."""
+        _bee(services, beeId)
+        now = services.clock()
+        done = promote_model(beeId, asked.version, services.ledger, now, reason=asked.reason, force=asked.force)
+        return _deployment(done)
+
+    @router.post("/models/{beeId}/rollback", **needs(Scope.OPERATE))
+    def rollback(beeId: BeeName, asked: RollbackRequest) -> DeploymentShown:
+        """Go back to the version that was in production before, or to a named one that once was."""
+        _bee(services, beeId)
+        now = services.clock()
+        done = rollback_model(beeId, services.ledger, now, reason=asked.reason, to_version=asked.version)
+        return _deployment(done)
+
     return router
+
+
+def _model(services: Services, bee: str) -> ModelShown:
+    with services.ledger.begin(write=False) as transaction:
+        champion = transaction.models.champion(bee)
+        found = transaction.models.versions(bee)
+    version = champion.version if champion else None
+    return ModelShown(
+        beeId=bee,
+        version=version,
+        epoch=champion.epoch if champion else 0,
+        deployedAt=to_text(champion.at) if champion else None,
+        trafficSplit={version: 100} if version else {},
+        versions=[VersionShown(**shown_version(item, version)) for item in found],
+    )
 
 
 def _bee(services: Services, name: str) -> BeeSpec:
     if name not in services.bees():
         raise NotFound(f"there is no bee {name!r}")
     return services.bees()[name]
+
+
+def _deployment(done: Deployment) -> DeploymentShown:
+    return DeploymentShown(
+        beeId=done.bee,
+        epoch=done.epoch,
+        version=done.version,
+        previous=done.previous,
+        deployedAt=to_text(done.at),
+        reason=done.reason,
+    )

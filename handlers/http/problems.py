@@ -1,21 +1,40 @@
 """Errors as problem+json (RFC 9457), each naming the field and the mend."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from handlers.http.headers import SECURITY
 from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 
 _STATUS: list[tuple[type[ColonyError], int]] = [(Rejected, 422), (NotFound, 404), (Conflict, 409), (TryLater, 503)]
 
+PROBLEM = "application/problem+json"
+_AWAY = 503
+_MEND = "see /api/mlops/docs"
+
 
 class Problem(BaseModel):
-    """An error as it is answered."""
+    """An error as it is answered (RFC 9457): `field` names what is wrong in the request, `mend` what to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank",
+                "title": "Unprocessable Content",
+                "status": 422,
+                "detail": "there is no bee 'spam-gaurd'",
+                "field": "parameters.beeId",
+                "mend": "one of: spam-guard",
+            }
+        }
+    )
 
     type: str = "about:blank"
     title: str
@@ -27,7 +46,18 @@ class Problem(BaseModel):
 
 #: What every route may answer beside its own, for OpenAPI.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 409, 413, 422, 500, 503)
+    status: {"content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}, "description": description}
+    for status, description in {
+        401: "No token, or one that does not count.",
+        403: "The token lacks the scope; or the call comes from elsewhere and there is no authentication.",
+        404: "The named thing does not exist.",
+        409: "It collides with what is already there.",
+        413: "The body is larger than 1 MiB.",
+        422: "Something is wrong with the request: `field` names it, `mend` says what to do.",
+        429: "Too many requests, or wrong tokens; `Retry-After` says when to come back.",
+        500: "Something unforeseen; the log has it.",
+        503: "A part is away for now; try again later.",
+    }.items()
 }
 
 
@@ -38,29 +68,35 @@ def add_problems(api: FastAPI) -> None:
     def ours(_request: Request, error: ColonyError) -> JSONResponse:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
         if isinstance(error, Rejected):
-            return _answer(status, error.reason, field=error.field or None, mend=error.mend or None)
-        return _answer(status, str(error))
+            return problem(status, error.reason, field=error.field or None, mend=error.mend or None)
+        return problem(status, str(error), headers={"Retry-After": "5"} if status == _AWAY else None)
 
     @api.exception_handler(RequestValidationError)
     def theirs(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         # The place of a JSON fault is a position in the body, not a field.
-        parts = () if first["type"] == "json_invalid" else first["loc"]
-        field = ".".join(str(part) for part in parts if part != "body")
-        return _answer(422, str(first["msg"]), field=field or "body", mend="see /api/mlops/docs")
+        parts = () if first["type"] == "json_invalid" else first["loc"][1:]
+        said = str(first["msg"]).removeprefix("Value error, ")
+        return problem(422, said, field=".".join(map(str, parts)) or "body", mend=_MEND)
 
     @api.exception_handler(HTTPException)
     def routing(_request: Request, error: HTTPException) -> JSONResponse:
-        answer = _answer(error.status_code, str(error.detail), mend="see /api/mlops/docs")
-        answer.headers.update(error.headers or {})
-        return answer
+        return problem(error.status_code, str(error.detail), mend=_MEND, headers=error.headers)
 
     @api.exception_handler(Exception)
     def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
         # What went wrong is in the log; a stranger learns nothing of the inside.
-        return _answer(500, "something unforeseen; the log has it")
+        return problem(500, "something unforeseen; the log has it", headers=SECURITY)
 
 
-def _answer(status: int, detail: str, *, field: str | None = None, mend: str | None = None) -> JSONResponse:
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, field=field, mend=mend)
-    return JSONResponse(problem.model_dump(), status_code=status, media_type="application/problem+json")
+def problem(
+    status: int,
+    detail: str,
+    *,
+    field: str | None = None,
+    mend: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return an error as it is answered."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, field=field, mend=mend)
+    return JSONResponse(body.model_dump(), status_code=status, media_type=PROBLEM, headers=dict(headers or {}))

@@ -1,6 +1,5 @@
-"""Serve the API with uvicorn in a thread of its own; never beyond loopback while there is no authentication."""
+"""Serve the API with uvicorn in a thread of its own; never beyond loopback without authentication."""
 
-import ipaddress
 import socket
 import threading
 import time
@@ -9,22 +8,39 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
+from handlers.http.access import Access, is_loopback
+from handlers.http.local_only import LocalOnly
 from worker.errors import Rejected, TryLater
+
+#: For requests in hand, and for event streams, which have no end of their own, in seconds.
+_GRACE_S = 3
 
 
 class Server:
     """One listening server."""
 
     def __init__(self, api: FastAPI, host: str, port: int) -> None:
-        """Prepare to listen. Raises Rejected for an address that other machines can reach."""
-        if not _loopback(host):
+        """Prepare to listen. Raises Rejected for an address that others can reach, if the API asks for no token."""
+        access: Access = api.state.access
+        if not access.guarded and not is_loopback(host):
             raise Rejected(
-                f"{host} can be reached from other machines, and there is no authentication yet",
+                f"{host} can be reached from other machines, and callers show no token",
                 field="COLONY_HOST",
-                mend="listen on 127.0.0.1 and put an authenticating proxy in front",
+                mend="set COLONY_AUTH=required, or listen on 127.0.0.1",
             )
         self._address = (host, port)
-        self._server = uvicorn.Server(uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off"))
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                api if access.guarded else LocalOnly(api, access.origins),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=bool(access.proxies),
+                forwarded_allow_ips=access.proxies,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
 
     def start(self) -> None:
         """Listen. Raises TryLater if the port cannot be had."""
@@ -51,10 +67,3 @@ class Server:
         """Finish the requests in hand, for up to 5 seconds."""
         self._server.should_exit = True
         self._thread.join(timeout=5)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

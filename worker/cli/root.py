@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Take events and drive runs until stopped (the long-lived worker)."),
     "drain": ("drain", "Work until the intake is empty and nothing is due, then exit (a job)."),
     "replay": ("replay", "Put recorded events through the same intake, in event time."),
-    "serve": ("serve", "Serve the HTTP API: health, models, predict, decisions."),
+    "serve": ("serve", "Serve the HTTP API: pipelines, models, predict, decisions, health, metrics."),
     "trigger": ("trigger", "Ask for a pipeline run by hand."),
     "runs": ("runs", "List runs, show one with its steps, cancel one."),
     "decisions": ("decisions", "List what was decided about each evaluation, and why."),
@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("predict", "Predict with a bee's model in production."),
     "features": ("features", "Define, import, read and list features."),
     "pipelines": ("pipelines", "List and compile pipeline templates."),
+    "tokens": ("tokens", "Make, list and revoke the bearer tokens of the HTTP API."),
     "pubsub": ("pubsub", "Make the Pub/Sub topics and subscriptions."),
     "doctor": ("doctor", "Check every part with a real call and say what is missing."),
 }

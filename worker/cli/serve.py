@@ -8,6 +8,7 @@ import click
 from worker.cli.common import opened
 from worker.cli.run import start_loops
 from worker.cli.stopping import flag_on, stop_loops
+from worker.loops import Loop
 
 
 @click.command("serve")
@@ -15,16 +16,22 @@ from worker.cli.stopping import flag_on, stop_loops
 @click.option("--port", type=click.IntRange(0, 65535), help="Which port (default: COLONY_PORT, 8080; 0: any free one).")
 @click.option("--with-worker", is_flag=True, help="Run the worker's loops in this process, too.")
 def command(host: str | None, port: int | None, *, with_worker: bool) -> int:
-    """Serve /api/mlops: health, models, predict, decisions. Until SIGTERM or SIGINT."""
+    """Serve /api/mlops: pipelines, models, predict, decisions, health, metrics. Until SIGTERM or SIGINT.
+
+    On loopback whoever is on this machine may do everything. Beyond it callers show a token (`colony tokens create`) or
+    a Google ID token (COLONY_AUTH_AUDIENCE, COLONY_AUTH_EMAILS); without one of the two the server does not start.
+    """
     from handlers.http.server import Server
 
     stopped = flag_on(signal.SIGTERM, signal.SIGINT)
     with opened(level="info") as app:
-        loops = start_loops(app) if with_worker else []
-        chosen = app.settings.port if port is None else port
-        server = Server(app.http(loops), host or app.settings.host, chosen)
+        where = host or app.settings.host
+        loops: list[Loop] = []
+        server = Server(app.http(loops, where), where, app.settings.port if port is None else port)
+        if with_worker:
+            loops += start_loops(app)
         server.start()
-        click.echo(f"colony: http://{host or app.settings.host}:{server.port}/api/mlops", err=True)
+        click.echo(f"colony: http://{where}:{server.port}/api/mlops", err=True)
         with contextlib.suppress(KeyboardInterrupt):
             stopped.wait()
         server.stop()

@@ -33,7 +33,7 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
         now = app.clock()
         parameters = _parameters(app.template(template).declared, more["parameters"])
         key = more["key"] or secrets.token_hex(8)
-        asked = TriggerPipeline(template, bee, as_of or now, key, more["reason"], parameters)
+        asked = TriggerPipeline(template, bee, as_of, key, more["reason"], parameters)
         run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now)
         click.echo(f"{run.id}")
         if not wait:

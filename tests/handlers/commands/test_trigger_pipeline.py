@@ -51,7 +51,7 @@ def test_one_run_in_flight(ledger: SqlLedger) -> None:
     with pytest.raises(Conflict, match=first.id):
         _trigger(ledger, replace(ASKED, key="key-2"))
 
-    assert _trigger(ledger, replace(ASKED, bee="other-bee")).id != first.id
+    assert _trigger(ledger, replace(ASKED, key="key-3", bee="other-bee")).id != first.id
 
 
 @pytest.mark.parametrize(

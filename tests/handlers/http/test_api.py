@@ -206,7 +206,7 @@ def test_decisions(colony: Colony) -> None:
     found = colony.client.get("/api/mlops/decisions", params={"beeId": "spam-guard", "limit": 2}).json()["decisions"]
 
     assert [(one["eventId"], one["action"]) for one in found] == [("e1", "attached"), ("e2", "attached")]
-    assert colony.client.get("/api/mlops/decisions", params={"beeId": "other-bee"}).json() == {"decisions": []}
+    assert colony.client.get("/api/mlops/decisions", params={"beeId": "other-bee"}).json()["decisions"] == []
 
 
 def test_too_large_with_content_length(colony: Colony) -> None:

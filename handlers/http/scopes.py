@@ -1,0 +1,39 @@
+"""What a caller must be allowed for a route: `@router.post("/…", **needs(Scope.WRITE))`."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.exceptions import HTTPException
+
+from worker.access.token import Caller, Scope
+
+SCHEME = "token"
+
+
+class Needs:
+    """A dependency that answers 403 unless the caller has the scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        """Ask for one scope."""
+        self._scope = scope
+
+    async def __call__(self, request: Request) -> None:
+        """Check the caller that the guard has found."""
+        caller: Caller = request.state.caller
+        if self._scope not in caller.scopes:
+            headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'}
+            raise HTTPException(403, f"this needs the scope {self._scope}", headers=headers)
+
+
+def needs(scope: Scope) -> dict[str, Any]:
+    """Return the arguments of a route that asks for a scope, and says so in the API's description."""
+    return {"dependencies": [Depends(Needs(scope))], "openapi_extra": {"security": [{SCHEME: [scope.value]}]}}
+
+
+def check_scopes(router: APIRouter) -> None:
+    """Raise ValueError if a route asks for no scope: it would be open to whoever has any token."""
+    for route in router.routes:
+        dependencies = getattr(route, "dependencies", ())
+        if not any(isinstance(item.dependency, Needs) for item in dependencies):
+            msg = f"{getattr(route, 'path', route)} asks for no scope; give it **needs(Scope.…)"
+            raise ValueError(msg)
