@@ -1,6 +1,7 @@
 """Trigger conditions: the comparisons a compiler writes, parsed and evaluated over a whitelist, never as code."""
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,13 +11,21 @@ from worker.errors import Rejected
 
 Kind = Literal["text", "number", "boolean"]
 
+#: The compiler writes `== 'it's'` as it stands: a quote before a word, which no condition has there, is the text's own.
+_INNER = r"(?=\s*['\"\w])(?!\s+in\b)"
+_END = r"(?=\s*(?:$|\)|\|\||&&|==|!=|<|>))"
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>inputs\.parameter_values\['(?P<key>[^']+)'\])"
     r"|(?P<cast>int|double)\(|(?P<boolean>true|false)\b"
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w'])"
-    r"|'(?P<text>[^'\\]*)'(?![\w'])|\"(?P<quoted>[^\"\\]*)\"(?![\w\"])"
-    r"|(?P<sign>\|\||&&|==|!=|<=|>=|<|>|!|\(|\)))"
+    rf"|'(?P<text>(?:[^'\\]|\\.|'{_INNER})*)'{_END}"
+    rf"|\"(?P<quoted>(?:[^\"\\]|\\.)*)\"{_END}"
+    r"|(?P<sign>\|\||&&|==|!=|<=|>=|<|>|!|\(|\)))",
+    re.DOTALL,
 )
+#: Escapes that CEL, the language of conditions, knows in a text.
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL)
+_ESCAPED = {**dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)), **{sign: sign for sign in "\\'\"`?"}}
 _KINDS: dict[str, Kind] = {
     "STRING": "text",
     "NUMBER_INTEGER": "number",
@@ -171,4 +180,21 @@ class _Parser:
         text = token["text"] if token["text"] is not None else token["quoted"]
         if text is None:
             raise self.fault()
-        return Term("text", lambda _: text)
+        if "inputs.parameter_values[" in text:
+            raise self.fault("compares a number or boolean with a text")
+        plain = self.unescaped(text)
+        return Term("text", lambda _: plain)
+
+    def unescaped(self, text: str) -> str:
+        def character(match: re.Match[str]) -> str:
+            hexadecimal, octal, sign = match[1] or match[2] or match[3], match[4], match[5]
+            if sign is not None and sign not in _ESCAPED:
+                raise self.fault(f"does not know the escape \\{sign}")
+            if sign is not None:
+                return _ESCAPED[sign]
+            number = int(hexadecimal, 16) if hexadecimal else int(octal, 8)
+            if number > sys.maxunicode:
+                raise self.fault("names a character that does not exist")
+            return chr(number)
+
+        return _ESCAPE.sub(character, text)

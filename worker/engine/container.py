@@ -1,8 +1,10 @@
-"""The executors of a PipelineSpec: a command with its environment and its needs."""
+"""The executors of a PipelineSpec: a command with its environment and its needs, or an artifact to import."""
 
-from pydantic import Field
+from typing import Any, Self
 
-from worker.engine.interface import Node
+from pydantic import Field, model_validator
+
+from worker.engine.interface import ArtifactType, Node
 
 
 class EnvVar(Node):
@@ -35,7 +37,34 @@ class Container(Node):
     resources: Resources = Resources()
 
 
+class ArtifactUri(Node):
+    """Where an imported artifact is: written in the spec, or the value of an input parameter."""
+
+    constant: str | None = None
+    runtime_parameter: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._exactly_one("constant", "runtime_parameter")
+        return self
+
+
+class Importer(Node):
+    """An artifact that exists already; each import is a new one here, so that `reimport` changes nothing."""
+
+    artifact_uri: ArtifactUri
+    type_schema: ArtifactType
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    reimport: bool = False
+
+
 class Executor(Node):
     """How a component runs."""
 
-    container: Container
+    container: Container | None = None
+    importer: Importer | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._exactly_one("container", "importer")
+        return self

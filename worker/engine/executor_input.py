@@ -1,13 +1,15 @@
 """What a step's process is told: the ExecutorInput JSON, and its command line with the placeholders filled in."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from worker.engine import placeholder
+from worker.engine import structure
 from worker.engine.container import Container
 from worker.engine.inputs import Bound
+from worker.engine.placeholder import Placeholder
 from worker.engine.spec import Component
+from worker.engine.values import whole
 from worker.errors import Rejected
 
 _GS = "gs://"
@@ -31,7 +33,10 @@ def build(component: Component, bound: Bound, root: str) -> dict[str, Any]:
     outputs = component.output_definitions
     return {
         "inputs": {
-            "parameterValues": {name: _whole(value) for name, value in bound.parameters.items()},
+            "parameterValues": {
+                name: whole(value) if isinstance(value, dict | list) else value
+                for name, value in bound.parameters.items()
+            },
             "artifacts": {name: {"artifacts": list(many)} for name, many in bound.artifacts.items()},
         },
         "outputs": {
@@ -56,35 +61,46 @@ def build(component: Component, bound: Bound, root: str) -> dict[str, Any]:
     }
 
 
-def command_line(container: Container, told: Mapping[str, Any]) -> list[str]:
-    """Return command and arguments for an ExecutorInput. Raises Rejected if an input that they name was not given."""
+def command_line(container: Container, told: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:
+    """Return command and arguments for an ExecutorInput.
+
+    Args:
+        container: the command, checked.
+        told: what the step is told (`build`).
+        facts: of the run and the task (`Facts.of_task`).
+
+    Raises:
+        Rejected: an input that they name was not given.
+    """
     text = json.dumps(told, ensure_ascii=False, allow_nan=False)
+    inputs, outputs = told["inputs"], told["outputs"]
 
-    def value(form: str, name: str, part: str) -> Any:
-        if form == "executor_input":
+    def value(one: Placeholder) -> Any:
+        if one.form == "executor_input":
             return text
-        side, kind = form.split("_")
-        if kind == "parameter" and side == "output":
-            return told["outputs"]["parameters"][name]["outputFile"]
-        if kind == "parameter":
-            return _given(told["inputs"]["parameterValues"], name)
-        uri = _given(told[f"{side}s"]["artifacts"], name)["artifacts"][0]["uri"]
-        return local_path(uri) if part == "path" else uri
+        if one.form == "run":
+            return facts[one.name]
+        if one.form == "output_file":
+            return outputs["outputFile"]
+        if one.form == "output_parameter":
+            return outputs["parameters"][one.name]["outputFile"]
+        if one.form == "input_parameter":
+            return _given(inputs["parameterValues"], one.name)
+        if one.form == "input_artifacts":
+            return _given(inputs["artifacts"], one.name)["artifacts"]
+        side = inputs if one.form == "input_artifact" else outputs
+        return _of_artifact(_given(side["artifacts"], one.name)["artifacts"][0], one)
 
-    return [placeholder.fill(part, value) for part in _parts(container)]
-
-
-def _whole(value: Any, *, inside: bool = False) -> Any:
-    """Return a struct or list with whole numbers as integers: a compiled spec holds every number in it as a float."""
-    if isinstance(value, dict):
-        return {key: _whole(item, inside=True) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item, inside=True) for item in value]
-    return int(value) if inside and isinstance(value, float) and value.is_integer() else value
+    given = {**inputs["parameterValues"], **inputs["artifacts"]}
+    words = (structure.expand(part, given, value) for part in (*container.command, *container.args))
+    return [word for expanded in words for word in expanded]
 
 
-def _parts(container: Container) -> Sequence[str]:
-    return (*container.command, *container.args)
+def _of_artifact(artifact: Mapping[str, Any], one: Placeholder) -> Any:
+    if one.part != "metadata":
+        return local_path(artifact["uri"]) if one.part == "path" else artifact["uri"]
+    metadata = artifact.get("metadata", {})
+    return _given(metadata, one.key) if one.key else metadata
 
 
 def _given(values: Mapping[str, Any], name: str) -> Any:

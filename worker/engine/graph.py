@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from worker.engine import condition, links, placeholder
+from worker.engine import condition, importer, links, structure
 from worker.engine.condition import Condition
-from worker.engine.container import Container
+from worker.engine.container import Container, Executor
+from worker.engine.interface import Inputs
+from worker.engine.policy import ArtifactIterator
 from worker.engine.spec import Component, Dag, PipelineSpec, parse
 from worker.engine.spec import Task as TaskSpec
-from worker.engine.values import ParameterType, cast
+from worker.engine.values import ParameterType
 from worker.errors import Rejected
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -39,7 +41,12 @@ class Task:
     @property
     def loops(self) -> bool:
         """Whether the task runs its component once for each item of a list."""
-        return self.spec.parameter_iterator is not None
+        return self.spec.iterator is not None
+
+    @property
+    def always(self) -> bool:
+        """Whether it runs however what it needs has ended."""
+        return self.spec.trigger_policy.strategy == "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,15 @@ class Graph:
         """Return a component by its name in the spec, "" for the root."""
         return self.spec.components[name] if name else self.spec.root
 
-    def container(self, name: str) -> Container:
+    def executor(self, name: str) -> Executor:
         """Return what a component that is no DAG runs."""
-        return self.spec.deployment_spec.executors[str(self.component(name).executor_label)].container
+        return self.spec.deployment_spec.executors[str(self.component(name).executor_label)]
 
     def containers(self) -> Iterator[tuple[str, Container]]:
-        """Return each executor's path in the spec, and its container."""
+        """Return each container's path in the spec, and the container."""
         for label, executor in self.spec.deployment_spec.executors.items():
-            yield f"deploymentSpec.executors.{label}.container", executor.container
+            if executor.container:
+                yield f"deploymentSpec.executors.{label}.container", executor.container
 
 
 def build(document: Mapping[str, Any]) -> Graph:
@@ -82,8 +90,7 @@ def build(document: Mapping[str, Any]) -> Graph:
             _check_executor(spec, component, path)
         for key, declared in component.input_definitions.parameters.items():
             if declared.has_default and declared.default_value is not None:
-                at = f"{path}.inputDefinitions.parameters.{key}.defaultValue"
-                cast(declared.default_value, declared.parameter_type, at)
+                declared.take(declared.default_value, f"{path}.inputDefinitions.parameters.{key}.defaultValue")
     return Graph(spec, dags)
 
 
@@ -105,11 +112,18 @@ def _check_executor(spec: PipelineSpec, component: Component, path: str) -> None
         if artifact.is_artifact_list:
             at = f"{path}.outputDefinitions.artifacts.{key}.isArtifactList"
             raise Rejected("the local engine does not know a step that writes a list of artifacts", field=at)
-    at = f"deploymentSpec.executors.{component.executor_label}.container"
-    for part, texts in (("command", executor.container.command), ("args", executor.container.args)):
+    at = f"deploymentSpec.executors.{component.executor_label}"
+    if executor.importer:
+        importer.check(executor.importer, component, f"{at}.importer")
+    if executor.container:
+        _check_container(executor.container, component, f"{at}.container")
+
+
+def _check_container(container: Container, component: Component, at: str) -> None:
+    for part, texts in (("command", container.command), ("args", container.args)):
         for number, text in enumerate(texts):
-            placeholder.check(text, component, f"{at}.{part}.{number}")
-    for number, variable in enumerate(executor.container.env):
+            structure.check(text, component, f"{at}.{part}.{number}")
+    for number, variable in enumerate(container.env):
         if "{{$" in variable.value:
             raise Rejected("no placeholder is known in the environment", field=f"{at}.env.{number}.value")
 
@@ -163,17 +177,14 @@ class _Builder:
         return Task(key, name, task, needs, self._condition(task, path), self._items(task, path))
 
     def _check_policies(self, task: TaskSpec, path: str) -> None:
-        component = self.spec.components[task.component_ref.name]
-        if component.dag and task.retry_policy and task.retry_policy.max_retry_count:
-            raise Rejected("the local engine does not know retry of a whole DAG", field=f"{path}.retryPolicy")
-        if task.iterator_policy.parallelism_limit and not task.parameter_iterator:
+        if task.iterator_policy.parallelism_limit and not task.iterator:
             raise Rejected("there is no loop to limit", field=f"{path}.iteratorPolicy")
 
     def _condition(self, task: TaskSpec, path: str) -> Condition | None:
         text = task.trigger_policy.condition
         if text is None:
             return None
-        if task.parameter_iterator:
+        if task.iterator:
             raise Rejected("the local engine does not know a loop with a condition", field=f"{path}.triggerPolicy")
         declared = self.spec.components[task.component_ref.name].input_definitions.parameters
         types: dict[str, ParameterType] = {
@@ -182,12 +193,15 @@ class _Builder:
         return condition.parse(text, types, f"{path}.triggerPolicy.condition")
 
     def _items(self, task: TaskSpec, path: str) -> tuple[Any, ...] | None:
+        inputs = self.spec.components[task.component_ref.name].input_definitions
+        over = task.artifact_iterator
+        if over is not None:
+            _check_artifact_loop(over, task, inputs, f"{path}.artifactIterator")
         loop = task.parameter_iterator
         if loop is None:
             return None
         at = f"{path}.parameterIterator"
-        component = self.spec.components[task.component_ref.name]
-        if loop.item_input not in component.input_definitions.parameters:
+        if loop.item_input not in inputs.parameters:
             raise Rejected(f"the component has no input {loop.item_input!r}", field=f"{at}.itemInput")
         if loop.items.input_parameter is not None:
             if loop.items.input_parameter not in task.inputs.parameters:
@@ -199,6 +213,13 @@ class _Builder:
             raise Rejected(f"is no JSON: {error}", field=f"{at}.items.raw") from error
         if not isinstance(items, list):
             raise Rejected("is no list", field=f"{at}.items.raw")
-        if "{{$" in str(loop.items.raw):
+        if "{{$" in str(loop.items.raw) or "{{channel:" in str(loop.items.raw):
             raise Rejected("no placeholder is known in a loop's list", field=f"{at}.items.raw")
         return tuple(items)
+
+
+def _check_artifact_loop(loop: ArtifactIterator, task: TaskSpec, inputs: Inputs, at: str) -> None:
+    if loop.item_input not in inputs.artifacts:
+        raise Rejected(f"the component has no input {loop.item_input!r}", field=f"{at}.itemInput")
+    if loop.items.input_artifact not in task.inputs.artifacts:
+        raise Rejected("is no input of the task", field=f"{at}.items.inputArtifact")

@@ -1,14 +1,18 @@
 """What a task is given: values and artifacts from constants, from outside and from other tasks, cast as declared."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from worker.engine import placeholder
 from worker.engine.graph import Graph, Task, item_key
+from worker.engine.interface import InputParameter
 from worker.engine.links import CHANNEL
-from worker.engine.spec import Component, Dag, ParameterSource, PipelineSpec
-from worker.engine.values import cast
+from worker.engine.sources import ParameterSource
+from worker.engine.spec import Component, PipelineSpec
+from worker.engine.values import to_text, whole
 from worker.errors import ColonyError, Rejected
 
 #: One artifact as executor inputs and journals hold it: name, uri, type and metadata.
@@ -27,6 +31,23 @@ class Bound:
     artifacts: Mapping[str, Sequence[Artifact]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Around:
+    """What a task's wiring can reach.
+
+    Attributes:
+        scope: the inputs of the DAG that holds the task.
+        outputs: what the DAG's other tasks gave, by key.
+        ends: how a task ended, as its final status tells it.
+        facts: of the run and the task, for placeholders in constants.
+    """
+
+    scope: Bound
+    outputs: Mapping[str, Bound]
+    ends: Callable[[str], Mapping[str, Any]]
+    facts: Mapping[str, str]
+
+
 def bind_root(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the root's input parameters, cast, with defaults.
 
@@ -43,28 +64,33 @@ def bind_root(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     return _with_defaults(spec.root, given, "parameters")
 
 
-def bind(task: Task, scope: Bound, outputs: Mapping[str, Bound]) -> Bound:
-    """Return what the task's own wiring gives, not yet cast.
+def bind(task: Task, around: Around) -> Bound:
+    """Return what the task's own wiring gives, not yet cast; a task that always runs goes without what is missing.
 
     Raises:
         MissingOutputError: an output that was not produced.
         Rejected: a value without the key that is selected of it.
     """
     inputs = task.spec.inputs
-    given = {
-        name: _parameter(source, scope, outputs, f"{task.name}.{name}")
-        for name, source in inputs.parameters.items()
-        if source.component_input_parameter is None or source.component_input_parameter in scope.parameters
-    }
-    parameters = {name: _filled(value, given, task.spec.inputs.parameters[name]) for name, value in given.items()}
+    given: dict[str, Any] = {}
     artifacts: dict[str, Sequence[Artifact]] = {}
-    for name, source in inputs.artifacts.items():
-        of = source.task_output_artifact
+    for name, source in inputs.parameters.items():
+        if source.component_input_parameter is None or source.component_input_parameter in around.scope.parameters:
+            _take(task, given, name, partial(_parameter, source, around, f"{task.name}.{name}"))
+    for name, artifact in inputs.artifacts.items():
+        of = artifact.task_output_artifact
         if of is not None:
-            artifacts[name] = _produced(outputs[of.producer_task].artifacts, of.producer_task, of.output_artifact_key)
-        elif source.component_input_artifact in scope.artifacts:
-            artifacts[name] = scope.artifacts[str(source.component_input_artifact)]
-    return Bound(parameters, artifacts)
+            made = around.outputs[of.producer_task].artifacts
+            _take(task, artifacts, name, partial(_made, made, of.producer_task, of.output_artifact_key))
+        elif artifact.component_input_artifact in around.scope.artifacts:
+            artifacts[name] = around.scope.artifacts[str(artifact.component_input_artifact)]
+
+    def fact(one: placeholder.Placeholder) -> Any:
+        return around.facts[one.name] if one.form == "run" else given.get(one.name, "")
+
+    written = {name for name, source in inputs.parameters.items() if source.runtime_value is not None}
+    values = {name: placeholder.filled(one, fact) if name in written else one for name, one in given.items()}
+    return Bound(values, artifacts)
 
 
 def complete(graph: Graph, task: Task, bound: Bound, *item: Any) -> Bound:
@@ -74,13 +100,19 @@ def complete(graph: Graph, task: Task, bound: Bound, *item: Any) -> Bound:
         Rejected: a value of another type than declared, or a needed one that is missing.
     """
     component = graph.component(task.spec.component_ref.name)
-    given = dict(bound.parameters)
+    given, artifacts = dict(bound.parameters), dict(bound.artifacts)
     if task.spec.parameter_iterator and item:
         given[task.spec.parameter_iterator.item_input] = item[0]
+    if task.spec.artifact_iterator and item:
+        artifacts[task.spec.artifact_iterator.item_input] = [item[0]]
+    loose = {name for name, source in task.spec.inputs.parameters.items() if _is_loose(source)}
     declared = component.input_definitions
+    for name, parameter in declared.parameters.items():
+        if name in loose and name in given and component.dag is None:
+            given[name] = _as_text(parameter, given[name])
     return Bound(
         _with_defaults(component, given, task.name),
-        {name: bound.artifacts[name] for name in declared.artifacts if name in bound.artifacts},
+        {name: artifacts[name] for name in declared.artifacts if name in artifacts},
     )
 
 
@@ -93,58 +125,34 @@ def holds(graph: Graph, task: Task, bound: Bound) -> bool:
     for name in task.condition.reads:
         if name not in bound.parameters:
             raise Rejected("the condition needs a value that is not given", field=f"{task.name}.{name}")
-        values[name] = cast(bound.parameters[name], declared[name].parameter_type, f"{task.name}.{name}")
+        value = bound.parameters[name]
+        if name.startswith(CHANNEL):
+            value = _as_text(declared[name], value)
+        values[name] = declared[name].take(value, f"{task.name}.{name}")
     return task.condition.holds(values)
 
 
 def items(task: Task, bound: Bound, path: str) -> Sequence[Any]:
-    """Return the list that a loop goes over. Raises Rejected if a step gave something else."""
+    """Return the values or artifacts that a loop goes over. Raises Rejected if a step gave something else."""
     if task.items is not None:
         return task.items
-    loop = task.spec.parameter_iterator
-    found = bound.parameters.get(str(loop.items.input_parameter)) if loop else None
+    found: Any = None
+    if task.spec.artifact_iterator:
+        found = bound.artifacts.get(task.spec.artifact_iterator.items.input_artifact)
+    elif task.spec.parameter_iterator:
+        found = _parsed(bound.parameters.get(str(task.spec.parameter_iterator.items.input_parameter)))
     if not isinstance(found, list):
         raise Rejected("the loop's input is no list", field=path)
     return found
 
 
-def selected(dag: Dag | None, outputs: Mapping[str, Bound]) -> Bound:
-    """Return a DAG's outputs of its subtasks'; what a skipped one would have given is left out."""
-    if dag is None:
-        return Bound()
-    parameters = {}
-    for name, output in dag.outputs.parameters.items():
-        of = output.value_from_parameter
-        if of.output_parameter_key in outputs[of.producer_subtask].parameters:
-            parameters[name] = outputs[of.producer_subtask].parameters[of.output_parameter_key]
-    artifacts = {}
-    for name, choice in dag.outputs.artifacts.items():
-        one = choice.artifact_selectors[0]
-        if one.output_artifact_key in outputs[one.producer_subtask].artifacts:
-            artifacts[name] = outputs[one.producer_subtask].artifacts[one.output_artifact_key]
-    return Bound(parameters, artifacts)
-
-
-def collected(component: Component, iterations: Sequence[Bound]) -> Bound:
-    """Return a loop's outputs, in the order of its items; one that an iteration did not give is left out."""
-    declared = component.output_definitions
-    return Bound(
-        {
-            name: [one.parameters[name] for one in iterations]
-            for name in declared.parameters
-            if all(name in one.parameters for one in iterations)
-        },
-        {
-            name: [artifact for one in iterations for artifact in one.artifacts[name]]
-            for name in declared.artifacts
-            if all(name in one.artifacts for one in iterations)
-        },
-    )
-
-
-def recorded(outputs: Mapping[str, Any]) -> Bound:
-    """Return a succeeded step's outputs as the journal holds them."""
-    return Bound(outputs.get("parameters", {}), outputs.get("artifacts", {}))
+def _take(task: Task, into: dict[str, Any], name: str, find: Callable[[], Any]) -> None:
+    """Take one input over; what was not produced is left out where the task runs in any case."""
+    try:
+        into[name] = find()
+    except MissingOutputError:
+        if not task.always:
+            raise
 
 
 def _with_defaults(component: Component, given: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -156,33 +164,51 @@ def _with_defaults(component: Component, given: Mapping[str, Any], path: str) ->
             if not declared.is_optional and not declared.has_default:
                 raise Rejected("is needed", field=field_)
             continue
-        values[name] = value if name.startswith(CHANNEL) else cast(value, declared.parameter_type, field_)
+        values[name] = value if name.startswith(CHANNEL) else declared.take(value, field_)
     return values
 
 
-def _parameter(source: ParameterSource, scope: Bound, outputs: Mapping[str, Bound], path: str) -> Any:
+def _parameter(source: ParameterSource, around: Around, path: str) -> Any:
     if source.runtime_value is not None:
         value = source.runtime_value.constant
+    elif source.task_final_status is not None:
+        value = around.ends(source.task_final_status.producer_task)
     elif source.task_output_parameter is not None:
         of = source.task_output_parameter
-        value = _produced(outputs[of.producer_task].parameters, of.producer_task, of.output_parameter_key)
+        value = _made(around.outputs[of.producer_task].parameters, of.producer_task, of.output_parameter_key)
     else:
-        value = scope.parameters[str(source.component_input_parameter)]
+        value = around.scope.parameters[str(source.component_input_parameter)]
     key = item_key(source.parameter_expression_selector, path)
     if key is None:
         return value
+    value = _parsed(value)
     if not isinstance(value, dict) or key not in value:
         raise Rejected(f"the item has no {key!r}", field=path)
     return value[key]
 
 
-def _produced(outputs: Mapping[str, Any], producer: str, key: str) -> Any:
+def _made(outputs: Mapping[str, Any], producer: str, key: str) -> Any:
     if key not in outputs:
         raise MissingOutputError(f"needs {key!r} of {producer!r}, which was skipped")
     return outputs[key]
 
 
-def _filled(value: Any, given: Mapping[str, Any], source: ParameterSource) -> Any:
-    if source.runtime_value is None or not isinstance(value, str) or "{{$" not in value:
+def _is_loose(source: ParameterSource) -> bool:
+    """Whether the compiler may not have known the value's type: an item of a plain list, or a part of it."""
+    return bool(source.parameter_expression_selector) or str(source.component_input_parameter).startswith(CHANNEL)
+
+
+def _as_text(declared: InputParameter, value: Any) -> Any:
+    """Return a value as JSON text where a text is taken: of a plain list's items the compiler says no more."""
+    text = declared.parameter_type == "STRING" and not isinstance(value, str)
+    return to_text(whole(value)) if text else value
+
+
+def _parsed(value: Any) -> Any:
+    """Return the list or struct that a text spells in JSON, anything else as it is."""
+    if not isinstance(value, str):
         return value
-    return placeholder.fill(value, lambda _form, name, _part: given.get(name, ""))
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

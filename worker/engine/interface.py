@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from worker.engine.values import ParameterType
+from worker.engine.values import ParameterType, cast
+from worker.errors import Rejected
 
 
 def _safe_name(name: str) -> str:
@@ -62,11 +63,19 @@ class InputParameter(Node):
     default_value: Any = None
     is_optional: bool = False
     description: str = ""
+    literals: tuple[Any, ...] = Field(default=(), strict=False)
 
     @property
     def has_default(self) -> bool:
         """Whether a default is declared (null is one)."""
         return "default_value" in self.model_fields_set
+
+    def take(self, value: Any, field: str) -> Any:
+        """Return a value as the declared type. Raises Rejected if it is another's, or none of the literals."""
+        taken = cast(value, self.parameter_type, field)
+        if self.literals and taken not in self.literals:
+            raise Rejected(f"{taken!r} is none of {', '.join(map(repr, self.literals))}", field=field)
+        return taken
 
 
 class OutputParameter(Node):

@@ -1,7 +1,8 @@
 """Checks of what flows between the tasks of one DAG: every source exists, and is of the kind its taker declares."""
 
 from worker.engine import placeholder
-from worker.engine.spec import ArtifactSource, Component, Dag, ParameterSource, PipelineSpec, Task
+from worker.engine.sources import ArtifactSource, ParameterSource
+from worker.engine.spec import Component, Dag, PipelineSpec, Task
 from worker.engine.values import ParameterType, cast
 from worker.errors import Rejected
 
@@ -26,22 +27,14 @@ class Links:
             for name, given in task.inputs.artifacts.items():
                 self._check_artifact(task, name, given, f"{at}.inputs.artifacts.{name}")
             self._check_complete(task, f"{at}.inputs")
-            if task.parameter_iterator:
+            if task.iterator:
                 self._check_collected(task, at)
         self._check_outputs()
 
     def needs(self, key: str) -> tuple[str, ...]:
         """Return the keys of the tasks that one waits for, in the spec's order."""
         task = self.dag.tasks[key]
-        producers = {
-            *task.dependent_tasks,
-            *(
-                s.task_output_parameter.producer_task
-                for s in task.inputs.parameters.values()
-                if s.task_output_parameter
-            ),
-            *(s.task_output_artifact.producer_task for s in task.inputs.artifacts.values() if s.task_output_artifact),
-        }
+        producers = {*task.dependent_tasks, *task.inputs.producers()}
         return tuple(name for name in self.dag.tasks if name in producers)
 
     def _component(self, task: Task) -> Component:
@@ -77,19 +70,24 @@ class Links:
             if of.output_parameter_key not in outputs:
                 raise Rejected(f"{of.producer_task!r} gives no parameter {of.output_parameter_key!r}", field=field)
             return outputs[of.output_parameter_key].parameter_type
+        if source.task_final_status:
+            self._task(source.task_final_status.producer_task, field)
+            return "TASK_FINAL_STATUS"
         if source.runtime_value:
             self._check_constant(task, source.runtime_value.constant, declared, field)
         return None
 
     def _check_constant(self, task: Task, value: object, declared: ParameterType | None, field: str) -> None:
-        if isinstance(value, str):
-            for form, name in placeholder.find(value, field):
-                if form != "input_parameter" or name not in task.inputs.parameters:
-                    raise Rejected(f"refers to {name!r}, which is no input parameter of the task", field=field)
-            if "{{$" in value and declared == "STRING":
-                return
-        if "{{$" in str(value):
-            raise Rejected("the local engine knows a placeholder in a constant only inside a STRING", field=field)
+        holes = 0
+        for text in placeholder.strings(value):
+            for one in placeholder.find(text, field):
+                holes += 1
+                if one.form not in ("run", "input_parameter"):
+                    raise Rejected(f"the local engine does not know {one.form} in a constant", field=field)
+                if one.form == "input_parameter" and one.name not in task.inputs.parameters:
+                    raise Rejected(f"refers to {one.name!r}, which is no input parameter of the task", field=field)
+        if holes and declared not in ("STRING", "LIST", "STRUCT"):
+            raise Rejected(f"a placeholder makes a text, but the input takes a {declared}", field=field)
         if declared is not None:
             cast(value, declared, field)
 
@@ -116,13 +114,13 @@ class Links:
 
     def _check_complete(self, task: Task, field: str) -> None:
         inputs = self._component(task).input_definitions
-        item = task.parameter_iterator.item_input if task.parameter_iterator else None
+        item = task.iterator.item_input if task.iterator else None
         for name, parameter in inputs.parameters.items():
             optional = parameter.is_optional or parameter.has_default or name == item
             if not optional and name not in task.inputs.parameters:
                 raise Rejected("the component needs this input", field=f"{field}.parameters.{name}")
         for name, artifact in inputs.artifacts.items():
-            if not artifact.is_optional and name not in task.inputs.artifacts:
+            if not artifact.is_optional and name != item and name not in task.inputs.artifacts:
                 raise Rejected("the component needs this input", field=f"{field}.artifacts.{name}")
 
     def _check_collected(self, task: Task, field: str) -> None:
@@ -133,19 +131,8 @@ class Links:
             if parameter.parameter_type != "LIST":
                 raise Rejected(f"a loop gives lists, but its output {name!r} is declared otherwise", field=field)
         for name, artifact in component.output_definitions.artifacts.items():
-            if not artifact.is_artifact_list or self._nested(component.dag, name):
-                raise Rejected(f"a loop gives flat lists of artifacts, but {name!r} is something else", field=field)
-
-    def _nested(self, dag: Dag, output: str) -> bool:
-        """Whether a DAG's output artifact is a list already in each iteration."""
-        selected = dag.outputs.artifacts.get(output)
-        inner = dag.tasks.get(selected.artifact_selectors[0].producer_subtask) if selected else None
-        if selected is None or inner is None or inner.component_ref.name not in self.spec.components:
-            return False
-        given = self._component(inner).output_definitions.artifacts.get(
-            selected.artifact_selectors[0].output_artifact_key
-        )
-        return given is not None and given.is_artifact_list
+            if not artifact.is_artifact_list:
+                raise Rejected(f"a loop gives lists of artifacts, but {name!r} is declared otherwise", field=field)
 
     def _check_outputs(self) -> None:
         at, declared = f"{self.path}.outputs", self.outer.output_definitions
@@ -157,21 +144,15 @@ class Links:
             raise Rejected(f"declared outputs that nothing gives: {', '.join(sorted(missing))}", field=at)
         for name, parameter in self.dag.outputs.parameters.items():
             field = f"{at}.parameters.{name}"
-            of = parameter.value_from_parameter
             if name not in declared.parameters:
                 raise Rejected("the component declares no such output", field=field)
-            self._check_producer(of.producer_subtask, field)
-            producer = self._component(self.dag.tasks[of.producer_subtask])
-            if of.output_parameter_key not in producer.output_definitions.parameters:
-                raise Rejected(f"{of.producer_subtask!r} gives no {of.output_parameter_key!r}", field=field)
+            for of in parameter.places:
+                producer = self._component(self._task(of.producer_subtask, field))
+                if of.output_parameter_key not in producer.output_definitions.parameters:
+                    raise Rejected(f"{of.producer_subtask!r} gives no {of.output_parameter_key!r}", field=field)
         for name, artifact in self.dag.outputs.artifacts.items():
             field = f"{at}.artifacts.{name}"
-            one = artifact.artifact_selectors[0]
             if name not in declared.artifacts:
                 raise Rejected("the component declares no such output", field=field)
-            self._check_producer(one.producer_subtask, field)
-            self._gives_many(one.producer_subtask, one.output_artifact_key, field)
-
-    def _check_producer(self, key: str, field: str) -> None:
-        if self._task(key, field).trigger_policy.condition is not None:
-            raise Rejected("the local engine does not know an output of a conditional task", field=field)
+            for one in artifact.artifact_selectors:
+                self._gives_many(one.producer_subtask, one.output_artifact_key, field)

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.engine import inputs
+from worker.engine import inputs, outputs
+from worker.engine.facts import Facts
 from worker.engine.graph import Graph, Task
-from worker.engine.inputs import Bound, MissingOutputError
+from worker.engine.inputs import Around, Bound, MissingOutputError
 from worker.engine.port import TaskRecord
 from worker.engine.state import Status
 from worker.errors import Rejected
+
+_WAITING = (Status.PENDING, Status.QUEUED, Status.SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,28 @@ class Launch:
 
     Attributes:
         component: its component's name in the spec.
+        task: its own name.
         wait_s: the back-off since its last attempt ended.
+        sheltered: whether it runs on although the run is cancelled.
     """
 
     path: str
     component: str
+    task: str
     bound: Bound
     attempt: int
     wait_s: float
+    sheltered: bool
+
+
+@dataclass(frozen=True)
+class Again:
+    """A failed DAG that is to be tried again as a whole, after a wait."""
+
+    path: str
+    attempt: int
+    wait_s: float
+    error: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,8 @@ class Progress:
     error: str | None
     launches: tuple[Launch, ...]
     leaves: tuple[Leaf, ...]
+    again: tuple[Again, ...] = ()
+    outputs: Bound = field(default_factory=Bound)
 
 
 @dataclass
@@ -57,49 +76,64 @@ class _Result:
     status: Status
     error: str | None = None
     outputs: Bound = field(default_factory=Bound)
+    name: str = ""
 
 
-def evaluate(graph: Graph, parameters: Mapping[str, Any], records: Mapping[str, TaskRecord]) -> Progress:
+def evaluate(
+    graph: Graph,
+    parameters: Mapping[str, Any],
+    records: Mapping[str, TaskRecord],
+    facts: Facts | None = None,
+    *,
+    cancelling: bool = False,
+) -> Progress:
     """Return the progress of a run.
 
     Args:
         graph: the checked pipeline.
         parameters: the root's input parameters, cast (`inputs.bind_root`).
         records: the recorded steps by path. SKIPPED is derived anew; a failed step with retries left is PENDING.
+        facts: what steps may ask about the run.
+        cancelling: nothing more is to begin, but what runs always.
     """
-    walk = _Walk(graph, records)
+    walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling)
     result = walk.dag("", "", Bound(parameters=parameters))
     failed = [leaf for leaf in walk.leaves if leaf.status is Status.FAILED]
     error = None
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         error = f"step {failed[0].path!r} failed: {failed[0].error}{more}"
-    return Progress(result.status, error, tuple(walk.launches), tuple(walk.leaves))
+    return Progress(result.status, error, tuple(walk.launches), tuple(walk.leaves), tuple(walk.again), result.outputs)
 
 
 class _Walk:
     """One pass over the graph; it meets each task after everything that the task needs."""
 
-    def __init__(self, graph: Graph, records: Mapping[str, TaskRecord]) -> None:
-        self.graph, self.records = graph, records
+    def __init__(self, graph: Graph, records: Mapping[str, TaskRecord], facts: Facts, *, cancelling: bool) -> None:
+        self.graph, self.records, self.facts, self.cancelling = graph, records, facts, cancelling
+        self.sheltered = False
         self.launches: list[Launch] = []
         self.leaves: list[Leaf] = []
+        self.again: list[Again] = []
 
     def dag(self, component: str, path: str, scope: Bound) -> _Result:
         """Return what a DAG has come to, given its inputs."""
         results: dict[str, _Result] = {}
         for task in self.graph.dags[component]:
+            outer, self.sheltered = self.sheltered, self.sheltered or task.always
             results[task.key] = self.task(task, f"{path}{task.name}", scope, results)
+            results[task.key].name = task.name
+            self.sheltered = outer
         status = _joined(results.values())
         if status is not Status.SUCCEEDED:
-            return _Result(status)
+            return _Result(status, _first_error(results.values(), status))
         dag = self.graph.component(component).dag
-        return _Result(status, outputs=inputs.selected(dag, {k: r.outputs for k, r in results.items()}))
+        return _Result(status, outputs=outputs.selected(dag, {k: r.outputs for k, r in results.items()}))
 
     def task(self, task: Task, path: str, scope: Bound, results: Mapping[str, _Result]) -> _Result:
-        """Return what one task has come to; it runs once all that it needs has succeeded and its condition holds."""
+        """Return what one task has come to; it runs once all that it needs has succeeded (or ended, if always)."""
         needed = {key: results[key] for key in task.needs}
-        broken = next((k for k, r in needed.items() if r.status.ended and r.status is not Status.SUCCEEDED), None)
+        broken = None if task.always else next((k for k, r in needed.items() if _is_broken(r.status)), None)
         if broken is not None:
             status = needed[broken].status
             mine = Status.CANCELLED if status is Status.CANCELLED else Status.SKIPPED
@@ -107,12 +141,22 @@ class _Walk:
         if any(not result.status.ended for result in needed.values()):
             return self.ended(path, Status.PENDING, None)
         try:
-            bound = inputs.bind(task, scope, {key: result.outputs for key, result in results.items()})
+            bound = inputs.bind(task, self.around(task, path, scope, results))
             return self.begun(task, path, bound)
         except MissingOutputError as error:
             return self.ended(path, Status.SKIPPED, str(error))
         except Rejected as error:
             return self.ended(path, Status.FAILED, str(error))
+
+    def around(self, task: Task, path: str, scope: Bound, results: Mapping[str, _Result]) -> Around:
+        """Return what the task's wiring can reach."""
+
+        def end(key: str) -> Mapping[str, Any]:
+            of = results[key]
+            return outputs.final_status(of.name, of.status, of.error, self.facts.resource)
+
+        made = {key: result.outputs for key, result in results.items()}
+        return Around(scope, made, end, self.facts.of_task(task.name, path))
 
     def begun(self, task: Task, path: str, bound: Bound) -> _Result:
         """Return what a task has come to whose needs are met."""
@@ -124,6 +168,8 @@ class _Walk:
 
     def ended(self, path: str, status: Status, error: str | None) -> _Result:
         """Note a task that has no steps of its own to show (it may be a group)."""
+        if status is Status.PENDING and self.cancelling and not self.sheltered:
+            status, error = Status.CANCELLED, "cancelled"
         self.leaves.append(Leaf(path, status, error))
         return _Result(status, error)
 
@@ -133,7 +179,7 @@ class _Walk:
         results: list[_Result] = []
         active = 0
         for number, scope in enumerate(self.iterations(task, path, bound)):
-            begun = len(self.launches)
+            begun, retried = len(self.launches), len(self.again)
             if isinstance(scope, Rejected):
                 results.append(self.ended(f"{path}/{number}", Status.FAILED, str(scope)))
                 continue
@@ -141,12 +187,12 @@ class _Walk:
             if not results[-1].status.ended:
                 active += 1
                 if limit and active > limit:
-                    del self.launches[begun:]
+                    del self.launches[begun:], self.again[retried:]
         status = _joined(results)
         if status is not Status.SUCCEEDED:
-            return _Result(status)
+            return _Result(status, _first_error(results, status))
         component = self.graph.component(task.spec.component_ref.name)
-        return _Result(status, outputs=inputs.collected(component, [result.outputs for result in results]))
+        return _Result(status, outputs=outputs.collected(component, [result.outputs for result in results]))
 
     def iterations(self, task: Task, path: str, bound: Bound) -> Iterator[Bound | Rejected]:
         """Give each iteration's inputs, or why they cannot be."""
@@ -158,32 +204,54 @@ class _Walk:
 
     def instance(self, task: Task, path: str, bound: Bound) -> _Result:
         """Return what one running of a component has come to."""
-        name = task.spec.component_ref.name
-        if self.graph.component(name).dag is not None:
-            return self.dag(name, f"{path}/", bound)
+        if self.graph.component(task.spec.component_ref.name).dag is not None:
+            return self.group(task, path, bound)
         record = self.records.get(path)
-        if record is None or record.status in (Status.PENDING, Status.QUEUED, Status.SKIPPED):
-            attempt = record.attempt if record else 1
-            retry = task.spec.retry_policy
-            wait = retry.delay_s(attempt - 1) if retry and attempt > 1 else 0.0
-            self.launches.append(Launch(path, name, bound, attempt, wait))
-            return self.ended(path, Status.PENDING, record.error if record else None)
+        if record is None or record.status in _WAITING:
+            result = self.ended(path, Status.PENDING, record.error if record else None)
+            if not result.status.ended:
+                self.launches.append(self.launch(task, path, bound, record.attempt if record else 1))
+            return result
         result = self.ended(path, record.status, record.error)
         if record.status is Status.SUCCEEDED:
-            result.outputs = inputs.recorded(record.outputs)
+            result.outputs = outputs.recorded(record.outputs)
+        return result
+
+    def launch(self, task: Task, path: str, bound: Bound, attempt: int) -> Launch:
+        """Return a step's next attempt."""
+        policy = task.spec.retry_policy
+        wait = policy.delay_s(attempt - 1) if policy and attempt > 1 else 0.0
+        return Launch(path, task.spec.component_ref.name, task.name, bound, attempt, wait, self.sheltered)
+
+    def group(self, task: Task, path: str, bound: Bound) -> _Result:
+        """Return what a DAG's newest attempt has come to; each attempt's steps have paths of their own."""
+        record = self.records.get(path)
+        attempt = record.attempt if record else 1
+        prefix = path if attempt == 1 else f"{path}~{attempt}"
+        result = self.dag(task.spec.component_ref.name, f"{prefix}/", bound)
+        policy = task.spec.retry_policy
+        may = result.status is Status.FAILED and not (self.cancelling and not self.sheltered)
+        if policy and may and attempt <= policy.max_retry_count:
+            error = f"attempt {attempt}: {result.error}"
+            self.again.append(Again(path, attempt + 1, policy.delay_s(attempt), error))
+            return _Result(Status.RUNNING)
         return result
 
 
 def retries(graph: Graph, path: str) -> int:
     """Return how often the step at a path may be tried again after a failure."""
     dag = ""
-    segments = path.split("/")
+    segments = [segment.partition("~")[0] for segment in path.split("/")]
     while True:
         task = next(task for task in graph.dags[dag] if task.name == segments[0])
         dag = task.spec.component_ref.name
         segments = segments[2:] if task.loops else segments[1:]
         if not segments:
-            return task.spec.retry_policy.max_retry_count if task.spec.retry_policy else 0
+            return task.spec.retries
+
+
+def _is_broken(status: Status) -> bool:
+    return status.ended and status is not Status.SUCCEEDED
 
 
 def _joined(results: Sequence[_Result] | Any) -> Status:
@@ -193,6 +261,10 @@ def _joined(results: Sequence[_Result] | Any) -> Status:
     if Status.CANCELLED in states:
         return Status.CANCELLED
     return Status.FAILED if Status.FAILED in states else Status.SUCCEEDED
+
+
+def _first_error(results: Sequence[_Result] | Any, status: Status) -> str | None:
+    return next((result.error for result in results if result.status is status and result.error), None)
 
 
 def _word(status: Status) -> str:

@@ -1,66 +1,22 @@
 """The PipelineSpec's JSON as typed values. These models are the whitelist: a field that is not here is refused."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from worker.engine.container import Executor
 from worker.engine.interface import Inputs, Name, Node, Outputs
+from worker.engine.policy import (
+    ArtifactIterator,
+    CachingOptions,
+    IteratorPolicy,
+    ParameterIterator,
+    RetryPolicy,
+    TriggerPolicy,
+)
+from worker.engine.sources import TaskInputs
 from worker.errors import Rejected
-
-
-class TaskOutputParameter(Node):
-    """Another task's output parameter."""
-
-    producer_task: str
-    output_parameter_key: str
-
-
-class TaskOutputArtifact(Node):
-    """Another task's output artifact."""
-
-    producer_task: str
-    output_artifact_key: str
-
-
-class Constant(Node):
-    """A value written in the spec."""
-
-    constant: Any
-
-
-class ParameterSource(Node):
-    """Where a task's input parameter comes from."""
-
-    task_output_parameter: TaskOutputParameter | None = None
-    runtime_value: Constant | None = None
-    component_input_parameter: str | None = None
-    parameter_expression_selector: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        self._exactly_one("task_output_parameter", "runtime_value", "component_input_parameter")
-        return self
-
-
-class ArtifactSource(Node):
-    """Where a task's input artifact comes from."""
-
-    task_output_artifact: TaskOutputArtifact | None = None
-    component_input_artifact: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        self._exactly_one("task_output_artifact", "component_input_artifact")
-        return self
-
-
-class TaskInputs(Node):
-    """A task's inputs, by the component's names for them."""
-
-    parameters: dict[str, ParameterSource] = Field(default_factory=dict)
-    artifacts: dict[str, ArtifactSource] = Field(default_factory=dict)
 
 
 class TaskInfo(Node):
@@ -69,76 +25,10 @@ class TaskInfo(Node):
     name: str = ""
 
 
-class CachingOptions(Node):
-    """Whether an earlier result may be used; this engine keeps none, so that a task asking for it simply runs."""
-
-    enable_cache: bool = False
-
-
 class ComponentRef(Node):
     """Which component the task runs."""
 
     name: str
-
-
-class TriggerPolicy(Node):
-    """When the task runs; by default once all that it needs has succeeded."""
-
-    condition: str | None = None
-    strategy: Literal["TRIGGER_STRATEGY_UNSPECIFIED", "ALL_UPSTREAM_TASKS_SUCCEEDED"] = "ALL_UPSTREAM_TASKS_SUCCEEDED"
-
-
-class IteratorItems(Node):
-    """A loop's list: JSON text, or one of the task's own inputs."""
-
-    raw: str | None = None
-    input_parameter: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        self._exactly_one("raw", "input_parameter")
-        return self
-
-
-class ParameterIterator(Node):
-    """A loop over a list of values."""
-
-    items: IteratorItems
-    item_input: str
-
-
-class IteratorPolicy(Node):
-    """How many iterations run at a time; 0 is no limit."""
-
-    parallelism_limit: int = Field(default=0, ge=0)
-
-
-def _seconds(text: str) -> str:
-    if not text.endswith("s") or not text[:-1].replace(".", "", 1).isdigit():
-        raise ValueError(f"{text!r} is not a duration such as 5s")
-    return text
-
-
-Seconds = Annotated[str, AfterValidator(_seconds)]
-
-
-class RetryPolicy(Node):
-    """How often and after how long a failed task is tried again."""
-
-    max_retry_count: int = Field(default=0, ge=0)
-    backoff_duration: Seconds = "0s"
-    backoff_factor: float = Field(default=2.0, ge=0)
-    backoff_max_duration: Seconds = "3600s"
-
-    def delay_s(self, retry: int) -> float:
-        """Return the seconds to wait before the n-th retry (1, 2 …), never more than the cap, nor than an hour."""
-        cap = min(float(self.backoff_max_duration[:-1]) or 3600.0, 3600.0)
-        wait = float(self.backoff_duration[:-1])
-        for _ in range(retry - 1):
-            if wait >= cap:
-                break
-            wait *= self.backoff_factor or 2.0
-        return min(wait, cap)
 
 
 class Task(Node):
@@ -151,8 +41,25 @@ class Task(Node):
     component_ref: ComponentRef
     trigger_policy: TriggerPolicy = TriggerPolicy()
     parameter_iterator: ParameterIterator | None = None
+    artifact_iterator: ArtifactIterator | None = None
     iterator_policy: IteratorPolicy = IteratorPolicy()
     retry_policy: RetryPolicy | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.parameter_iterator and self.artifact_iterator:
+            raise ValueError("needs one of parameterIterator, artifactIterator, not both")
+        return self
+
+    @property
+    def iterator(self) -> ParameterIterator | ArtifactIterator | None:
+        """Its loop, if it has one."""
+        return self.parameter_iterator or self.artifact_iterator
+
+    @property
+    def retries(self) -> int:
+        """How often it may be tried again."""
+        return self.retry_policy.max_retry_count if self.retry_policy else 0
 
 
 class ParameterSelector(Node):
@@ -169,16 +76,35 @@ class ArtifactSelector(Node):
     output_artifact_key: str
 
 
+class ParameterSelectors(Node):
+    """Several places, of which the first that gives a value counts: branches of a choice."""
+
+    parameter_selectors: tuple[ParameterSelector, ...] = Field(min_length=1, strict=False)
+
+
 class DagOutputParameter(Node):
     """Where a DAG's output parameter comes from."""
 
-    value_from_parameter: ParameterSelector
+    value_from_parameter: ParameterSelector | None = None
+    value_from_oneof: ParameterSelectors | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._exactly_one("value_from_parameter", "value_from_oneof")
+        return self
+
+    @property
+    def places(self) -> tuple[ParameterSelector, ...]:
+        """Where it may come from, in the order in which they count."""
+        if self.value_from_parameter:
+            return (self.value_from_parameter,)
+        return self.value_from_oneof.parameter_selectors if self.value_from_oneof else ()
 
 
 class DagOutputArtifact(Node):
-    """Where a DAG's output artifact comes from: one place (a choice between several is not known here)."""
+    """Where a DAG's output artifact comes from: the first of these places that gives one."""
 
-    artifact_selectors: tuple[ArtifactSelector] = Field(strict=False)
+    artifact_selectors: tuple[ArtifactSelector, ...] = Field(min_length=1, strict=False)
 
 
 class DagOutputs(Node):

@@ -1,4 +1,4 @@
-"""Parameter values: the six types of the PipelineSpec, cast as declared, from JSON and from the text a step writes."""
+"""Parameter values: the types of the PipelineSpec, cast as declared, from JSON and from the text a step writes."""
 
 import json
 import math
@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from worker.errors import Rejected
 
-ParameterType = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT"]
+ParameterType = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT", "TASK_FINAL_STATUS"]
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_JSON_TYPES: dict[str, type] = {"STRING": str, "BOOLEAN": bool, "LIST": list, "STRUCT": dict}
+_JSON_TYPES: dict[str, type] = {"STRING": str, "BOOLEAN": bool, "LIST": list, "STRUCT": dict, "TASK_FINAL_STATUS": dict}
 
 
 def cast(value: Any, declared: ParameterType, field: str) -> Any:
@@ -55,6 +55,15 @@ def to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+
+
+def whole(value: Any) -> Any:
+    """Return a value with whole numbers as integers: a compiled spec holds every number as a float."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _refuse_constant(name: str) -> Any:

@@ -43,8 +43,12 @@ def test_conditions(text: str, expected: bool) -> None:  # noqa: FBT001
     "text",
     [
         "",
-        f"{S} == 'o'k'",
-        f"{S} == 'a\\'b'",
+        f"{S} == 'a\\qb'",
+        f"'int({N})' == '4'",
+        f"{S} == 'a' + 'b'",
+        f"{S} == 'a' ? 'b' : 'c'",
+        f"{S} == 'a' in 'b'",
+        f"{S} == '\\UFFFFFFFF'",
         f"{N} == '4'",
         f"{S} > 3",
         f"{B} < true",
@@ -72,6 +76,26 @@ def test_unknown_forms(text: str) -> None:
         parse(text, TYPES, "the.path")
 
     assert caught.value.field == "the.path"
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("it's", "it's"),
+        ("'quoted'", "'quoted'"),
+        ('say "hi"', 'say "hi"'),
+        (r"it\'s", "it's"),
+        (r"a\\b\n\x41\u00e9\101", "a\\b\nAéA"),
+        ("", ""),
+        ("the bees' hive", "the bees' hive"),
+    ],
+)
+def test_texts(written: str, value: str) -> None:
+    """A text with quotes is read as the compiler wrote it, its escapes as CEL has them."""
+    condition = parse(f"{S} == '{written}' && {N} == 4", TYPES, "path")
+
+    assert condition.holds({**VALUES, "s": value})
+    assert not condition.holds({**VALUES, "s": f"{value}!"})
 
 
 def test_reads() -> None:

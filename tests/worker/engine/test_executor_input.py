@@ -54,7 +54,7 @@ def test_command_line(graph: Graph) -> None:
     value = "{{$.inputs.parameters['c']}} \"quoted\""
     told = build(graph.component("comp-b"), Bound({"s": value, "c": {"k": 1}}, {"m": [MODEL]}), "/out")
 
-    line = command_line(graph.container("comp-b"), told)
+    line = command_line(graph.executor("comp-b").container, told, {})
 
     assert (line[0], json.loads(line[3])) == ("python3", told)
     expected = [f"--s={value}", '{"k": 1}', "gs://bucket/m", "/gcs/bucket/m", "/out/artifacts/out", "/out/parameters/x"]
@@ -66,7 +66,7 @@ def test_missing_input(graph: Graph) -> None:
     told = build(graph.component("comp-b"), Bound({"s": "x"}, {"m": [MODEL]}), "/out")
 
     with pytest.raises(Rejected, match="'c'"):
-        command_line(graph.container("comp-b"), told)
+        command_line(graph.executor("comp-b").container, told, {})
 
 
 @pytest.mark.parametrize(("uri", "expected"), [("/a/b", "/a/b"), ("gs://b/x", "/gcs/b/x")])

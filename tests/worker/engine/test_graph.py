@@ -58,15 +58,15 @@ def test_order(document: dict[str, Any]) -> None:
 
 
 UNKNOWN: list[tuple[str, Change]] = [
-    ("root.dag.tasks.a.artifactIterator", lambda d: task(d, "a").update(artifactIterator={})),
+    ("root.dag.tasks.a.artifactIterator", lambda d: task(d, "a").update(artifactIterator={"x": 1})),
     ("root.dag.tasks.a.cachingOptions.cacheKey", lambda d: task(d, "a")["cachingOptions"].update(cacheKey="k")),
     (
         "root.dag.tasks.b.triggerPolicy.strategy",
-        lambda d: task(d, "b").update(triggerPolicy={"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}),
+        lambda d: task(d, "b").update(triggerPolicy={"strategy": "ANY_UPSTREAM_TASK_SUCCEEDED"}),
     ),
     (
-        "root.dag.tasks.b.inputs.parameters.s.taskFinalStatus",
-        lambda d: task(d, "b")["inputs"]["parameters"].update(s={"taskFinalStatus": {"producerTask": "a"}}),
+        "root.dag.tasks.b.inputs.parameters.s.taskFinalStatus.producerTask",
+        lambda d: task(d, "b")["inputs"]["parameters"].update(s={"taskFinalStatus": {}}),
     ),
     (
         "root.dag.tasks.b.inputs.parameters.s.runtimeValue.runtimeParameter",
@@ -78,18 +78,12 @@ UNKNOWN: list[tuple[str, Change]] = [
         lambda d: d["components"]["comp-a"]["outputDefinitions"]["artifacts"]["m"].update(customProperties={}),
     ),
     (
-        "components.comp-b.inputDefinitions.parameters.s.literals",
-        lambda d: d["components"]["comp-b"]["inputDefinitions"]["parameters"]["s"].update(literals=["a"]),
-    ),
-    (
         "components.comp-b.inputDefinitions.parameters.s.parameterType",
-        lambda d: d["components"]["comp-b"]["inputDefinitions"]["parameters"]["s"].update(
-            parameterType="TASK_FINAL_STATUS"
-        ),
+        lambda d: d["components"]["comp-b"]["inputDefinitions"]["parameters"]["s"].update(parameterType="TASK_CONFIG"),
     ),
     (
-        "deploymentSpec.executors.exec-a.importer",
-        lambda d: d["deploymentSpec"]["executors"].update({"exec-a": {"importer": {}}}),
+        "deploymentSpec.executors.exec-a.importer.downloadToWorkspace",
+        lambda d: d["deploymentSpec"]["executors"].update({"exec-a": {"importer": {"downloadToWorkspace": True}}}),
     ),
     ("deploymentSpec.executors.exec-a.container.lifecycle", lambda d: container(d, "a").update(lifecycle={})),
     (
@@ -100,8 +94,8 @@ UNKNOWN: list[tuple[str, Change]] = [
     ("schemaVersion", lambda d: d.update(schemaVersion="2.0.0")),
     ("platforms", lambda d: d.update(platforms={})),
     (
-        "components.comp-l.dag.outputs.parameters.all.valueFromOneof",
-        lambda d: d["components"]["comp-l"]["dag"]["outputs"]["parameters"].update(all={"valueFromOneof": {}}),
+        "components.comp-l.dag.outputs.parameters.all.valueFromAny",
+        lambda d: d["components"]["comp-l"]["dag"]["outputs"]["parameters"].update(all={"valueFromAny": {}}),
     ),
     (
         "root.dag.tasks.a.retryPolicy.backoffDuration",
@@ -138,7 +132,6 @@ WRONG: list[tuple[str, Change]] = [
     ),
     ("root.dag", lambda d: task(d, "a").update(dependentTasks=["b"])),
     ("components", lambda d: d["components"]["comp-c"]["dag"]["tasks"]["d"].update(componentRef={"name": "comp-c"})),
-    ("root.dag.tasks.c.retryPolicy", lambda d: task(d, "c").update(retryPolicy={"maxRetryCount": 1})),
     ("root.dag.tasks.a.iteratorPolicy", lambda d: task(d, "a").update(iteratorPolicy={"parallelismLimit": 1})),
     ("components.comp-a.executorLabel", lambda d: d["components"]["comp-a"].update(executorLabel="none")),
     (
@@ -156,8 +149,39 @@ WRONG: list[tuple[str, Change]] = [
     ("root.dag.tasks.l.inputs.parameters.item", lambda d: task(d, "l")["parameterIterator"].update(itemInput="z")),
     (
         "components.comp-l.dag.outputs.parameters.all",
-        lambda d: d["components"]["comp-l"]["dag"]["tasks"]["e"].update(
-            triggerPolicy={"condition": "inputs.parameter_values['x'] == 'a'"}
+        lambda d: d["components"]["comp-l"]["dag"]["outputs"]["parameters"].update(
+            all={
+                "valueFromOneof": {
+                    "parameterSelectors": [
+                        {"producerSubtask": "e", "outputParameterKey": "y"},
+                        {"producerSubtask": "e", "outputParameterKey": "none"},
+                    ]
+                }
+            }
+        ),
+    ),
+    (
+        "root.dag.tasks.b.inputs.parameters.s",
+        lambda d: task(d, "b")["inputs"]["parameters"].update(s={"taskFinalStatus": {"producerTask": "a"}}),
+    ),
+    (
+        "root.dag.tasks.l.artifactIterator.itemInput",
+        lambda d: (
+            task(d, "l").pop("parameterIterator"),
+            task(d, "l").update(artifactIterator={"itemInput": "z", "items": {"inputArtifact": "z"}}),
+            task(d, "l")["inputs"]["parameters"].update(item=constant("x")),
+        ),
+    ),
+    (
+        "deploymentSpec.executors.exec-a.importer.artifactUri.runtimeParameter",
+        lambda d: d["deploymentSpec"]["executors"].update(
+            {"exec-a": {"importer": {"artifactUri": {"runtimeParameter": "z"}, "typeSchema": {"schemaTitle": "m"}}}}
+        ),
+    ),
+    (
+        "components.comp-b.inputDefinitions.parameters.s.defaultValue",
+        lambda d: d["components"]["comp-b"]["inputDefinitions"]["parameters"]["s"].update(
+            literals=["a", "b"], defaultValue="c"
         ),
     ),
     (

@@ -10,7 +10,7 @@ from worker.adapters.engine.local_loop import Limits, Loop
 from worker.adapters.options import Options
 from worker.clock import Clock
 from worker.engine import graph as graphs
-from worker.engine.inputs import bind_root
+from worker.engine.inputs import Bound, bind_root
 from worker.engine.port import Job, Journal
 from worker.errors import Conflict, NotFound, Rejected
 from worker.runs.port import EngineState, Submission
@@ -79,6 +79,10 @@ class LocalEngine:
     def state(self, run_id: str) -> EngineState:
         """Return the live state. Raises NotFound, TryLater."""
         return local_state.state_of(self._job(run_id), self._journal.tasks(run_id))
+
+    def outputs(self, run_id: str) -> Bound:
+        """Return the outputs of the pipeline itself, once it has succeeded. Raises NotFound, TryLater."""
+        return local_state.outputs_of(self._job(run_id), self._journal.tasks(run_id))
 
     def cancel(self, run_id: str) -> None:
         """Ask for cancellation; cancelling an ended run changes nothing. Raises NotFound, TryLater."""

@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from worker.adapters.engine.local_run import ClaimedRun
 from worker.adapters.engine.local_steps import Bell, Steps
 from worker.clock import Clock
 from worker.engine.port import Claim, Journal
-from worker.engine.progress import Launch, Progress
+from worker.engine.progress import Again, Launch, Progress
 from worker.engine.state import Status
 from worker.errors import ColonyError, LeaseLost, NotFound, TryLater
 
@@ -187,12 +187,22 @@ class Loop:
         run.note(progress)
         run.due, run.hungry = float("inf"), False
         if run.cancelling:
-            self._end_steps(run, self._limits.cancel_grace_s)
-        else:
-            for launch in progress.launches:
-                self._launch(run, launch)
-        if not run.running and (run.cancelling or progress.status.ended):
+            self._end_steps(run, self._limits.cancel_grace_s, spare=run.sheltered)
+        for launch in progress.launches:
+            self._launch(run, launch)
+        for again in progress.again:
+            self._try_again(run, again)
+        if not run.running and progress.status.ended:
             self._finish(run, progress)
+
+    def _try_again(self, run: ClaimedRun, again: Again) -> None:
+        now = time.monotonic()
+        due = run.retry_at.setdefault(again.path, now + again.wait_s)
+        if due <= now:
+            run.try_again(again)
+            del run.retry_at[again.path]
+            due = 0.0
+        run.due = min(run.due, due)
 
     def _launch(self, run: ClaimedRun, launch: Launch) -> None:
         now = time.monotonic()
@@ -211,15 +221,15 @@ class Loop:
                 return
             self._steps.start(run, launch, command)
 
-    def _end_steps(self, run: ClaimedRun, grace_s: float) -> None:
-        """Send TERM to the run's steps, and KILL once the grace is over."""
+    def _end_steps(self, run: ClaimedRun, grace_s: float, *, spare: Collection[str] = ()) -> None:
+        """Send TERM to the run's steps but the spared ones, and KILL once the grace is over."""
         now = time.monotonic()
         if run.kill_at is None:
             run.kill_at = now + grace_s
-            self._steps.signal(run, signal.SIGTERM)
+            self._steps.signal(run, signal.SIGTERM, spare=spare)
         if now >= run.kill_at and not run.killed:
             run.killed = True
-            self._steps.signal(run, signal.SIGKILL)
+            self._steps.signal(run, signal.SIGKILL, spare=spare)
         if not run.killed:
             run.due = min(run.due, run.kill_at)
 

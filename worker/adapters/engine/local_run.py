@@ -10,11 +10,13 @@ from worker.adapters.engine import local_command
 from worker.adapters.engine.local_files import AttemptFiles
 from worker.adapters.engine.local_spawn import Command, Exited, Started
 from worker.clock import Clock
-from worker.engine import executor_input
+from worker.engine import executor_input, importer
+from worker.engine.container import Container
+from worker.engine.facts import Facts
 from worker.engine.graph import build
 from worker.engine.inputs import bind_root
 from worker.engine.port import Claim, Job, Journal, TaskRecord
-from worker.engine.progress import Launch, Progress, evaluate, retries
+from worker.engine.progress import Again, Launch, Progress, evaluate, retries
 from worker.engine.state import Status
 from worker.errors import Rejected
 
@@ -30,6 +32,7 @@ class Running:
     files: AttemptFiles
     told: Mapping[str, Any]
     own: bool
+    sheltered: bool
 
 
 class ClaimedRun:
@@ -43,6 +46,7 @@ class ClaimedRun:
         self.job, self.claim = job, claim
         self.graph = build(job.spec)
         self.parameters = bind_root(self.graph.spec, job.parameters)
+        self.facts = Facts(job.run_id, job.output_dir)
         self.records = {record.path: record for record in journal.tasks(job.run_id)}
         self.running: dict[str, Running] = {}
         self.heard: deque[tuple[str, Started | Exited]] = deque()
@@ -61,6 +65,11 @@ class ClaimedRun:
         containers = (container for _, container in self.graph.containers())
         return any(local_command.is_own_step((*container.command, *container.args)) for container in containers)
 
+    @property
+    def sheltered(self) -> set[str]:
+        """The paths of the running steps that a cancellation does not end."""
+        return {path for path, running in self.running.items() if running.sheltered}
+
     def resume(self) -> None:
         """Take over from whoever led the run before: its steps are ended, what they were at is to be done again."""
         for record in list(self.records.values()):
@@ -76,7 +85,7 @@ class ClaimedRun:
 
     def progress(self) -> Progress:
         """Return what follows from the records."""
-        return evaluate(self.graph, self.parameters, self.records)
+        return evaluate(self.graph, self.parameters, self.records, self.facts, cancelling=self.cancelling)
 
     def note(self, progress: Progress) -> None:
         """Record the steps that will not run, and why."""
@@ -85,15 +94,38 @@ class ClaimedRun:
             if leaf.status in (Status.SKIPPED, Status.FAILED) and (known is None or known.status is not leaf.status):
                 self.record(TaskRecord(leaf.path, leaf.status, ended_at=self._clock(), error=leaf.error))
 
+    def try_again(self, again: Again) -> None:
+        """Record that a failed DAG begins anew; its steps' earlier attempts stay on record."""
+        self.record(TaskRecord(again.path, Status.PENDING, again.attempt, error=again.error))
+
     def prepare(self, launch: Launch, environment: Mapping[str, str], memory_bytes: int | None) -> Command | None:
-        """Record that a step begins and return how to start it; None if it failed before it could."""
+        """Record that a step begins and return how to start it; None if it has ended already."""
+        begun = TaskRecord(launch.path, Status.RUNNING, launch.attempt, started_at=self._clock())
+        executor = self.graph.executor(launch.component)
+        if executor.container:
+            return self._prepare(launch, executor.container, begun, environment, memory_bytes)
+        component = self.graph.component(launch.component)
+        try:
+            if executor.importer:
+                outputs = importer.outputs(executor.importer, component, launch.bound.parameters)
+                self.record(replace(begun, status=Status.SUCCEEDED, ended_at=self._clock(), outputs=outputs))
+        except Rejected as error:
+            self.record(replace(begun, status=Status.FAILED, ended_at=self._clock(), error=str(error)))
+        return None
+
+    def _prepare(
+        self,
+        launch: Launch,
+        container: Container,
+        begun: TaskRecord,
+        environment: Mapping[str, str],
+        memory_bytes: int | None,
+    ) -> Command | None:
         files = AttemptFiles.of(self.job.output_dir, launch.path, launch.attempt)
         component = self.graph.component(launch.component)
-        container = self.graph.container(launch.component)
-        begun = TaskRecord(launch.path, Status.RUNNING, launch.attempt, started_at=self._clock())
         try:
             told = executor_input.build(component, launch.bound, files.uri)
-            argv = executor_input.command_line(container, told)
+            argv = executor_input.command_line(container, told, self.facts.of_task(launch.task, launch.path))
             files.prepare()
         except Rejected as error:
             self.record(replace(begun, status=Status.FAILED, ended_at=self._clock(), error=str(error)))
@@ -103,7 +135,7 @@ class ClaimedRun:
             return None
         self.record(begun)
         own = local_command.is_own_step(argv)
-        self.running[launch.path] = Running(launch.component, files, told, own)
+        self.running[launch.path] = Running(launch.component, files, told, own, launch.sheltered)
         return Command(
             argv=argv[2:] if own else local_command.program(argv),
             module=own,
@@ -161,7 +193,7 @@ class ClaimedRun:
             self.record(replace(ended, status=Status.SUCCEEDED, outputs=outputs))
         elif self.closing:
             self._requeue(ended)
-        elif self.cancelling:
+        elif self.cancelling and not running.sheltered:
             self.record(replace(ended, status=Status.CANCELLED, error="cancelled"))
         else:
             final = running.own and event.code == _REJECTED
@@ -169,7 +201,7 @@ class ClaimedRun:
 
     def _fail(self, record: TaskRecord, error: str, code: int | None, *, final: bool) -> None:
         """Record a failed attempt: PENDING for the next one while there are retries left, else FAILED."""
-        if final or self.cancelling or record.attempt > retries(self.graph, record.path):
+        if final or record.attempt > retries(self.graph, record.path):
             failed = replace(record, status=Status.FAILED, ended_at=self._clock(), exit_code=code, error=error)
         else:
             text = f"attempt {record.attempt}: {error}"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from worker.engine.facts import Facts
 from worker.engine.graph import build
-from worker.engine.inputs import bind_root
+from worker.engine.inputs import Bound, bind_root
 from worker.engine.port import Job, TaskRecord
 from worker.engine.progress import Leaf, evaluate
 from worker.engine.state import Status
@@ -28,11 +29,19 @@ def state_of(job: Job, tasks: Sequence[TaskRecord]) -> EngineState:
     return EngineState(job.status, job.error, tuple(steps), tuple(_artifacts(tasks)))
 
 
+def outputs_of(job: Job, tasks: Sequence[TaskRecord]) -> Bound:
+    """Return what the pipeline itself has given: nothing before it has succeeded. Raises Rejected for a bad spec."""
+    graph = build(job.spec)
+    return evaluate(graph, bind_root(graph.spec, job.parameters), {task.path: task for task in tasks}).outputs
+
+
 def _leaves(job: Job, records: Mapping[str, TaskRecord]) -> Sequence[Leaf]:
     """Return the steps that follow from the spec; of a spec that is not understood (any more) those on record."""
     try:
         graph = build(job.spec)
-        return evaluate(graph, bind_root(graph.spec, job.parameters), records).leaves
+        return evaluate(
+            graph, bind_root(graph.spec, job.parameters), records, Facts(), cancelling=job.cancel_requested
+        ).leaves
     except Rejected:
         return [Leaf(record.path, record.status, record.error) for record in records.values()]
 

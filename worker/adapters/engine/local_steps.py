@@ -4,7 +4,7 @@ import selectors
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from worker.adapters.engine.local_run import ClaimedRun
@@ -75,10 +75,10 @@ class Steps:
         else:
             self._known[id_] = (run, launch.path)
 
-    def signal(self, run: ClaimedRun, number: signal.Signals) -> None:
-        """Send a signal to the groups of all of a run's steps."""
-        for id_, (owner, _) in self._known.items():
-            if owner is run:
+    def signal(self, run: ClaimedRun, number: signal.Signals, *, spare: Collection[str] = ()) -> None:
+        """Send a signal to the groups of a run's steps, all but those at the spared paths."""
+        for id_, (owner, path) in self._known.items():
+            if owner is run and path not in spare:
                 self._own.signal(id_, number)
                 self._others.signal(id_, number)
 

@@ -7,7 +7,6 @@ import pytest
 from tests.emulators import absent
 from tests.worker.adapters.engine.conftest import Bench
 from worker.engine.state import Status
-from worker.errors import Rejected
 from worker.runs.port import EngineState, Submission
 
 WRITE = "import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.write_text(sys.argv[2]); print(sys.argv[2:])"
@@ -113,30 +112,3 @@ def test_text_with_values_in_it(bench: Bench, kfp: Any) -> None:
     state, said = run(bench, compiled(kfp, pipeline), name="bee")
 
     assert (state.status, said["say-2"]) == (Status.SUCCEEDED, "['hello, bee!']")
-
-
-def test_exit_handler_is_refused(bench: Bench, kfp: Any) -> None:
-    """An exit handler is not known yet: it is refused at submit, never left out without a word."""
-    part = parts(kfp)
-
-    def pipeline() -> None:
-        with kfp.dsl.ExitHandler(exit_task=part["say"](text="bye")):
-            part["say"](text="hello")
-
-    with pytest.raises(Rejected, match=r"triggerPolicy\.strategy"):
-        run(bench, compiled(kfp, pipeline))
-
-
-def test_one_of_is_refused(bench: Bench, kfp: Any) -> None:
-    """A choice between branches' outputs is not known yet: it is refused at submit."""
-    part = parts(kfp)
-
-    def pipeline(n: int = 1) -> None:
-        with kfp.dsl.If(n == 1):
-            a = part["say"](text="a")
-        with kfp.dsl.Else():
-            b = part["say"](text="b")
-        part["say"](text=kfp.dsl.OneOf(a.outputs["out"], b.outputs["out"]))
-
-    with pytest.raises(Rejected, match="valueFromOneof"):
-        run(bench, compiled(kfp, pipeline))
