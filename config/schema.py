@@ -1,7 +1,7 @@
 """YAML → domain values: reports every fault at once, each with file, line, path and mend."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -104,13 +104,37 @@ def read_policy(path: Path) -> Policy:
     )
 
 
-def load_templates(directories: Iterable[Path]) -> dict[str, YamlFile]:
-    """Return template name -> file from `pipelines/*.yaml`; a later directory's file replaces one of the same name."""
-    return {
-        path.stem: YamlFile(path)
-        for directory in directories
-        for path in sorted((directory / "pipelines").glob("*.yaml"))
-    }
+class TemplateFiles(Mapping[str, YamlFile]):
+    """Template name → its file, read when it is asked for: a broken one stops only itself (it raises Rejected)."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        """Take the files; of two with the same name the later one counts."""
+        self._paths = {path.stem: path for path in paths}
+        self._read: dict[str, YamlFile] = {}
+
+    def __getitem__(self, name: str) -> YamlFile:
+        """Return a file's content. Raises KeyError or Rejected."""
+        if name not in self._read:
+            self._read[name] = YamlFile(self._paths[name])
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a file, readable or not."""
+        return name in self._paths
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._paths)
+
+
+def load_templates(directories: Iterable[Path], *more: Path) -> TemplateFiles:
+    """Return template name -> file from `pipelines/*.yaml`, and `more` files on top of them."""
+    found = (path for directory in directories for path in sorted((directory / "pipelines").glob("*.yaml")))
+    return TemplateFiles([*found, *more])
 
 
 def _each(directories: Iterable[Path], folder: str, model: type[Model]) -> list[tuple[YamlFile, Model]]:

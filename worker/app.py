@@ -91,6 +91,10 @@ class App:
         """Return a validated template. Raises Rejected."""
         return self.templates.get_known(name)
 
+    def templates_with(self, path: Path) -> Templates:
+        """Return the templates, and with them that of a file which need not be a part of the configuration."""
+        return Templates(schema.load_templates(self.directories, path), self.step_types)
+
     # ports
 
     @cached_property
@@ -211,6 +215,10 @@ class App:
     def frozen(self) -> "Frozen":
         """The configuration as launch reads it."""
         return Frozen(self)
+
+    def compiled(self, template: Template) -> Mapping[str, Any]:
+        """Return a template's compiled spec. Raises Rejected if it is stale or missing."""
+        return load_compiled(template, self.directories, image=self.settings.image)
 
     def compile(self, name: str, into: Path | None) -> Path:
         """Compile a template with kfp into a configuration layer and return the file."""
@@ -398,7 +406,7 @@ class Frozen:
 
     def spec(self, template: str) -> Mapping[str, Any]:
         """Return the compiled spec. Raises Rejected if the template is unknown or its spec is stale."""
-        return load_compiled(self._app.template(template), self._app.directories, image=self._app.settings.image)
+        return self._app.compiled(self._app.template(template))
 
     def template_parameters(self, template: str) -> Mapping[str, Any]:
         """Return the template's parameters with their defaults."""

@@ -1,4 +1,4 @@
-"""`colony pipelines`: list and compile templates."""
+"""`colony pipelines`: list, validate, compile and show templates."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,17 @@ from typing import Any
 import click
 
 from worker.cli.common import json_option, opened, print_json, print_table
+from worker.cli.pipelines_look import show, validate
 from worker.errors import Rejected
 
 
 @click.group("pipelines")
 def command() -> None:
-    """List and compile pipeline templates (config/pipelines)."""
+    """List, validate, compile and show pipeline templates (config/pipelines)."""
+
+
+command.add_command(validate)
+command.add_command(show)
 
 
 @command.command("list")

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "List, promote, roll back and adopt model versions."),
     "predict": ("predict", "Predict with a bee's model in production."),
     "features": ("features", "Define, import, read and list features."),
-    "pipelines": ("pipelines", "List and compile pipeline templates."),
+    "pipelines": ("pipelines", "List, validate, compile and show pipeline templates."),
     "tokens": ("tokens", "Make, list and revoke the bearer tokens of the HTTP API."),
     "pubsub": ("pubsub", "Make the Pub/Sub topics and subscriptions."),
     "doctor": ("doctor", "Check every part with a real call and say what is missing."),

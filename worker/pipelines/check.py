@@ -67,12 +67,12 @@ class Checker:
         try:
             type_.config.model_validate(resolve(step.config, self._parameters))
         except Rejected as error:
-            yield at, str(error)
+            yield (*at, *_place(step.config, error.field)), str(error)
         except ValidationError as error:
             for fault in error.errors():
                 path = (*at, *fault["loc"])
                 if path not in nulls and not self._open(step.config, fault["loc"]):
-                    yield path, f"{fault['msg']} (step type {type_.name!r})"
+                    yield path, _config_fault(fault, type_)
 
     def _open(self, config: Any, path: Path) -> bool:
         """Whether a value depends on a parameter that is only known when the pipeline is triggered."""
@@ -128,6 +128,25 @@ class Checker:
         except CycleError as error:
             circle = " → ".join(steps[number].id for number in error.args[1])
             return [], [(("steps",), f"steps wait for each other: {circle}")]
+
+
+def _config_fault(fault: Any, type_: StepType) -> str:
+    known = sorted(one.alias or name for name, one in type_.config.model_fields.items())
+    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
+        return (
+            f"is no setting of the step type {type_.name!r}, which has {', '.join(known) or 'none'}; correct its name"
+        )
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{said} (step type {type_.name!r})"
+
+
+def _place(value: Any, name: str) -> Path:
+    """Return where in a step's config a parameter is referred to first."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if f"${{{name}}}" in str(item):
+            return (key, *_place(item, name))
+    return ()
 
 
 def _nulls(value: Any, path: Path) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from worker.errors import Rejected
-from worker.pipelines.extend import TemplateFile, whole
+from worker.pipelines.extend import Path, TemplateFile, whole
 from worker.pipelines.template import Template, parse_template
 
 
@@ -38,6 +38,10 @@ class Templates(Mapping[str, Template]):
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._files)
+
+    def at(self, name: str, path: Path) -> str:
+        """Return where a part of a template stands: file, line and path. Raises Rejected if it cannot be read."""
+        return whole(name, self._files).at(path)
 
     def get_known(self, name: str) -> Template:
         """Return a template. Raises Rejected with the names there are, or with the template's faults."""

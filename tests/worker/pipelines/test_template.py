@@ -45,9 +45,12 @@ def test_order(parse: Parse) -> None:
     [
         (("type: sink", "type: sunk"), ["steps.3.type: there is no step type 'sunk'; use one of sink, source, stage"]),
         (("{trees: 10}", "7"), ["steps.2.config.options: Input should be a valid dictionary"]),
-        (("config: {options", "config: {opts"), ["steps.2.config.opts: Extra inputs are not permitted"]),
+        (
+            ("config: {options", "config: {opts"),
+            ["steps.2.config.opts: is no setting of the step type 'stage', which has depth, options, share; correct"],
+        ),
         (("depth: 3", "depth: 30"), ["steps.1.config.depth: Input should be less than or equal to 9"]),
-        (("parameters.depth", "parameters.height"), ["steps.1.config: parameters.height: is not a parameter"]),
+        (("parameters.depth", "parameters.height"), ["steps.1.config.depth: parameters.height: is not a parameter"]),
         (("{trees: 10}", "{trees: null}"), ["steps.2.config.options.trees: is empty"]),
         (("id: prepare", "id: get-rows"), ["steps.1.id: 'get-rows' is taken"]),
         (("id: prepare", "id: Prepare"), ["steps.1.id: String should match"]),
