@@ -72,7 +72,10 @@ def test_fan_out_overlaps(bench: Bench) -> None:
 def test_bounds(bench: Bench, limit: int, max_steps: int) -> None:
     """No more steps run at a time than the loop's limit, or the engine's own bound, allows."""
     code = f"mine = Path(r'{bench.root}', 'run-' + str(value('n'))); mine.touch()\n"
-    code += f"give('y', str(len(list(Path(r'{bench.root}').glob('run-*'))))); time.sleep(0.03); mine.unlink()"
+    # The first two wait for each other, so that two at a time are seen however slow the machine is.
+    code += f"here = lambda: len(list(Path(r'{bench.root}').glob('run-*')))\n"
+    code += "while value('n') < 2 and here() < 2: time.sleep(0.005)\n"
+    code += "give('y', str(here())); time.sleep(0.03); mine.unlink()"
     bench.engine(max_steps=max_steps)
     state = bench.run(fan_out(code, 6, limit=limit))
 
