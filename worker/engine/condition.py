@@ -11,15 +11,16 @@ from worker.errors import Rejected
 
 Kind = Literal["text", "number", "boolean"]
 
+#: What may come after a text.
+_END = r"\s*(?:\)\s*)*(?:$|\|\||&&|==|!=|<|>)"
 #: The compiler writes `== 'it's'` as it stands: a quote before a word, which no condition has there, is the text's own.
-_INNER = r"(?=\s*['\"\w])(?!\s+in\b)"
-_END = r"(?=\s*(?:$|\)|\|\||&&|==|!=|<|>))"
+_INNER = rf"(?!{_END})(?=\s*['\"\w)])(?!\s+in\b)"
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>inputs\.parameter_values\['(?P<key>[^']+)'\])"
     r"|(?P<cast>int|double)\(|(?P<boolean>true|false)\b"
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w'])"
-    rf"|'(?P<text>(?:[^'\\]|\\.|'{_INNER})*)'{_END}"
-    rf"|\"(?P<quoted>(?:[^\"\\]|\\.)*)\"{_END}"
+    rf"|'(?P<text>(?:[^'\\]|\\.|'{_INNER})*)'(?={_END})"
+    rf"|\"(?P<quoted>(?:[^\"\\]|\\.)*)\"(?={_END})"
     r"|(?P<sign>\|\||&&|==|!=|<=|>=|<|>|!|\(|\)))",
     re.DOTALL,
 )
@@ -182,6 +183,8 @@ class _Parser:
             raise self.fault()
         if "inputs.parameter_values[" in text:
             raise self.fault("compares a number or boolean with a text")
+        if "'" in text.replace("\\'", "") and self.text[: token.start("text")].rstrip("' ").endswith("("):
+            raise self.fault()
         plain = self.unescaped(text)
         return Term("text", lambda _: plain)
 

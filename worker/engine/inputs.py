@@ -161,7 +161,7 @@ def _with_defaults(component: Component, given: Mapping[str, Any], path: str) ->
         field_ = f"{path}.{name}"
         value = given.get(name, declared.default_value)
         if name not in given and declared.default_value is None:
-            if not declared.is_optional and not declared.has_default:
+            if not (declared.is_optional or declared.has_default or (component.dag and name.startswith(CHANNEL))):
                 raise Rejected("is needed", field=field_)
             continue
         values[name] = value if name.startswith(CHANNEL) else declared.take(value, field_)

@@ -49,7 +49,7 @@ class Links:
         declared = self._component(task).input_definitions.parameters.get(name)
         if declared is None and not name.startswith(CHANNEL):
             raise Rejected(f"the component has no input parameter {name!r}", field=field)
-        given = self._parameter_type(task, source, declared.parameter_type if declared else None, field)
+        given = self._parameter_type(task, name, source, declared.parameter_type if declared else None, field)
         loose = name.startswith(CHANNEL) or source.parameter_expression_selector or given is None
         if declared is None or loose or str(source.component_input_parameter).startswith(CHANNEL):
             return
@@ -57,10 +57,12 @@ class Links:
             raise Rejected(f"is given a {given}, but takes a {declared.parameter_type}", field=field)
 
     def _parameter_type(
-        self, task: Task, source: ParameterSource, declared: ParameterType | None, field: str
+        self, task: Task, name: str, source: ParameterSource, declared: ParameterType | None, field: str
     ) -> ParameterType | None:
         if source.component_input_parameter is not None:
             outer = self.outer.input_definitions.parameters.get(source.component_input_parameter)
+            if outer is None and name.startswith(CHANNEL) and self._is_unread(task, name):
+                return None  # the compiler passes a loop's item to the loops around it, too, where there is none
             if outer is None:
                 raise Rejected(f"the DAG has no input parameter {source.component_input_parameter!r}", field=field)
             return outer.parameter_type
@@ -76,6 +78,15 @@ class Links:
         if source.runtime_value:
             self._check_constant(task, source.runtime_value.constant, declared, field)
         return None
+
+    def _is_unread(self, task: Task, name: str) -> bool:
+        """Whether no task of the group takes this input of it."""
+        dag = self._component(task).dag
+        return dag is not None and not any(
+            source.component_input_parameter == name
+            for inner in dag.tasks.values()
+            for source in inner.inputs.parameters.values()
+        )
 
     def _check_constant(self, task: Task, value: object, declared: ParameterType | None, field: str) -> None:
         holes = 0

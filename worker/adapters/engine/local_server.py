@@ -5,6 +5,7 @@ exited, id, pid | code}`. When the socket closes, the worker is gone, however it
 process ends.
 """
 
+import errno
 import gc
 import importlib
 import json
@@ -14,7 +15,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -192,10 +193,23 @@ def _run_module(argv: Sequence[str]) -> int:
     import runpy
 
     sys.argv = list(argv)
-    # The server has loaded it already, as a module; each step executes it anew, as the program.
-    sys.modules.pop(f"{argv[0]}.__main__", None)
+    return _ended(lambda: runpy.run_module(argv[0], run_name="__main__", alter_sys=True))
+
+
+def _run_code(argv: Sequence[str]) -> int:
+    """Do what the interpreter does with `-c`, in this process."""
+    from types import ModuleType
+
+    main_module = sys.modules["__main__"] = ModuleType("__main__")
+    sys.argv = ["-c", *argv[1:]]
+    code = compile(argv[0], "<string>", "exec")
+    return _ended(lambda: exec(code, main_module.__dict__))  # noqa: S102 (the step's own program)
+
+
+def _ended(work: Callable[[], object]) -> int:
+    """Do the work, and return the exit code that it comes to."""
     try:
-        runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
+        work()
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return (end.code or 0) & 0xFF
@@ -208,5 +222,8 @@ def _execute(argv: Sequence[str]) -> int:
     try:
         os.execvp(argv[0], list(argv))  # noqa: S606 (commands come from specs, no shell takes part)
     except OSError as error:
+        if error.errno == errno.E2BIG and argv[0] == sys.executable and argv[1] in ("-c", "-m"):
+            # The kernel takes no argument beyond 128 KiB; values of megabytes reach a Python program all the same.
+            return _run_code(argv[2:]) if argv[1] == "-c" else _run_module(argv[2:])
         print(f"cannot execute {argv[0]}: {error}", file=sys.stderr)  # noqa: T201 (this is the step's log)
     return 127
