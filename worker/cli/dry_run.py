@@ -85,24 +85,26 @@ class _History:
         for deployment in known[1]:
             self._deployed.setdefault(deployment.bee, []).append(deployment.version)
         self._position: dict[str, int] = {}
+        self._last: dict[str, tuple[str, str]] = {}
 
     def follow(self, event: Event | None, ledger: Ledger) -> None:
         """Register what the real ledger has of the bee and version that an event names, and move production on."""
         data = event.data if event else {}
         key = (str(data.get("beeId")), str(data.get("modelVersion")))
-        if key not in self._versions:
+        # Most events name what the one before named: then there is nothing to do, and that costs nothing.
+        if key not in self._versions or key == self._last.get(key[0]):
             return
         with ledger.begin() as transaction:
-            self._register(key[0], transaction)
+            if key[0] not in self._last:
+                self._register(key[0], transaction)
             order = self._deployed.get(key[0], [])
             position = order.index(key[1]) if key[1] in order else -1
             if position > self._position.get(key[0], -1):
                 self._position[key[0]] = position
                 _put(transaction, self._versions[key])
+        self._last[key[0]] = key
 
     def _register(self, bee: str, transaction: Transaction) -> None:
-        if transaction.models.versions(bee):
-            return
         for version in self._versions.values():
             if version.bee == bee:
                 transaction.models.add(version)

@@ -24,6 +24,17 @@ def dumps(value: Any) -> str:
     return text if _is_utf8(text) else _dumps(value, ascii_only=True)
 
 
+def insert_into(table: sa.Table, *, sqlite: bool) -> Any:
+    """Return SQLite's or PostgreSQL's INSERT, which knows ON CONFLICT."""
+    if sqlite:
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table)
+    from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+    return postgres_insert(table)
+
+
 class Database:
     """A connection pool with our rules: writers queue up (BEGIN IMMEDIATE), commits are on disk, faults are named.
 
@@ -106,13 +117,7 @@ class Database:
 
     def insert(self, table: sa.Table) -> Any:
         """Return the dialect's INSERT, which knows ON CONFLICT."""
-        if self.sqlite:
-            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-            return sqlite_insert(table)
-        from sqlalchemy.dialects.postgresql import insert as postgres_insert
-
-        return postgres_insert(table)
+        return insert_into(table, sqlite=self.sqlite)
 
     def upsert(self, table: sa.Table, row: dict[str, Any], keys: Sequence[str], keep: Sequence[str] = ()) -> Any:
         """Return an INSERT of `row` that replaces everything but `keys` and `keep` where the keys exist."""

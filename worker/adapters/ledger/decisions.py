@@ -3,13 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.database import Database, dumps, insert_into
 from worker.adapters.ledger.tables import decisions, watermarks
 from worker.clock import from_us, to_us
 from worker.decide.port import Recorded
+
+#: Used for every event: made once, since making a statement costs more than executing it.
+_ADD = decisions.insert()
+_WATERMARK = sa.select(watermarks.c.evaluated_at).where(
+    watermarks.c.bee == sa.bindparam("of_bee"), watermarks.c.version == sa.bindparam("of_version")
+)
 
 
 class SqlDecisions:
@@ -23,21 +31,22 @@ class SqlDecisions:
     def add(self, decision: Recorded) -> None:
         """Append one decision."""
         self._connection.execute(
-            decisions.insert().values(
-                source=decision.source,
-                event_id=decision.event_id,
-                bee=decision.bee,
-                model_version=decision.model_version,
-                evaluated_at=to_us(decision.evaluated_at),
-                decided_at=to_us(decision.decided_at),
-                action=decision.action,
-                reason=decision.reason,
-                rules=dumps(list(decision.rules)),
-                run_id=decision.run_id,
-                incident_id=decision.incident_id,
-                policy_version=decision.policy_version,
-                evaluation=dumps(dict(decision.evaluation)),
-            )
+            _ADD,
+            {
+                "source": decision.source,
+                "event_id": decision.event_id,
+                "bee": decision.bee,
+                "model_version": decision.model_version,
+                "evaluated_at": to_us(decision.evaluated_at),
+                "decided_at": to_us(decision.decided_at),
+                "action": decision.action,
+                "reason": decision.reason,
+                "rules": dumps(list(decision.rules)),
+                "run_id": decision.run_id,
+                "incident_id": decision.incident_id,
+                "policy_version": decision.policy_version,
+                "evaluation": dumps(dict(decision.evaluation)),
+            },
         )
 
     def get(self, source: str, event_id: str) -> Recorded | None:
@@ -76,19 +85,23 @@ class SqlDecisions:
 
     def watermark(self, bee: str, version: str) -> datetime | None:
         """Return the event time of the newest evaluation judged."""
-        where = sa.and_(watermarks.c.bee == bee, watermarks.c.version == version)
-        found = self._connection.execute(sa.select(watermarks.c.evaluated_at).where(where)).scalar()
+        found = self._connection.execute(_WATERMARK, {"of_bee": bee, "of_version": version}).scalar()
         return None if found is None else from_us(found)
 
     def move_watermark(self, bee: str, version: str, to: datetime) -> None:
         """Record that an evaluation of that time was judged; it never goes back."""
-        insert = self._database.insert(watermarks).values(bee=bee, version=version, evaluated_at=to_us(to))
-        newer = insert.on_conflict_do_update(
-            index_elements=["bee", "version"],
-            set_={"evaluated_at": insert.excluded.evaluated_at},
-            where=watermarks.c.evaluated_at < insert.excluded.evaluated_at,
-        )
-        self._connection.execute(newer)
+        row = {"bee": bee, "version": version, "evaluated_at": to_us(to)}
+        self._connection.execute(_newer_watermark(sqlite=self._database.sqlite), row)
+
+
+@cache
+def _newer_watermark(*, sqlite: bool) -> Any:
+    insert = insert_into(watermarks, sqlite=sqlite)
+    return insert.on_conflict_do_update(
+        index_elements=["bee", "version"],
+        set_={"evaluated_at": insert.excluded.evaluated_at},
+        where=watermarks.c.evaluated_at < insert.excluded.evaluated_at,
+    )
 
 
 def _recorded(row: sa.Row[tuple[object, ...]]) -> Recorded:

@@ -3,13 +3,21 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.database import Database, dumps, insert_into
 from worker.adapters.ledger.tables import dead_letters, inbox
 from worker.clock import from_us, to_us
 from worker.intake.port import DeadLetter
+
+#: Used for every event: made once, since making a statement costs more than executing it.
+_IS = sa.and_(inbox.c.source == sa.bindparam("of_source"), inbox.c.event_id == sa.bindparam("of_id"))
+_AGAIN = inbox.update().where(_IS).values(deliveries=inbox.c.deliveries + 1)
+_CONCLUDE = inbox.update().where(_IS)
+_DELIVERIES = sa.select(inbox.c.deliveries).where(_IS)
 
 
 class SqlInbox:
@@ -23,21 +31,20 @@ class SqlInbox:
     def arrived(self, source: str, event_id: str, type_: str, now: datetime) -> bool:
         """Record an event; False if it was recorded before (its deliveries are counted)."""
         row = {"source": source, "event_id": event_id, "type": type_, "verdict": "open", "received_at": to_us(now)}
-        insert = self._database.insert(inbox).values(**row, deliveries=1).on_conflict_do_nothing()
         # What came back tells; an INSERT's row count is not known on every driver.
-        if self._connection.execute(insert.returning(inbox.c.deliveries)).first():
+        if self._connection.execute(_first_arrival(sqlite=self._database.sqlite), {**row, "deliveries": 1}).first():
             return True
-        update = inbox.update().where(_is(source, event_id)).values(deliveries=inbox.c.deliveries + 1)
-        self._connection.execute(update)
+        self._connection.execute(_AGAIN, {"of_source": source, "of_id": event_id})
         return False
 
     def conclude(self, source: str, event_id: str, verdict: str, reason: str | None) -> None:
         """Record the verdict."""
-        self._connection.execute(inbox.update().where(_is(source, event_id)).values(verdict=verdict, reason=reason))
+        concluded = {"of_source": source, "of_id": event_id, "verdict": verdict, "reason": reason}
+        self._connection.execute(_CONCLUDE, concluded)
 
     def deliveries(self, source: str, event_id: str) -> int:
         """Return how often the event came."""
-        return self._connection.execute(sa.select(inbox.c.deliveries).where(_is(source, event_id))).scalar() or 0
+        return self._connection.execute(_DELIVERIES, {"of_source": source, "of_id": event_id}).scalar() or 0
 
     def add_dead_letter(self, letter: DeadLetter) -> None:
         """Keep a message that was turned away; the same again counts a delivery."""
@@ -72,5 +79,6 @@ class SqlInbox:
         ]
 
 
-def _is(source: str, event_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(inbox.c.source == source, inbox.c.event_id == event_id)
+@cache
+def _first_arrival(*, sqlite: bool) -> Any:
+    return insert_into(inbox, sqlite=sqlite).on_conflict_do_nothing().returning(inbox.c.deliveries)

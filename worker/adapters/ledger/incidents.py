@@ -12,6 +12,9 @@ from worker.clock import from_us, to_us
 from worker.errors import Conflict
 from worker.incidents.machine import Incident, State
 
+#: Asked for every event: made once, since making a statement costs more than executing it.
+_OPEN_FOR = sa.select(incidents).where(incidents.c.bee == sa.bindparam("of_bee"), sa.text(f"incidents.{OPEN}"))
+
 
 class SqlIncidents:
     """Incidents inside one transaction."""
@@ -23,8 +26,7 @@ class SqlIncidents:
 
     def open_for(self, bee: str) -> Incident | None:
         """Return the bee's incident that is not closed."""
-        where = sa.and_(incidents.c.bee == bee, sa.text(f"incidents.{OPEN}"))
-        row = self._connection.execute(sa.select(incidents).where(where)).first()
+        row = self._connection.execute(_OPEN_FOR, {"of_bee": bee}).first()
         return _incident(row) if row else None
 
     def get(self, incident_id: str) -> Incident | None:

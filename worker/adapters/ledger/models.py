@@ -12,6 +12,17 @@ from worker.clock import from_us, to_us
 from worker.errors import Conflict
 from worker.models.port import Artifact, Deployment, ModelVersion
 
+#: Asked for every event: made once, since making a statement costs more than executing it.
+_GET = sa.select(model_versions).where(
+    model_versions.c.bee == sa.bindparam("of_bee"), model_versions.c.version == sa.bindparam("of_version")
+)
+_CHAMPION = (
+    sa.select(deployments)
+    .where(deployments.c.bee == sa.bindparam("of_bee"))
+    .order_by(deployments.c.epoch.desc())
+    .limit(1)
+)
+
 
 class SqlModels:
     """Versions and deployments inside one transaction."""
@@ -23,7 +34,7 @@ class SqlModels:
 
     def get(self, bee: str, version: str) -> ModelVersion | None:
         """Return one version."""
-        row = self._connection.execute(sa.select(model_versions).where(_is(bee, version))).first()
+        row = self._connection.execute(_GET, {"of_bee": bee, "of_version": version}).first()
         return _version(row) if row else None
 
     def versions(self, bee: str | None = None) -> Sequence[ModelVersion]:
@@ -76,8 +87,7 @@ class SqlModels:
 
     def champion(self, bee: str) -> Deployment | None:
         """Return the newest deployment: what is in production."""
-        query = sa.select(deployments).where(deployments.c.bee == bee).order_by(deployments.c.epoch.desc()).limit(1)
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(_CHAMPION, {"of_bee": bee}).first()
         return _deployment(row) if row else None
 
     def deployments(self, bee: str | None = None) -> Sequence[Deployment]:

@@ -17,6 +17,9 @@ from worker.errors import Conflict, LeaseLost
 from worker.runs.lifecycle import Run, Verdict
 from worker.runs.port import Lease, RunFilter, StepState
 
+#: Asked for every event: made once, since making a statement costs more than executing it.
+_IN_FLIGHT = sa.select(runs).where(runs.c.bee == sa.bindparam("of_bee"), runs.c.loop, sa.not_(runs.c.settled))
+
 
 class SqlRuns:
     """Runs inside one transaction."""
@@ -67,8 +70,7 @@ class SqlRuns:
 
     def in_flight(self, bee: str) -> Run | None:
         """Return the bee's loop run that has not been settled."""
-        where = sa.and_(runs.c.bee == bee, runs.c.loop, sa.not_(runs.c.settled))
-        row = self._connection.execute(sa.select(runs).where(where)).first()
+        row = self._connection.execute(_IN_FLIGHT, {"of_bee": bee}).first()
         return _run(row) if row else None
 
     def save(self, run: Run) -> None:
