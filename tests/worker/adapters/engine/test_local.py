@@ -169,14 +169,18 @@ def test_long_log(bench: Bench) -> None:
 
 
 def test_large_parameter(bench: Bench) -> None:
-    """A value of megabytes is kept whole; a program whose command line it does not fit into fails for that reason."""
+    """A value of megabytes reaches a Python step whole; another program, which it does not fit into, says so."""
     recipe = Recipe().step("a", "give('x', 'v' * 3_000_000)", gives={"x": "STRING"})
-    recipe.step("b", takes={"x": "STRING"}, wired={"x": output("a.x")})
+    takes, wired = {"x": "STRING"}, {"x": output("a.x")}
+    recipe.step("b", "print(len(value('x')), __name__, sys.argv[0]); sys.exit('done')", takes=takes, wired=wired)
+    recipe.step("c", takes=takes, wired=wired)
+    recipe.document["deploymentSpec"]["executors"]["exec-c"]["container"]["command"] = ["echo"]
     state = bench.run(recipe)
 
     assert len(bench.journal.records["run-1"]["a"].outputs["parameters"]["x"]) == 3_000_000
     assert state.status is Status.FAILED
-    assert "Argument list too long" in str(bench.steps()["b"].error)
+    assert bench.steps()["b"].log_tail == "3000000 __main__ -c\ndone\n"
+    assert "Argument list too long" in str(bench.steps()["c"].error)
 
 
 def test_conditional_pipeline(bench: Bench) -> None:
