@@ -28,7 +28,7 @@ class PredictionServer:
         """Load nothing yet."""
         self._ledger = ledger
         self._features = features
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self._format = format_
         self._loaded: dict[str, _Loaded] = {}
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ class PredictionServer:
         with self._lock:
             loaded = self._loaded.get(bee)
             if loaded is None or loaded.epoch < deployment.epoch:
-                path = self._artifacts.fetch(version.artifact)
+                path = self.artifacts.fetch(version.artifact)
                 predictor = self._format.load(path, version.artifact.sha256)
                 loaded = _Loaded(deployment.epoch, deployment.version, predictor)
                 self._loaded[bee] = loaded

@@ -6,17 +6,24 @@ from datetime import datetime
 from worker.clock import to_text
 from worker.errors import Conflict, NotFound, Rejected
 from worker.ledger import Ledger, Transaction
-from worker.models.port import Deployment, ModelVersion
+from worker.models.port import ArtifactStore, Deployment, ModelVersion
 
 
-def promote_model(
-    bee: str, version: str, ledger: Ledger, now: datetime, *, reason: str, force: bool = False
+def promote_model(  # noqa: PLR0913 - what an operator says, and what it is done to
+    bee: str,
+    version: str,
+    ledger: Ledger,
+    artifacts: ArtifactStore,
+    now: datetime,
+    *,
+    reason: str,
+    force: bool = False,
 ) -> Deployment:
     """Make a version the champion; with `force` although its gate was not passed, which is recorded and shown.
 
     Raises:
-        NotFound: no such version.
-        Rejected: its gate was not passed and `force` is off, or no reason is given.
+        NotFound: no such version, or its file is gone.
+        Rejected: its gate was not passed and `force` is off, its file was changed, or no reason is given.
         Conflict: it is the champion already.
     """
     _check_reason(reason)
@@ -29,18 +36,26 @@ def promote_model(
                 field="version",
                 mend="promote another, or use --force, which is recorded",
             )
+        artifacts.fetch(chosen.artifact)
         forced = None if chosen.gate_passed else reason
         return _flip(chosen, "model.deployed", reason, transaction, now, forced=forced)
 
 
 def rollback_model(
-    bee: str, ledger: Ledger, now: datetime, *, reason: str, to_version: str | None = None
+    bee: str,
+    ledger: Ledger,
+    artifacts: ArtifactStore,
+    now: datetime,
+    *,
+    reason: str,
+    to_version: str | None = None,
 ) -> Deployment:
     """Go back to the champion's predecessor, or to a named version that was in production before.
 
     Raises:
-        NotFound: nothing to go back to.
-        Rejected: the version never was in production, an operator had forced it past its gate, or there is no reason.
+        NotFound: nothing to go back to, or its file is gone.
+        Rejected: the version never was in production, an operator had forced it past its gate, its file was changed,
+            or there is no reason.
         Conflict: it is the champion already.
     """
     _check_reason(reason)
@@ -61,6 +76,7 @@ def rollback_model(
         if chosen.forced is not None:
             mend = "name another with --to, or use `models promote --force` again"
             raise Rejected(f"version {target} of {bee} has not passed its gate", field="version", mend=mend)
+        artifacts.fetch(chosen.artifact)
         return _flip(chosen, "model.rolled_back", reason, transaction, now)
 
 

@@ -62,16 +62,16 @@ def routes(services: Services) -> APIRouter:
     def promote(beeId: BeeName, asked: PromoteRequest) -> DeploymentShown:
         """Put a registered version into production; without a passed gate only by force, which stays recorded."""
         _bee(services, beeId)
-        now = services.clock()
-        done = promote_model(beeId, asked.version, services.ledger, now, reason=asked.reason, force=asked.force)
+        files, now = services.predictions.artifacts, services.clock()
+        done = promote_model(beeId, asked.version, services.ledger, files, now, reason=asked.reason, force=asked.force)
         return _deployment(done)
 
     @router.post("/models/{beeId}/rollback", **needs(Scope.OPERATE))
     def rollback(beeId: BeeName, asked: RollbackRequest) -> DeploymentShown:
         """Go back to the version that was in production before, or to a named one that once was."""
         _bee(services, beeId)
-        now = services.clock()
-        done = rollback_model(beeId, services.ledger, now, reason=asked.reason, to_version=asked.version)
+        files, now = services.predictions.artifacts, services.clock()
+        done = rollback_model(beeId, services.ledger, files, now, reason=asked.reason, to_version=asked.version)
         return _deployment(done)
 
     return router

@@ -62,7 +62,7 @@ def promote(bee: str, version_: str, reason: str, *, force: bool) -> None:
     from handlers.commands.promote_model import promote_model
 
     with opened() as app:
-        done = promote_model(bee, version_, app.ledger, app.clock(), reason=reason, force=force)
+        done = promote_model(bee, version_, app.ledger, app.artifacts, app.clock(), reason=reason, force=force)
         publish(app)
         click.echo(f"{bee}: version {done.previous or 'none'} → {done.version}")
 
@@ -76,7 +76,7 @@ def rollback(bee: str, to_version: str | None, reason: str) -> None:
     from handlers.commands.promote_model import rollback_model
 
     with opened() as app:
-        done = rollback_model(bee, app.ledger, app.clock(), reason=reason, to_version=to_version)
+        done = rollback_model(bee, app.ledger, app.artifacts, app.clock(), reason=reason, to_version=to_version)
         publish(app)
         click.echo(f"{bee}: version {done.previous} → {done.version}")
 

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.commands.predict import PredictionServer
 from handlers.commands.promote_model import rollback_model
-from tests.handlers.commands.models import Artifacts, Format
+from tests.handlers.commands.models import Artifacts, Format, Shelf
 from tests.worker import world
 from tests.worker.world import BEE, NOW
 from worker.adapters.features.local import LocalFeatureStore
@@ -103,7 +103,7 @@ def test_a_new_deployment_is_served_at_once(
         lambda: _deploy(ledger, tmp_path, 1),
         lambda: None,
         lambda: _deploy(ledger, tmp_path, 2),
-        lambda: rollback_model(BEE.bee, ledger, NOW, reason="x"),
+        lambda: rollback_model(BEE.bee, ledger, Shelf(), NOW, reason="x"),
     ):
         change()
         versions.append(server.predict(BEE, NOW, features={})["version"])
