@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     vertex_encryption_key: str = ""
     image: str = "colony-mlops:latest"
 
+    chat_url: str = Field(default="", pattern="^(|https?://.+)$")
+    chat_key: SecretStr = SecretStr("")
+
     max_runs: int = Field(default=2, ge=1, le=1000)
     max_steps: int = Field(default=2, ge=1, le=1000)
     step_memory_mb: int = Field(default=0, ge=0)

@@ -271,6 +271,13 @@ class App:
         with self.ledger.begin(write=False) as transaction:
             return list(transaction.models.versions()), list(transaction.models.deployments())
 
+    def check_reachable(self, bee: BeeSpec) -> None:
+        """Check that what the bee's trainer asks is configured. Raises Rejected."""
+        if bee.task == "generation" and not self.settings.chat_url:
+            mend = "set it to the base URL of an OpenAI-compatible server, for example http://localhost:8000/v1"
+            reason = f"{bee.bee} generates text, but no chat endpoint is configured"
+            raise Rejected(reason, field="COLONY_CHAT_URL", mend=mend)
+
     def define_features(self) -> list[Definition]:
         """Bring the store's definitions in line with `config/features`; unchanged ones are left alone."""
         return [self.features.define(definition) for definition in schema.load_features(self.directories).values()]
@@ -296,6 +303,7 @@ class App:
             loops=loops,
             templates=lambda: self.templates,
             access=access,
+            ready=self.check_reachable,
             identity=GoogleIdentity(access.audience) if access.audience else None,
         )
         return build(services)
@@ -373,7 +381,7 @@ class App:
             home=self.settings.home.absolute(),
             clock=wall_clock,
             owner=self.owner,
-            values=self.settings.model_dump(exclude={"ledger"}),
+            values=self.settings.model_dump(exclude={"ledger", "chat_key"}),
             journal=journal,
             source=self._source,
             environment=self._step_environment(),
@@ -381,7 +389,11 @@ class App:
 
     def _step_environment(self) -> Mapping[str, str]:
         """Return what step processes must know: where the data is, and where the user's own step types are."""
-        environment = {"COLONY_HOME": str(self.settings.home.absolute())}
+        environment = {
+            "COLONY_HOME": str(self.settings.home.absolute()),
+            "COLONY_CHAT_URL": self.settings.chat_url,
+            "COLONY_CHAT_KEY": self.settings.chat_key.get_secret_value(),
+        }
         if self.settings.config is not None:
             environment["COLONY_CONFIG"] = str(self.settings.config.absolute())
         return environment
@@ -415,7 +427,8 @@ class Frozen:
     def definitions(self, bee: BeeSpec) -> Mapping[str, int]:
         """Return feature -> version for all that the bee reads. Raises Rejected if one is not defined."""
         defined = {item.name: item.version for item in self._app.features.definitions()}
-        wanted = [*bee.features, bee.label, *bee.entities.values()]
+        self._app.check_reachable(bee)
+        wanted = list(bee.reads)
         missing = [name for name in wanted if name not in defined]
         if missing:
             raise Rejected(

@@ -66,7 +66,7 @@ class Case(Value):
     id: str = ""
     reference: str | None = None
     pattern: str | None = None
-    schema_: Annotated[dict[str, Any], Field(alias="schema")] | None = None
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
     tags: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,8 +42,17 @@ def trigger_pipeline(
     bees: Mapping[str, BeeSpec],
     templates: Mapping[str, Template],
     now: datetime,
+    ready: Callable[[BeeSpec], None] = lambda _: None,
 ) -> Run:
     """Ask for a run and return it; the same key again returns the first one.
+
+    Args:
+        command: what is asked for.
+        ledger: where the run is kept.
+        bees: name -> spec.
+        templates: name -> template.
+        now: when it is asked for.
+        ready: checks that what the bee's trainer needs is configured, before anything starts; raises Rejected.
 
     Raises:
         Rejected: unknown bee or template, a faulty template, a wrong parameter, an `as_of` in the future, or a key that
@@ -51,6 +60,7 @@ def trigger_pipeline(
         Conflict: the bee has another run in flight that may change its champion, and so may this one.
     """
     template = _checked(command, bees, templates, now)
+    ready(bees[command.bee])
     run = Run(
         id=run_id(command.template, command.bee, ledger.installation, "key", command.key),
         template=command.template,

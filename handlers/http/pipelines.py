@@ -100,7 +100,8 @@ def _trigger(services: Services, asked: TriggerRequest, key: str | None) -> Run:
         reason=asked.reason,
         parameters=asked.parameters.model_extra or {},
     )
-    return trigger_pipeline(command, services.ledger, services.bees(), services.templates(), services.clock())
+    bees, templates = services.bees(), services.templates()
+    return trigger_pipeline(command, services.ledger, bees, templates, services.clock(), services.ready)
 
 
 def _page(ledger: Ledger, which: RunFilter, cursor: str | None, limit: int) -> RunPage:

@@ -21,6 +21,7 @@ class Services:
     Attributes:
         templates: template name → template; a faulty one raises Rejected when it is looked up.
         access: who is let in.
+        ready: checks that what a bee's trainer needs is configured; raises Rejected.
         identity: verifies Google ID tokens; None accepts none.
     """
 
@@ -33,3 +34,4 @@ class Services:
     templates: Callable[[], Mapping[str, Template]] = dict
     access: Access = field(default_factory=Access)
     identity: Identity | None = None
+    ready: Callable[[BeeSpec], None] = lambda _: None

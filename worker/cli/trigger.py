@@ -34,7 +34,7 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
         parameters = _parameters(app.template(template).declared, more["parameters"])
         key = more["key"] or secrets.token_hex(8)
         asked = TriggerPipeline(template, bee, as_of, key, more["reason"], parameters)
-        run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now)
+        run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now, app.check_reachable)
         click.echo(f"{run.id}")
         if not wait:
             click.echo("asked for; `colony run` or `colony drain` executes it", err=True)

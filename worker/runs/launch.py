@@ -120,6 +120,7 @@ def freeze(run: Run, transaction: Transaction, freezer: Freezer) -> dict[str, An
         "asOf": to_text(run.as_of),
         "seed": _seed(run),
         **_champion(run, transaction),
+        "bestExperiment": _best_experiment(run, transaction),
         "definitions": dict(freezer.definitions(bee)),
         "policyVersion": freezer.policy_version,
         "codeVersion": freezer.code_version,
@@ -133,6 +134,16 @@ def _seed(run: Run) -> int:
     # The same request gives the same model on every installation, so the seed knows nothing of the run's id.
     text = f"{run.template}\n{run.bee}\n{to_text(run.as_of)}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31
+
+
+def _best_experiment(run: Run, transaction: Transaction) -> dict[str, Any] | None:
+    """Return the newest winner of an experiment with the bee that was not refused, None if there is none."""
+    for version in reversed(transaction.models.versions(run.bee)):
+        experiment = version.lineage.get("experiment")
+        if experiment and version.state != "refused":
+            kept = ("run", "variant", "algorithm", "hyperparameters", "chosenAmong", "chosenOn")
+            return {"version": version.version, **{name: experiment[name] for name in kept if name in experiment}}
+    return None
 
 
 def _champion(run: Run, transaction: Transaction) -> dict[str, Any]:

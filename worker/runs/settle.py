@@ -98,6 +98,10 @@ def _judge_challenger(run: Run, outcome: Mapping[str, Any], transaction: Transac
     except ValueError as error:
         return _Judged(Verdict.FAILED, f"the bee's frozen spec cannot be read any more: {error}")
     gate = judge(outcome.get("gate") or {}, bee.gate, task=bee.task)
+    if said == "registered" and (outcome.get("lineage") or {}).get("experiment"):
+        # The winner of an experiment is kept for its parameters; by itself it goes nowhere, least of all ungated.
+        reason = str(outcome.get("reason") or "the best of its experiment")
+        return _Judged(Verdict.REGISTERED, reason, register=True, gate_passed=gate.passed)
     if not gate.passed or said == "rejected":
         reason = gate.reason or str(outcome.get("reason") or "refused by the pipeline")
         return _Judged(Verdict.REJECTED, reason, register=True)

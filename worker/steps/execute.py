@@ -1,6 +1,6 @@
 """One execution of a step: its body, unless the run was stopped before, and what it cost."""
 
-import time
+import os
 
 from worker.steps import outcome
 from worker.steps.marker import pass_on, stopped
@@ -15,10 +15,15 @@ def execute(step: StepType, context: StepContext, *, name: str = "") -> None:
         context: what it may read and where it writes.
         name: the step's id in its template, under which its cost is kept; the type's name if not given.
     """
-    started = time.process_time()
+    started = _cpu_seconds()
     reason = stopped(context.inputs.values())
     if reason is None:
         step.body(context)
     else:
         pass_on(context.outputs, reason)
-    outcome.add_cost(context, name or step.name, time.process_time() - started)
+    outcome.add_cost(context, name or step.name, _cpu_seconds() - started)
+
+
+def _cpu_seconds() -> float:
+    """Return what this process has taken, and those that it started and that have ended."""
+    return sum(os.times()[:4])

@@ -1,6 +1,6 @@
 """The outcome contract: `outcome.json` under the run's directory, replaced atomically; *settle* reads only that."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,31 @@ def add_cost(context: StepContext, step: str, cpu_seconds: float) -> None:
         return
     steps = [read_json(path) for path in sorted((context.output_dir / "cost").glob("[!.]*.json"))]
     figures = {item["step"]: item["cpuSeconds"] for item in steps}
-    current["cost"] = {"cpuSeconds": round(sum(figures.values()), 3), "steps": figures}
+    spent = _spent(context.output_dir)
+    current["cost"] = {"cpuSeconds": round(sum(figures.values()), 3), "steps": figures, **spent}
     write_json(context.output_dir / FILE, current)
+
+
+def add_spend(context: StepContext, step: str, spent: Sequence[Mapping[str, float | None]]) -> None:
+    """Say what a step's answers took (usd, tokens); the outcome has their sums with the step's CPU seconds."""
+    names = dict.fromkeys(name for item in spent for name in item)
+    sums = {name: _sum(item.get(name, 0.0) for item in spent) for name in names}
+    write_json(context.output_dir / "spend" / f"{step}.json", sums)
+
+
+def _spent(directory: Path) -> dict[str, float | None]:
+    parts = [read_json(path) for path in sorted((directory / "spend").glob("[!.]*.json"))]
+    return {name: _sum(part.get(name, 0.0) for part in parts) for part in parts for name in part}
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Return the sum; None if a part is not known."""
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return round(total, 9)
 
 
 def _lineage(run: Mapping[str, Any]) -> Json:

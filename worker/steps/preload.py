@@ -6,10 +6,36 @@ from pyarrow import parquet
 
 from worker.adapters.features import local as features
 from worker.steps import __main__ as entry
-from worker.steps import bootstrap, candidates, comparison, executor, fitting, scoring, split
-from worker.steps.types import backfill, collect, deploy, evaluate, preprocess, register, score, train
+from worker.steps import (
+    bootstrap,
+    candidates,
+    comparison,
+    executor,
+    fitting,
+    parallel,
+    report,
+    scoring,
+    split,
+    standings,
+)
+from worker.steps.trainers import tabular
+from worker.steps.types import (
+    backfill,
+    collect,
+    compare,
+    deploy,
+    evaluate,
+    preprocess,
+    register,
+    score,
+    select,
+    train,
+    variant_training,
+    variants,
+)
 
 PRELOADED = (
     np, parquet, skops.io, features, entry, bootstrap, candidates, comparison, executor, fitting, scoring, split,
-    backfill, collect, deploy, evaluate, preprocess, register, score, train,
+    parallel, report, standings, tabular, backfill, collect, compare, deploy, evaluate, preprocess, register, score,
+    select, train, variant_training, variants,
 )  # fmt: skip

@@ -28,9 +28,7 @@ def compare_slices(
     """
     found: dict[str, list[dict[str, Any]]] = {"slices": [], "slicesUndefined": []}
     for column in spec.slices:
-        if column not in rows.columns:
-            raise Rejected("is not a column of the rows", field=f"gate.slices {column}", mend="name a feature")
-        for value, indexes in _parts(rows.columns[column]):
+        for value, indexes in parts(rows, column):
             if len(indexes) < spec.min_slice_rows:
                 continue
             ours, theirs = (
@@ -43,8 +41,15 @@ def compare_slices(
     return found
 
 
-def _parts(values: Sequence[Any]) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """Return each value's rows; numbers of many values are cut into quarters."""
+def parts(rows: Rows, column: str) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """Yield each value's rows; numbers of many values are cut into quarters.
+
+    Raises:
+        Rejected: there is no such column.
+    """
+    if column not in rows.columns:
+        raise Rejected("is not a column of the rows", field=f"gate.slices {column}", mend="name a feature")
+    values = rows.columns[column]
     known = [value for value in values if value is not None]
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
     names = _quarters(values, known) if numeric and len(set(known)) > _MANY_NUMBERS else [*map(_name, values)]

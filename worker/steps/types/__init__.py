@@ -7,6 +7,10 @@ STEPS: dict[str, str] = {
     "evaluation": "worker.steps.types.evaluate",
     "registration": "worker.steps.types.register",
     "deployment": "worker.steps.types.deploy",
+    "variants": "worker.steps.types.variants",
+    "variant_training": "worker.steps.types.variant_training",
+    "comparison": "worker.steps.types.compare",
+    "selection": "worker.steps.types.select",
     "score": "worker.steps.types.score",
     "backfill": "worker.steps.types.backfill",
 }
