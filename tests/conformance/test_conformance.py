@@ -14,7 +14,7 @@ from worker.runs.port import Submission
 if os.environ.get("CI") != "true":
     pytest.importorskip("kfp", reason="kfp is not installed (the extra `compile`)")
 
-TABLES = ("conditions", "choices", "loops", "exits", "attempts", "nesting", "values")
+TABLES = ("conditions", "choices", "loops", "exits", "attempts", "nesting", "values", "lightweight")
 #: How many runs are in the engine before the first is looked at.
 AHEAD = 12
 
@@ -54,7 +54,14 @@ def test_pipeline(suite: Suite, run_id: str) -> None:
         assert content is None or content in (tmp / file).read_text()
 
 
-REFUSALS = {case.name: case for case in importlib.import_module("tests.conformance.refusals").CASES}
+REFUSALS = {
+    case.name: case
+    for cases in (
+        importlib.import_module("tests.conformance.refusals").CASES,
+        importlib.import_module("tests.conformance.lightweight").REFUSALS,
+    )
+    for case in cases
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)

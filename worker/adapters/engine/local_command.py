@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
+from worker.adapters.engine import local_lightweight
 from worker.engine.container import Container
 from worker.engine.graph import Graph
 from worker.errors import Rejected
@@ -19,6 +20,9 @@ _POWERS = "KMGTPE"
 def check(graph: Graph) -> None:
     """Check that every command of a pipeline can run here. Raises Rejected with the command's path in the spec."""
     for path, container in graph.containers():
+        lightweight = local_lightweight.read(container)
+        if lightweight:
+            local_lightweight.check(lightweight, path)
         program = container.command[0]
         if program not in _PYTHON and ("{{$" in program or shutil.which(program) is None):
             raise Rejected(f"there is no program {program!r} on this machine", field=f"{path}.command.0")

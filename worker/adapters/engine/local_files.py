@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from worker.adapters.engine.local_lightweight import FILE
 from worker.adapters.engine.local_process import kill_if_same
 from worker.engine.executor_input import local_path
 from worker.engine.inputs import Artifact
@@ -43,6 +44,11 @@ class AttemptFiles:
     def log(self) -> Path:
         """Everything that the step wrote to its standard output and error."""
         return self.directory / "log.txt"
+
+    @property
+    def source(self) -> Path:
+        """The source of a lightweight component's function."""
+        return self.directory / FILE
 
     @property
     def identity(self) -> Path:

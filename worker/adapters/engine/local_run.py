@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from worker.adapters.engine import local_command
+from worker.adapters.engine import local_command, local_lightweight
 from worker.adapters.engine.local_files import AttemptFiles
 from worker.adapters.engine.local_spawn import Command, Exited, Started
 from worker.clock import Clock
@@ -127,6 +127,9 @@ class ClaimedRun:
             told = executor_input.build(component, launch.bound, files.uri)
             argv = executor_input.command_line(container, told, self.facts.of_task(launch.task, launch.path))
             files.prepare()
+            lightweight = local_lightweight.read(container)
+            if lightweight:
+                files.source.write_text(argv[lightweight.source], encoding="utf-8")
         except Rejected as error:
             self.record(replace(begun, status=Status.FAILED, ended_at=self._clock(), error=str(error)))
             return None
@@ -135,10 +138,12 @@ class ClaimedRun:
             return None
         self.record(begun)
         own = local_command.is_own_step(argv)
+        if lightweight:
+            argv = local_lightweight.module_line(argv, len(container.command), str(files.source))
         self.running[launch.path] = Running(launch.component, files, told, own, launch.sheltered)
         return Command(
-            argv=argv[2:] if own else local_command.program(argv),
-            module=own,
+            argv=argv[2:] if own else argv if lightweight else local_command.program(argv),
+            module=own or lightweight is not None,
             environment=local_command.environment(environment, container),
             log=files.log,
             identity=files.identity,

@@ -1,6 +1,7 @@
 """The worker's side of the process that starts steps: spawn, signal, and hear of ends, without ever blocking on one."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -59,9 +60,10 @@ class Exited:
 class Spawner:
     """One server process, started at the first use and again after it died."""
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
-        """Remember the modules that the server loads before its first fork."""
+    def __init__(self, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        """Remember the modules that the server loads before its first fork, and what it is told for that."""
         self._preload = tuple(preload)
+        self._environment = {**os.environ, **environment} if environment else None
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._received = b""
@@ -82,6 +84,7 @@ class Spawner:
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", _BOOT, json.dumps(sys.path), str(theirs.fileno()), *self._preload],
                     pass_fds=[theirs.fileno()],
+                    env=self._environment,
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
                 )

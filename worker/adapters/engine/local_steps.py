@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
+from worker.adapters.engine.local_lightweight import EXECUTOR, RUNTIME
 from worker.adapters.engine.local_run import ClaimedRun
 from worker.adapters.engine.local_spawn import Command, Exited, Spawner, Started
 from worker.engine.progress import Launch
@@ -50,11 +51,13 @@ class Bell:
 
 
 class Steps:
-    """The running steps of all runs: our own in preloaded processes, others as programs."""
+    """The running steps of all runs: our own and the KFP SDK's in preloaded processes, others as programs."""
 
     def __init__(self, preload: Sequence[str]) -> None:
         """Remember what the process for our own steps loads; nothing is started yet."""
         self._own, self._others = Spawner(preload), Spawner()
+        self._lightweight = Spawner([EXECUTOR], RUNTIME)
+        self._all = (self._own, self._lightweight, self._others)
         self._known: dict[str, tuple[ClaimedRun, str]] = {}
 
     def __len__(self) -> int:
@@ -69,7 +72,7 @@ class Steps:
         """Start a step; if the machine refuses, that is heard as its end."""
         id_ = f"{run.job.run_id}/{run.claim.epoch}/{launch.path}/{launch.attempt}"
         try:
-            (self._own if command.module else self._others).spawn(id_, command)
+            self._spawner(command).spawn(id_, command)
         except TryLater as error:
             run.hear(launch.path, Exited(id_, None, str(error)))
         else:
@@ -79,8 +82,8 @@ class Steps:
         """Send a signal to the groups of a run's steps, all but those at the spared paths."""
         for id_, (owner, path) in self._known.items():
             if owner is run and path not in spare:
-                self._own.signal(id_, number)
-                self._others.signal(id_, number)
+                for spawner in self._all:
+                    spawner.signal(id_, number)
 
     def forget(self, run: ClaimedRun) -> None:
         """Kill a run's steps, and hear no more of them."""
@@ -90,7 +93,7 @@ class Steps:
     def hear(self) -> bool:
         """Tell the runs what has become of their steps; whether any has ended."""
         ended = False
-        for event in [*self._own.poll(), *self._others.poll()]:
+        for event in [event for spawner in self._all for event in spawner.poll()]:
             known = self._known.get(event.id) if isinstance(event, Started) else self._known.pop(event.id, None)
             ended = ended or isinstance(event, Exited)
             if known is not None:
@@ -101,7 +104,7 @@ class Steps:
     def wait(self, seconds: float, bell: Bell) -> None:
         """Wait for a sign of life of a step, the bell, or the time to pass."""
         with selectors.DefaultSelector() as selector:
-            for channel in (bell.ear, self._own.channel, self._others.channel):
+            for channel in (bell.ear, *(spawner.channel for spawner in self._all)):
                 if channel is not None:
                     selector.register(channel, selectors.EVENT_READ)
             selector.select(max(0.0, seconds))
@@ -109,6 +112,11 @@ class Steps:
 
     def close(self) -> None:
         """End every step and the processes that start them."""
-        self._own.close()
-        self._others.close()
+        for spawner in self._all:
+            spawner.close()
         self._known.clear()
+
+    def _spawner(self, command: Command) -> Spawner:
+        if not command.module:
+            return self._others
+        return self._lightweight if command.argv[0] == EXECUTOR else self._own
