@@ -102,6 +102,8 @@ def configure(*, json: bool, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(shared, json=json))
     logging.basicConfig(handlers=[handler], level=number, force=True)
+    # It tells of each of its plugins, at each migration.
+    logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
 
 
 def _processors(*, json: bool) -> list[structlog.typing.Processor]:

@@ -26,6 +26,7 @@ def command(host: str | None, port: int | None, *, with_worker: bool) -> int:
     stopped = flag_on(signal.SIGTERM, signal.SIGINT)
     with opened(level="info") as app:
         where = host or app.settings.host
+        app.checks()["configuration"]()
         loops: list[Loop] = []
         server = Server(app.http(loops, where), where, app.settings.port if port is None else port)
         if with_worker:

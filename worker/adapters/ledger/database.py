@@ -58,6 +58,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         name = self.url.database or ":memory:"
         self.file = Path(name) if self.sqlite and name != ":memory:" and not name.startswith("file:") else None
+        self._used = False
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": busy_timeout_s}
         if self.sqlite:
             # One connection is the whole of a database in memory.
@@ -79,8 +80,12 @@ class Database:
             TryLater: busy, full, read-only or unreachable, from the very statement that met it; nothing was changed
                 (a lost commit answer aside).
         """
+        if self._used and self.file is not None and not self.file.exists():
+            # To connect now would make an empty ledger in its place.
+            raise TryLater(f"the ledger's file {self.file} is gone: restore it from a backup")
         try:
             with self.engine.connect() as connection:
+                self._check_same_file(connection)
                 if self.sqlite:
                     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
                 try:
@@ -92,6 +97,17 @@ class Database:
                 connection.commit()
         except sa.exc.TimeoutError as error:
             raise TryLater(f"the ledger at {self.where} has no connection free: {error}") from error
+
+    def _check_same_file(self, connection: sa.Connection) -> None:
+        """Notice that SQLite's file was replaced: what is written to the old one is seen by nobody, and lost."""
+        if self.file is None:
+            return
+        state = self.file.stat()
+        found = (state.st_dev, state.st_ino)
+        if connection.info.setdefault("file", found) != found:
+            connection.invalidate()
+            raise TryLater(f"the ledger's file {self.file} was replaced while it was in use; going over to the new one")
+        self._used = True
 
     @contextmanager
     def savepoint(self, connection: sa.Connection) -> Iterator[None]:

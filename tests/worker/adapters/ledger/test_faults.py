@@ -103,7 +103,7 @@ def _small(tmp_path: Path) -> Iterator[SqlLedger]:
     [
         (disk_full, "the disk is full"),
         (read_only, "it is read-only"),
-        (no_directory, "it cannot be opened: is its directory there and writable"),
+        (no_directory, "is gone: restore it"),
         (damaged, "not a SQLite database"),
         (other_writer, "another process has been writing for too long"),
     ],
