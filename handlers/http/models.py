@@ -44,8 +44,8 @@ def routes(services: Services) -> APIRouter:
 
     @router.get("/models/{beeId}", **needs(Scope.READ))
     def get_model(beeId: BeeName) -> ModelShown:
-        """Tell what is in production for a bee, the traffic split, and every version."""
-        _bee(services, beeId)
+        """Tell what is in production for a bee (for one that generates text its settings), and every version."""
+        bee = _bee(services, beeId)
         return _model(services, beeId)
 
     @router.post("/models/{beeId}/predict", **needs(Scope.WRITE))

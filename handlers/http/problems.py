@@ -16,7 +16,7 @@ from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 _STATUS: list[tuple[type[ColonyError], int]] = [(Rejected, 422), (NotFound, 404), (Conflict, 409), (TryLater, 503)]
 
 PROBLEM = "application/problem+json"
-_AWAY = 503
+_UNREADABLE, _AWAY = 400, 503
 _MEND = "see /api/mlops/docs"
 
 
@@ -48,6 +48,7 @@ class Problem(BaseModel):
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}, "description": description}
     for status, description in {
+        400: "The body cannot be read as JSON.",
         401: "No token, or one that does not count.",
         403: "The token lacks the scope; or the call comes from elsewhere and there is no authentication.",
         404: "The named thing does not exist.",
@@ -81,6 +82,8 @@ def add_problems(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     def routing(_request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == _UNREADABLE:
+            return problem(_UNREADABLE, "the body cannot be read", field="body", mend="send JSON in UTF-8")
         return problem(error.status_code, str(error.detail), mend=_MEND, headers=error.headers)
 
     @api.exception_handler(Exception)

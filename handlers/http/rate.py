@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 MAX_CALLERS = 10_000
+#: Sums of parts of seconds come to a little less than 1.
+_WHOLE = 1 - 1e-9
 
 
 class Buckets:
@@ -28,7 +30,7 @@ class Buckets:
         if not self._size:
             return 0.0
         left = self._left(caller)
-        return 0.0 if left >= 1 else (1 - left) / self._per_s
+        return 0.0 if left >= _WHOLE else (1 - left) / self._per_s
 
     def take(self, caller: str) -> float:
         """Take one if there is one, and return 0; else return how long to wait, in seconds."""

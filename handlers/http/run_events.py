@@ -26,12 +26,22 @@ POLL_S, ALIVE_S = 0.5, 15.0
 #: After this the stream ends and the client comes back, with a token that is checked again.
 LONGEST_S = 3600.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+#: One event of the stream.
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "Of `state` only: to be sent back as Last-Event-ID."},
+        "event": {"enum": ["state", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`state` with the run (without log tails) whenever it changes; `end` once it is settled.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "schema": _EVENT,
                 "example": 'id: 5d41402abc4b2a76\nevent: state\ndata: {"runId": "auto-retrain-spam-guard-…", …}\n\n',
             }
         },

@@ -42,6 +42,7 @@ Reason = Annotated[
     str, Field(min_length=1, max_length=2000, pattern=r"\S", examples=["the new one is worse for users"])
 ]
 Json = dict[str, Any]
+_TEXT, _OBJECT, _NULL = ({"type": name} for name in ("string", "object", "null"))
 
 
 class Body(BaseModel):
@@ -238,7 +239,13 @@ class PredictRequest(Body):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"entityId": "c-1017"}, {"features": {"spam_probability": 0.93}}]},
+        json_schema_extra={
+            "examples": [{"entityId": "c-1017"}, {"features": {"spam_probability": 0.93}}],
+            "oneOf": [
+                {"required": ["entityId"], "properties": {"entityId": _TEXT, "features": _NULL}},
+                {"required": ["features"], "properties": {"features": _OBJECT, "entityId": _NULL}},
+            ],
+        },
     )
 
     entityId: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
