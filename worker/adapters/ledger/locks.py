@@ -1,10 +1,12 @@
 """The bees' row locks: taken in one order by everyone, so that two transactions never wait for each other."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.database import Database, insert_into
 from worker.adapters.ledger.tables import bee_state
 
 
@@ -13,8 +15,12 @@ def lock_bees(database: Database, connection: sa.Connection, bees: Sequence[str]
     names = sorted(set(bees))
     if not names:
         return
-    insert = database.insert(bee_state).values([{"bee": bee} for bee in names])
-    connection.execute(insert.on_conflict_do_nothing())
+    connection.execute(_missing(sqlite=database.sqlite), [{"bee": bee} for bee in names])
     if not database.sqlite:
         held = sa.select(bee_state.c.bee).where(bee_state.c.bee.in_(names)).order_by(bee_state.c.bee)
         connection.execute(held.with_for_update()).all()
+
+
+@cache
+def _missing(*, sqlite: bool) -> Any:
+    return insert_into(bee_state, sqlite=sqlite).on_conflict_do_nothing()
