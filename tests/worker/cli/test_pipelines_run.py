@@ -1,0 +1,110 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.worker.adapters.engine.waiting import until
+from tests.worker.engine.recipe import Recipe, outer
+
+Here = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(name="spec")
+def _spec(tmp_path: Path) -> dict[str, Any]:
+    recipe = Recipe({"n": ("NUMBER_INTEGER", 1), "who": ("STRING", "you")})
+    takes, wired = {"n": "NUMBER_INTEGER", "who": "STRING"}, {"n": outer("n"), "who": outer("who")}
+    code = "sys.exit('too small') if value('n') < 1 else give('x', value('who') * value('n')); path('m').touch()"
+    recipe.step("a", code, takes=takes, wired=wired, gives={"x": "STRING"}, writes=["m"])
+    root = recipe.document["root"]
+    root["dag"]["outputs"] = {
+        "parameters": {"said": {"valueFromParameter": {"producerSubtask": "a", "outputParameterKey": "x"}}},
+        "artifacts": {"made": {"artifactSelectors": [{"producerSubtask": "a", "outputArtifactKey": "m"}]}},
+    }
+    root["outputDefinitions"] = {
+        "parameters": {"said": {"parameterType": "STRING"}},
+        "artifacts": {"made": {"artifactType": {"schemaTitle": "system.Artifact"}}},
+    }
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(recipe.document))
+    return recipe.document
+
+
+def test_success(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """A foreign spec runs here with its parameters, shows its steps, prints what it gave, and exits with 0."""
+    code, out, _ = here("pipelines", "run", "spec.yaml", "-p", "n=2", "-p", "who=é=", "--root", "elsewhere")
+
+    assert code == 0
+    assert "✓ a" in out
+    assert 'said = "é=é="' in out
+    made = json.loads(next(line for line in out.splitlines() if line.startswith("made = ")).removeprefix("made = "))
+    assert Path(made).is_relative_to(tmp_path / "elsewhere")
+    assert Path(made).exists()
+
+
+def test_json(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """A spec may be JSON, and so may be the answer: one object."""
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    code, out, _ = here("pipelines", "run", "spec.json", "--json")
+
+    told = json.loads(out)
+    assert (code, told["status"], told["outputs"]["said"]) == (0, "succeeded", "you")
+    assert [(step["stepId"], step["status"]) for step in told["steps"]] == [("a", "succeeded")]
+
+
+def test_failure(here: Here, spec: dict[str, Any]) -> None:
+    """A run that fails exits with 6, and says which step failed and why."""
+    code, out, _ = here("pipelines", "run", "spec.yaml", "-p", "n=0")
+
+    assert code == 6
+    assert "because: step 'a' failed: exit code 1: too small" in out
+    assert "said" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "change", "path"),
+    [
+        ((), lambda spec: spec["root"].update(surprise=1), "root.surprise"),
+        (("-p", "n=1.5"), dict, "parameters.n"),
+        (("-p", "m=1"), dict, "parameters.m"),
+        (("-p", "n"), dict, "parameters"),
+    ],
+)
+def test_refused(here: Here, spec: dict[str, Any], tmp_path: Path, words: Any, change: Any, path: str) -> None:
+    """What cannot be run as it is written is refused with its path, exits with 2, and leaves nothing."""
+    change(spec)
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    code, _, error = here("pipelines", "run", "spec.yaml", "--root", "elsewhere", *words)
+
+    assert code == 2
+    assert path in error
+    assert not list(tmp_path.glob("elsewhere/*"))
+
+
+def test_two_documents(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """A second document (a platform spec) would be left out: it is refused."""
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump_all([spec, {"platforms": {"kubernetes": {}}}]))
+    code, _, error = here("pipelines", "run", "spec.yaml")
+
+    assert (code, "has 2 documents" in error) == (2, True)
+
+
+def test_interrupted(home: Path, tmp_path: Path) -> None:
+    """A signal to stop cancels the run, which is told, and exits with 6."""
+    mark = tmp_path / "began"
+    recipe = Recipe().step("a", f"Path(r'{mark}').touch(); time.sleep(600)")
+    (tmp_path / "spec.json").write_text(json.dumps(recipe.document))
+    environment = {**os.environ, "COLONY_HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[3])}
+    line = [sys.executable, "-m", "worker", "pipelines", "run", "spec.json"]
+    with subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        until(mark.exists)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 6
+    assert "CANCELLED" in out
