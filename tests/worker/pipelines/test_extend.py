@@ -1,0 +1,114 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from config.yaml_file import YamlFile
+from tests.worker.pipelines.conftest import GOOD, TYPES
+from worker.errors import Rejected
+from worker.pipelines.compile import content_hash
+from worker.pipelines.load import Templates
+
+Write = Callable[[Mapping[str, str]], Templates]
+
+VARIANT = """
+name: variant
+extends: demo
+parameters: {depth: 5, extra: 1}
+steps:
+  - {id: train, config: {depth: 2, options: {trees: null, leaves: 3}}, retry: {attempts: 1}}
+  - {id: check, type: stage, insertAfter: get_rows}
+  - {id: prepare, remove: true}
+  - {id: finish, after: []}
+"""
+
+
+@pytest.fixture(name="write")
+def _write(tmp_path: Path) -> Write:
+    """Give a function from texts by name to templates of files."""
+
+    def write(texts: Mapping[str, str]) -> Templates:
+        for name, text in texts.items():
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        return Templates({name: YamlFile(tmp_path / f"{name}.yaml") for name in texts}, TYPES)
+
+    return write
+
+
+def test_a_variant(write: Write) -> None:
+    """Fields and parameters are taken over or replaced, steps overridden by id, put in between, and removed."""
+    template = write({"demo": GOOD, "variant": VARIANT})["variant"]
+
+    steps = {step.id: step for step in template.steps}
+    assert (template.name, template.trigger, template.description) == ("variant", "drift", "A demonstration.")
+    assert template.parameters == {"depth": 5, "name": None, "extra": 1}
+    assert [step.id for step in template.steps] == ["get_rows", "check", "train", "finish"]
+    assert steps["train"].config == {"depth": 2, "options": {"leaves": 3}}
+    assert (steps["train"].retry.attempts, steps["train"].resources.memory) == (1, "4G")
+    assert steps["train"].inputs == {"rows": ("check", "rows")}
+
+
+def test_a_variant_of_a_variant(write: Write) -> None:
+    """What extends may be extended, and the hash covers the result: another base makes another hash."""
+    second = "{name: second, extends: variant, trigger: manual}"
+    templates = write({"demo": GOOD, "variant": VARIANT, "second": second})
+    before = content_hash(templates["second"])
+    changed = write({"demo": GOOD.replace("4G", "5G"), "variant": VARIANT, "second": second})["second"]
+
+    assert (templates["second"].trigger, len(templates["second"].steps)) == ("manual", 4)
+    assert content_hash(changed) != before
+    assert content_hash(write({"demo": GOOD, "variant": VARIANT, "second": second})["second"]) == before
+
+
+def test_another_type_has_its_own_config(write: Write) -> None:
+    """A step that becomes one of another type does not keep the settings of the old type."""
+    text = (
+        "{name: v, extends: demo, steps: [{id: prepare, type: stage, config: {depth: 1}}, {id: train, remove: true}]}"
+    )
+    other = "{name: w, extends: v, steps: [{id: prepare, type: source, config: {}}, {id: finish, remove: true}]}"
+
+    assert dict(write({"demo": GOOD, "v": text, "w": other})["w"].steps[1].config) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("name: v\nextends: nothing\n", "v.yaml:2: extends: there is no template 'nothing'; use one of demo, w"),
+        ("name: v\nextends: v\n", "v.yaml:2: extends: templates extend each other: v → v"),
+        ("name: v\nextends: w\n", "w.yaml:1: extends: templates extend each other: v → w → v"),
+        ("name: v\nextends: demo\nsteps:\n  - {type: stage}\n", "v.yaml:4: steps.0: a step needs an `id`"),
+        ("name: v\nextends: demo\nsteps:\n  - {id: x, remove: true}\n", "v.yaml:4: steps.0: there is no step 'x'"),
+        (
+            "name: v\nextends: demo\nsteps:\n  - {id: x, type: stage, insertAfter: y}\n",
+            "v.yaml:4: steps.0.insertAfter: there is no step 'y'; the base has get_rows, prepare, train, finish",
+        ),
+        ("name: v\nextends: demo\nsteps: 7\n", "v.yaml:3: steps: is not a list of steps"),
+        ("name: other\nextends: demo\n", "v.yaml:1: name: it is called 'other'"),
+        (
+            "name: v\nextends: demo\nsteps:\n  - id: train\n    config:\n      depth: 99\n",
+            "v.yaml:6: steps.2.config.depth: Input should be less",
+        ),
+        (
+            "name: v\nextends: demo\nparameters: {depth: 30}\n",
+            "demo.yaml:8: steps.1.config.depth: Input should be less",
+        ),
+    ],
+)
+def test_faults(write: Write, text: str, fault: str) -> None:
+    """What does not fit is told with the file and the line that wrote it."""
+    templates = write({"demo": GOOD, "w": "{name: w, extends: v}", "v": text})
+
+    with pytest.raises(Rejected) as caught:
+        _ = templates["v"]
+
+    assert f"/{fault}" in caught.value.reason
+
+
+def test_a_broken_template_stops_only_itself(write: Write) -> None:
+    """The others can still be looked up, and an unknown name is told with the names there are."""
+    templates = write({"demo": GOOD, "bad": "{name: bad, steps: []}"})
+
+    assert sorted(templates) == ["bad", "demo"]
+    assert templates["demo"].name == "demo"
+    with pytest.raises(Rejected, match="there is no template 'nope'"):
+        templates.get_known("nope")
