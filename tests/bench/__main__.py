@@ -17,10 +17,10 @@ def main(names: list[str]) -> None:
         print(f"… {name}", file=sys.stderr)
         with tempfile.TemporaryDirectory() as directory:
             figures += BENCHES[name](Path(directory))
-    print(f"{'work':<46}{'ours':>14}{'peer':>14}{'ratio':>8}  peer is")
+    print(f"{'work':<58}{'ours':>14}{'peer':>14}{'ratio':>8}  peer is")
     for figure in figures:
         ours, peer = f"{figure.ours:,.2f} {figure.unit}", f"{figure.peer:,.2f} {figure.unit}"
-        print(f"{figure.work:<46}{ours:>14}{peer:>14}{figure.ours / figure.peer:>8.2f}  {figure.peer_is}")
+        print(f"{figure.work:<58}{ours:>14}{peer:>14}{figure.ours / figure.peer:>8.2f}  {figure.peer_is}")
 
 
 if __name__ == "__main__":
