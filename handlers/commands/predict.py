@@ -47,6 +47,9 @@ class PredictionServer:
             NotFound: the bee has no model in production.
             Rejected: neither or both given, or an unknown feature.
         """
+        if bee.task == "generation":
+            mend = f"read its settings in production at GET models/{bee.bee}"
+            raise Rejected(f"{bee.bee} generates text by settings; there is no model to predict with", mend=mend)
         if (entity_id is None) == (features is None):
             raise Rejected("give either an entity's id or its features", field="entityId", mend="not both, not none")
         values = self._given(bee, features) if features is not None else self._read(bee, str(entity_id), now)

@@ -25,7 +25,7 @@ from worker.bee import BEE_ID, BeeSpec
 from worker.clock import to_text
 from worker.errors import NotFound
 from worker.models.port import Deployment
-from worker.models.shown import shown_version
+from worker.models.shown import settings_of, shown_version
 
 BeeName = Annotated[str, Path(pattern=f"^{BEE_ID.pattern}$", description="The bee's name.", examples=["spam-guard"])]
 
@@ -45,7 +45,7 @@ def routes(services: Services) -> APIRouter:
     @router.get("/models/{beeId}", **needs(Scope.READ))
     def get_model(beeId: BeeName) -> ModelShown:
         """Tell what is in production for a bee (for one that generates text its settings), and every version."""
-        bee = _bee(services, beeId)
+        _bee(services, beeId)
         return _model(services, beeId)
 
     @router.post("/models/{beeId}/predict", **needs(Scope.WRITE))
@@ -88,6 +88,7 @@ def _model(services: Services, bee: str) -> ModelShown:
         epoch=champion.epoch if champion else 0,
         deployedAt=to_text(champion.at) if champion else None,
         trafficSplit={version: 100} if version else {},
+        settings=next((settings_of(item) for item in found if item.version == version), None),
         versions=[VersionShown(**shown_version(item, version)) for item in found],
     )
 

@@ -42,7 +42,9 @@ Reason = Annotated[
     str, Field(min_length=1, max_length=2000, pattern=r"\S", examples=["the new one is worse for users"])
 ]
 Json = dict[str, Any]
-_TEXT, _OBJECT, _NULL = ({"type": name} for name in ("string", "object", "null"))
+_TEXT: Json = {"type": "string"}
+_OBJECT: Json = {"type": "object"}
+_NULL: Json = {"type": "null"}
 
 
 class Body(BaseModel):
@@ -205,6 +207,7 @@ class ModelShown(BaseModel):
     epoch: int
     deployedAt: str | None
     trafficSplit: dict[str, int]
+    settings: dict[str, Any] | None = None
     versions: list[VersionShown]
 
 

@@ -6,6 +6,13 @@ from worker.clock import to_text
 from worker.models.port import ModelVersion
 
 
+def settings_of(version: ModelVersion) -> dict[str, Any] | None:
+    """Return the settings that a version of a bee that generates text consists of, None for any other model."""
+    if version.lineage.get("algorithm") != "generation":
+        return None
+    return dict(version.lineage.get("hyperparameters") or {})
+
+
 def shown_version(version: ModelVersion, champion: str | None) -> dict[str, Any]:
     """Return the version as one JSON object; `champion` is the bee's version in production."""
     return {

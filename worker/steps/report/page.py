@@ -67,12 +67,12 @@ def _table(comparison: Mapping[str, Any]) -> str:
     prompts = comparison["task"] == "generation"
     against = f"against {plot.reference_name(comparison['reference'])}"
     last = ["cost", "tokens out"] if prompts else ["CPU", "model"]
-    head = ["variant", metric, f"{level} interval", "against the best", against, "", "time", *last, "settings"]
+    head = ["variant", metric, f"{level} interval", "against the best", against, "", "time", *last]
     rows = []
     for item in comparison["variants"]:
         name = text(item["name"]) + (" ★" if item["name"] == comparison["winner"] else "")
         if item["status"] != "compared":
-            rows.append(f'<tr class="bad"><th>{name}</th><td colspan="9">failed: {text(item["error"])}</td></tr>')
+            rows.append(f'<tr class="bad"><th>{name}</th><td colspan="8">failed: {text(item["error"])}</td></tr>')
             continue
         best = item["againstBest"]
         tail = [usd(item.get("usd")), number(item.get("outputTokens"), 0)] if prompts else [
@@ -81,12 +81,18 @@ def _table(comparison: Mapping[str, Any]) -> str:
         cells = [
             number(item["value"]), interval(item), difference(best), difference(item["againstReference"]),
             "best" if best is None else best["word"], seconds(item["trainSeconds"] + item["scoreSeconds"]), *tail,
-            settings(item),
         ]  # fmt: skip
         mark = ' class="win"' if item["name"] == comparison["winner"] else ""
         rows.append(f"<tr{mark}><th>{name}</th>{_cells(cells)}</tr>")
     note = "Differences are paired: both models on the same resampled rows; positive is better. ★ wins."
-    return _section("Side by side", f'<div class="wide">{_grid(head, rows)}</div><p class="note">{note}</p>')
+    table = _section("Side by side", f'<div class="wide">{_grid(head, rows)}</div><p class="note">{note}</p>')
+    return table + _section(
+        "Settings", _grid(["variant", "settings"], [_settings(item) for item in comparison["variants"]])
+    )
+
+
+def _settings(item: Mapping[str, Any]) -> str:
+    return f'<tr><th>{text(item["name"])}</th><td class="said">{text(settings(item))}</td></tr>'
 
 
 def _slices(comparison: Mapping[str, Any]) -> Iterable[str]:

@@ -13,7 +13,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 18px;margin:0}dt{c
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:6px 12px 6px 0;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}
 thead th{color:var(--soft);font-weight:600}tbody th{font-weight:600}
-td:last-child,.said{white-space:normal;min-width:220px;overflow-wrap:anywhere}
+.said{white-space:normal;min-width:220px;overflow-wrap:anywhere}
 tr.win th,tr.win td:first-of-type{color:var(--win)}tr.bad th,tr.bad td{color:var(--bad);white-space:normal}
 details{border-bottom:1px solid var(--line);padding:6px 0}summary{cursor:pointer}details table{margin:8px 0 8px 18px}
 svg{max-width:100%;height:auto;font:13px system-ui,sans-serif}svg text{fill:var(--ink)}

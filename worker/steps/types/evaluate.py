@@ -1,5 +1,8 @@
 """Score challenger and champion on the same unseen rows, and write the numbers that the gate judges."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from worker.bee import Value
@@ -40,13 +43,26 @@ def evaluate(context: StepContext) -> None:
     evaluation["challenger"] |= {"uri": uri_of(path), "sha256": sha256}
     if champion is not None:
         evaluation["champion"] |= {"version": champion.version, **_where(champion.artifact)}
+    _spend(context, evaluation, {"challenger": challenger, "champion": opponent.predictor if opponent else None})
     write_json(context.outputs["evaluation"], evaluation)
     describe(context.outputs["evaluation"], {"metrics": evaluation["challenger"]["metrics"]})
     _record(context, evaluation)
 
 
+def _spend(context: StepContext, evaluation: outcome.Json, models: Mapping[str, Any]) -> None:
+    """Keep the answers of models that generate, and what they took."""
+    for name, model in models.items():
+        if hasattr(model, "spent"):
+            outcome.add_spend(context, name, [model.spent])
+            evaluation[name]["answers"] = model.answers
+
+
 def _where(artifact: Artifact) -> dict[str, str]:
     return {"uri": artifact.uri, "sha256": artifact.sha256}
+
+
+def _told(side: outcome.Json | None) -> outcome.Json | None:
+    return None if side is None else {name: value for name, value in side.items() if name != "answers"}
 
 
 def _record(context: StepContext, evaluation: outcome.Json) -> None:
@@ -54,8 +70,8 @@ def _record(context: StepContext, evaluation: outcome.Json) -> None:
     outcome.record(
         context,
         STAGE,
-        challenger=evaluation["challenger"],
-        champion=evaluation["champion"],
+        challenger=_told(evaluation["challenger"]),
+        champion=_told(evaluation["champion"]),
         gate=evaluation["gate"],
         metrics=evaluation["challenger"]["metrics"],
         lineage=evaluation["lineage"],

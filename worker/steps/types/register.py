@@ -27,10 +27,11 @@ def register(context: StepContext) -> None:
         raise Rejected("the model file is not the one that was scored", field="model", mend="run the pipeline again")
     verdict = judge(evaluation["gate"], bee.gate, task=bee.task)
     changed: dict[str, Any] = {}
-    if bee.trainer.refit and verdict.passed:
+    if bee.trainer.refit and verdict.passed and bee.task != "generation":
         path, changed = _refit(context, scored)
     stored = context.ports.artifacts.put(path)
-    challenger = evaluation["challenger"] | changed | {"uri": stored.uri, "sha256": stored.sha256}
+    scored_model = {name: value for name, value in evaluation["challenger"].items() if name != "answers"}
+    challenger = scored_model | changed | {"uri": stored.uri, "sha256": stored.sha256}
     lineage = evaluation["lineage"] | {"refit": bool(changed), "scoredSha256": scored}
     word, reason = ("registered", "") if verdict.passed else ("rejected", verdict.reason)
     registration = {"verdict": word, "reason": reason, "challenger": challenger, "lineage": lineage}

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from worker.bee import Value
+from worker.steps import outcome
 from worker.steps.files import describe, write_json
 from worker.steps.frozen import bee_of, seed_of
 from worker.steps.kinds import DATASET, METRICS, MODEL
@@ -40,6 +41,9 @@ def train(context: StepContext) -> None:
     if isinstance(trained, Unlearnable):
         stop(context, STAGE, trained.reason)
         return
+    trials = trained.report.get("trials")
+    if trials:
+        outcome.add_spend(context, "search", [trial["spent"] for trial in trials])
     write_json(context.outputs["report"], trained.report)
     told = ("algorithm", "hyperparameters", "hyperparametersFrom", "trainedUntil", "snapshotId")
     describe(path, {"sha256": trained.sha256, **{name: trained.metadata[name] for name in told}})

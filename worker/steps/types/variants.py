@@ -10,7 +10,7 @@ from worker.steps.files import describe, write_json
 from worker.steps.frozen import bee_of, seed_of
 from worker.steps.kinds import ARTIFACT, DATASET
 from worker.steps.step import StepContext, StepType
-from worker.steps.variants import MAX_VARIANTS, called, distinct, given, grid
+from worker.steps.variants import MAX_VARIANTS, distinct, given, grid
 
 
 class VariantsConfig(Value):
@@ -43,7 +43,8 @@ def prepare(context: StepContext) -> None:
     if config.auto:
         from worker.steps.trainers.search import drawn
 
-        named += [(called(item), item) for item in drawn(trainer.space(bee), config.auto, seed_of(context.run))]
+        found = drawn(trainer.space(bee), config.auto, seed_of(context.run))
+        named += [(f"auto-{n} {item.get('algorithm', '')}".strip(), item) for n, item in enumerate(found, 1)]
     if not 1 <= len(named) <= MAX_VARIANTS:
         mend = "give variants, a grid, or auto: how many to draw" if not named else f"give at most {MAX_VARIANTS}"
         raise Rejected(f"there are {len(named)} variants", field="parameters.variants", mend=mend)
