@@ -59,10 +59,6 @@ def artifacts_from_outside(given: dsl.Input[dsl.Dataset]) -> None:
     data(value="x")
 
 
-def a_cache_key() -> None:
-    text(value="x").set_caching_options(enable_caching=True, cache_key="mine")
-
-
 def a_memory_limit_by_parameter(limit: str = "1G") -> None:
     number(value=1).set_memory_limit(limit)
 
@@ -77,6 +73,5 @@ CASES = [
     Refused("image without command", an_image_without_command, "executors.exec-bare.container.command"),
     Refused("no such program", a_program_that_is_not_here, "executors.exec-foreign.container.command.0"),
     Refused("artifacts from outside", artifacts_from_outside, "root.inputDefinitions.artifacts"),
-    Refused("cache key", a_cache_key, "cachingOptions.cacheKey"),
     Refused("memory limit by parameter", a_memory_limit_by_parameter, "tasks.number.inputs.parameters.memory_limit"),
 ]

@@ -8,9 +8,10 @@ from worker.engine.interface import Node
 
 
 class CachingOptions(Node):
-    """Whether an earlier result may be used; this engine keeps none, so that a task asking for it simply runs."""
+    """Whether an earlier result may be used, and under which key if not the usual one."""
 
     enable_cache: bool = False
+    cache_key: str = ""
 
 
 class TriggerPolicy(Node):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.engine import inputs, outputs
+from worker.engine.cache_key import cache_key
 from worker.engine.facts import Facts
 from worker.engine.graph import Graph, Task
 from worker.engine.inputs import Around, Bound, MissingOutputError
@@ -27,6 +28,7 @@ class Launch:
         task: its own name.
         wait_s: the back-off since its last attempt ended.
         sheltered: whether it runs on although the run is cancelled.
+        cache: the key of an earlier result that may be taken instead, None if none may.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Launch:
     attempt: int
     wait_s: float
     sheltered: bool
+    cache: str | None = None
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,9 @@ class _Walk:
         """Return a step's next attempt."""
         policy = task.spec.retry_policy
         wait = policy.delay_s(attempt - 1) if policy and attempt > 1 else 0.0
-        return Launch(path, task.spec.component_ref.name, task.name, bound, attempt, wait, self.sheltered)
+        component, caching = task.spec.component_ref.name, task.spec.caching_options
+        key = cache_key(self.graph, component, bound, caching.cache_key) if caching.enable_cache else None
+        return Launch(path, component, task.name, bound, attempt, wait, self.sheltered, key)
 
     def group(self, task: Task, path: str, bound: Bound) -> _Result:
         """Return what a DAG's newest attempt has come to; each attempt's steps have paths of their own."""

@@ -59,7 +59,7 @@ def test_order(document: dict[str, Any]) -> None:
 
 UNKNOWN: list[tuple[str, Change]] = [
     ("root.dag.tasks.a.artifactIterator", lambda d: task(d, "a").update(artifactIterator={"x": 1})),
-    ("root.dag.tasks.a.cachingOptions.cacheKey", lambda d: task(d, "a")["cachingOptions"].update(cacheKey="k")),
+    ("root.dag.tasks.a.cachingOptions.timeToLive", lambda d: task(d, "a")["cachingOptions"].update(timeToLive="5s")),
     (
         "root.dag.tasks.b.triggerPolicy.strategy",
         lambda d: task(d, "b").update(triggerPolicy={"strategy": "ANY_UPSTREAM_TASK_SUCCEEDED"}),

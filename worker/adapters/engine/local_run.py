@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.adapters.engine import local_command, local_lightweight
+from worker.adapters.engine.local_cache import Cache
 from worker.adapters.engine.local_files import AttemptFiles
 from worker.adapters.engine.local_spawn import Command, Exited, Started
 from worker.clock import Clock
@@ -33,6 +34,7 @@ class Running:
     told: Mapping[str, Any]
     own: bool
     sheltered: bool
+    cache: str | None
 
 
 class ClaimedRun:
@@ -47,6 +49,7 @@ class ClaimedRun:
         self.graph = build(job.spec)
         self.parameters = bind_root(self.graph.spec, job.parameters)
         self.facts = Facts(job.run_id, job.output_dir)
+        self.cache = Cache.beside(job.output_dir)
         self.records = {record.path: record for record in journal.tasks(job.run_id)}
         self.running: dict[str, Running] = {}
         self.heard: deque[tuple[str, Started | Exited]] = deque()
@@ -102,6 +105,12 @@ class ClaimedRun:
         """Record that a step begins and return how to start it; None if it has ended already."""
         begun = TaskRecord(launch.path, Status.RUNNING, launch.attempt, started_at=self._clock())
         executor = self.graph.executor(launch.component)
+        hit = self.cache.find(launch.cache) if launch.cache and executor.container else None
+        if hit:
+            said = f"taken from {hit.of}, which did the same\n"
+            ended = replace(begun, status=Status.SUCCEEDED, ended_at=self._clock(), outputs=hit.outputs, log_tail=said)
+            self.record(ended)
+            return None
         if executor.container:
             return self._prepare(launch, executor.container, begun, environment, memory_bytes)
         component = self.graph.component(launch.component)
@@ -140,7 +149,7 @@ class ClaimedRun:
         own = local_command.is_own_step(argv)
         if lightweight:
             argv = local_lightweight.module_line(argv, len(container.command), str(files.source))
-        self.running[launch.path] = Running(launch.component, files, told, own, launch.sheltered)
+        self.running[launch.path] = Running(launch.component, files, told, own, launch.sheltered, launch.cache)
         return Command(
             argv=argv[2:] if own else argv if lightweight else local_command.program(argv),
             module=own or lightweight is not None,
@@ -196,6 +205,8 @@ class ClaimedRun:
                 self._fail(ended, f"bad output: {error}", 0, final=False)
                 return
             self.record(replace(ended, status=Status.SUCCEEDED, outputs=outputs))
+            if running.cache:
+                self.cache.keep(running.cache, outputs, f"{self.job.run_id}/{path}")
         elif self.closing:
             self._requeue(ended)
         elif self.cancelling and not running.sheltered:
