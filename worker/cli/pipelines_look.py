@@ -36,9 +36,18 @@ def _checked(app: Any, word: str) -> dict[str, Any]:
     try:
         template = templates.get_known(name)
     except Rejected as error:
-        return {"template": name, "faults": error.reason.splitlines() if error.field == "template" else [str(error)]}
+        ours = error.field == "template"
+        faults = sorted(error.reason.splitlines(), key=_line) if ours else [" ".join(str(error).split())]
+        return {"template": name, "faults": faults}
     faults = _schedule_faults(app, templates, template)
     return {"template": name, "faults": faults, "steps": len(template.steps), "compiled": _compiled(app, template)}
+
+
+def _line(fault: str) -> tuple[str, int]:
+    """Return where a fault stands, so that they can be told from the top to the bottom of a file."""
+    file, _, rest = fault.partition(":")
+    line = rest.partition(":")[0]
+    return file, int(line) if line.isdigit() else 0
 
 
 def _schedule_faults(app: Any, templates: Templates, template: Template) -> list[str]:

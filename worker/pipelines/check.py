@@ -92,7 +92,8 @@ class Checker:
         by_id = {other.id: place for place, other in enumerate(steps)}
         for name in step.inputs:
             if name not in type_.inputs:
-                yield ("steps", number, "inputs", name), f"{type_.name!r} takes no {name!r}"
+                known = ", ".join(type_.inputs) or "nothing"
+                yield ("steps", number, "inputs", name), f"{type_.name!r} takes no {name!r}; it takes {known}"
         for name, kind in type_.inputs.items():
             at: Path = ("steps", number, "inputs", name)
             if name in step.inputs:
@@ -109,7 +110,9 @@ class Checker:
                 if given != kind:
                     yield at, f"takes a {kind}, but {output!r} of {steps[place].id!r} is a {given}"
             elif name in step.inputs:
-                yield at, f"{step.inputs[name]!r} is no output of a step; write it as step.output"
+                known = ", ".join(f"{giver}.{one}" for one in types[place].outputs) if place is not None else ""
+                mend = f"{giver!r} gives {known or 'nothing'}" if place is not None else "write it as step.output"
+                yield at, f"{step.inputs[name]!r} is no output of a step; {mend}"
             elif len(types) == len(steps):
                 yield ("steps", number), f"{type_.name!r} needs {name!r}, which no earlier step gives"
 

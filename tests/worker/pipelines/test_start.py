@@ -54,7 +54,7 @@ def test_faults(parse: Parse, change: tuple[str, str], fault: str) -> None:
 
 def test_drift_gives_no_parameters(parse: Parse) -> None:
     """A template that drift triggers cannot need a parameter that nobody would give."""
-    with pytest.raises(Rejected, match="parameters.depth: nobody gives it when drift triggers"):
+    with pytest.raises(Rejected, match=r"parameters\.depth: nobody gives it when drift triggers"):
         parse("{name: x, trigger: drift, parameters: {depth: {type: integer}}, steps: [{id: a, type: source}]}")
 
 

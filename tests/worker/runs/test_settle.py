@@ -359,3 +359,39 @@ def test_no_outcome_has_a_number_that_is_not_finite(value: dict[str, Any]) -> No
         assert error.field  # noqa: PT017
     else:
         json.dumps(found, allow_nan=False)
+
+
+def test_a_template_that_makes_no_model_completes(loop: Loop) -> None:
+    """A run without a challenger that says `completed` is done: nothing is registered, nothing refused."""
+    run = world.ask_for_run(loop.ledger)
+    loop.advancer().turn()
+    loop.outcomes.put(run.id, world.outcome(run.id, verdict="completed", challenger=None, gate={}, reason="7 rows"))
+
+    after = loop.end(run)
+
+    versions, deployments = _models(loop)
+    assert (after.verdict, after.status, after.outcome and after.outcome["reason"]) == (
+        Verdict.COMPLETED,
+        Status.SUCCEEDED,
+        "7 rows",
+    )
+    assert (len(versions), len(deployments)) == (1, 1)
+    with loop.ledger.begin(write=False) as transaction:
+        told = [event.data for event, _ in transaction.outbox.list() if event.type == "pipeline.run.succeeded"]
+    assert [(one["verdict"], one["verdictReason"]) for one in told] == [("completed", "7 rows")]
+
+
+def test_a_run_outside_the_slot_changes_no_champion(loop: Loop) -> None:
+    """What a run that does not hold the bee's slot calls deployable is registered only."""
+    run = replace(world.ask_for_run(loop.ledger), loop=False)
+    with loop.ledger.begin() as transaction:
+        transaction.runs.save(run)
+    loop.advancer().turn()
+    loop.outcomes.put(run.id, world.outcome(run.id))
+
+    after = loop.end(run)
+
+    versions, deployments = _models(loop)
+    assert after.verdict is Verdict.REGISTERED
+    assert [one.state for one in versions] == ["deployed", "registered"]
+    assert len(deployments) == 1
