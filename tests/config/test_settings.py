@@ -114,3 +114,12 @@ def test_the_missions_names(environment: pytest.MonkeyPatch) -> None:
     assert settings.credentials == "the-GOOGLE_APPLICATION_CREDENTIALS"
     assert settings.feature_store_name == "the-FEATURE_STORE_NAME"
     assert settings.feature_store_region == "the-FEATURE_STORE_REGION"
+
+
+@pytest.mark.parametrize("name", ["COLONY_AUTH_AUDIENCE", "COLONY_AUTH_EMAILS"])
+def test_audience_and_emails_go_together(environment: pytest.MonkeyPatch, name: str) -> None:
+    """An audience without anyone on the list, or a list without an audience, lets nobody in and is refused."""
+    environment.setenv(name, "ada@example.org")
+
+    with pytest.raises(Rejected, match="set both"):
+        read_settings()

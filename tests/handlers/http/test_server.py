@@ -1,0 +1,60 @@
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from handlers.http import build
+from handlers.http.server import Server
+from tests.handlers.http.api import Parts
+from tests.worker import world
+
+
+@pytest.fixture(name="server")
+def _server(colony: Parts) -> Iterator[Server]:
+    server = Server(build(colony.services()), "127.0.0.1", 0)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_small_answers_leave_at_once(server: Server) -> None:
+    """On a kept connection an answer does not wait for the other side's delayed acknowledgement (40 ms)."""
+    taken = []
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+        for _ in range(30):
+            start = time.perf_counter()
+            assert client.get("/healthz").status_code == 200
+            taken.append(time.perf_counter() - start)
+
+    assert statistics.median(taken) < 0.03
+
+
+def test_open_streams_do_not_keep_it_from_stopping(colony: Parts, server: Server) -> None:
+    """A follower of a run that goes on is let go when the server stops."""
+    id_ = world.ask_for_run(colony.ledger).id
+    following, ended = threading.Event(), threading.Event()
+
+    def follow() -> None:
+        url = f"http://127.0.0.1:{server.port}/api/mlops/pipeline/run/{id_}/events"
+        try:
+            with httpx.stream("GET", url, timeout=20) as stream:
+                for line in stream.iter_lines():
+                    if line == "event: state":
+                        following.set()
+        except httpx.RemoteProtocolError:
+            # Cut off in the middle, as a client of an endless stream must expect.
+            ended.set()
+        ended.set()
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    assert following.wait(10)
+    start = time.monotonic()
+    server.stop()
+
+    assert time.monotonic() - start < 5
+    assert ended.wait(5)
+    follower.join(5)
