@@ -336,6 +336,7 @@ class App:
             # Each part is built inside its check, so that one which cannot be built does not hide the others.
             **{name: partial(self._verified, part) for name, part in ports.items()},
             **{f"template {name}": partial(self._spec_state, name) for name in self.templates},
+            **{f"bee {name}": partial(self._bee_state, bee) for name, bee in self.bees.items()},
         }
 
     def _verified(self, part: str) -> None:
@@ -347,6 +348,11 @@ class App:
     def _spec_state(self, name: str) -> str:
         self.frozen.spec(name)
         return "compiled spec is fresh"
+
+    def _bee_state(self, bee: BeeSpec) -> str:
+        self.template(bee.pipeline)
+        self.frozen.definitions(bee)
+        return f"{bee.mode}s by {bee.pipeline}, its features are defined"
 
     def verify(self) -> None:
         """Check ledger, configuration and bus before work begins. Raises Rejected or TryLater."""

@@ -36,6 +36,7 @@ def promote_model(  # noqa: PLR0913 - what an operator says, and what it is done
                 field="version",
                 mend="promote another, or use --force, which is recorded",
             )
+        _check_not_live(chosen, transaction)
         artifacts.fetch(chosen.artifact)
         forced = None if chosen.gate_passed else reason
         return _flip(chosen, "model.deployed", reason, transaction, now, forced=forced)
@@ -76,6 +77,7 @@ def rollback_model(
         if chosen.forced is not None:
             mend = "name another with --to, or use `models promote --force` again"
             raise Rejected(f"version {target} of {bee} has not passed its gate", field="version", mend=mend)
+        _check_not_live(chosen, transaction)
         artifacts.fetch(chosen.artifact)
         return _flip(chosen, "model.rolled_back", reason, transaction, now)
 
@@ -105,12 +107,16 @@ def _chosen(bee: str, version: str, transaction: Transaction) -> ModelVersion:
     return chosen
 
 
+def _check_not_live(chosen: ModelVersion, transaction: Transaction) -> None:
+    current = transaction.models.champion(chosen.bee)
+    if current and current.version == chosen.version:
+        raise Conflict(f"version {chosen.version} of {chosen.bee} is in production already")
+
+
 def _flip(
     chosen: ModelVersion, type_: str, reason: str, transaction: Transaction, now: datetime, forced: str | None = None
 ) -> Deployment:
     current = transaction.models.champion(chosen.bee)
-    if current and current.version == chosen.version:
-        raise Conflict(f"version {chosen.version} of {chosen.bee} is in production already")
     previous = current.version if current else None
     deployment = Deployment(
         chosen.bee, (current.epoch if current else 0) + 1, chosen.version, previous, now, reason, None

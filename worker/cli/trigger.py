@@ -30,6 +30,9 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
     from handlers.commands.trigger_pipeline import TriggerPipeline, trigger_pipeline
 
     with opened() as app:
+        if wait:
+            # What cannot be executed here is not to be left behind as a pending run.
+            app.engine.verify()
         now = app.clock()
         parameters = _parameters(app.template(template).declared, more["parameters"])
         key = more["key"] or secrets.token_hex(8)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import structlog
 
 from worker.clock import Clock
-from worker.errors import LeaseLost
+from worker.errors import LeaseLost, TryLater
 from worker.ledger import Ledger
 from worker.publish.port import Outgoing, Topic
 
 log = structlog.get_logger()
 
-LEASE_S = 60.0
+LEASE_S = 20.0
 BATCH = 200
 
 
@@ -31,10 +31,22 @@ class Relay:
     told: Callable[[Outgoing], None] = lambda _: None
 
     def turn(self) -> int:
-        """Publish what waits and return how many events the bus confirmed. Raises TryLater."""
+        """Publish what waits and return how many events the bus confirmed.
+
+        Raises:
+            TryLater: nothing could be published; one bee's fault does not hold the others up.
+        """
         with self.ledger.begin(write=False) as transaction:
             bees = transaction.outbox.bees_waiting(100)
-        return sum(self._relay(bee) for bee in bees)
+        confirmed, fault = 0, None
+        for bee in bees:
+            try:
+                confirmed += self._relay(bee)
+            except TryLater as error:
+                fault = error
+        if fault is not None and not confirmed:
+            raise fault
+        return confirmed
 
     def _relay(self, bee: str) -> int:
         with self.ledger.begin() as transaction:
