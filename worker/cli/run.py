@@ -24,12 +24,15 @@ def work(app: Any, *, http: bool) -> None:
     """Run every loop until a signal asks to stop."""
     stopped = flag_on(signal.SIGTERM, signal.SIGINT)
     app.verify()
-    loops = start_loops(app)
+    loops: list[Loop] = []
     server = None
     if http:
         from handlers.http.server import Server
 
+        # Built first: an address that may not be listened on is refused before anything runs.
         server = Server(app.http(loops), app.settings.host, app.settings.port)
+    loops += start_loops(app)
+    if server:
         server.start()
         click.echo(f"colony: http://{app.settings.host}:{server.port}/api/mlops", err=True)
     click.echo("colony: running; stop with Ctrl-C", err=True)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from tests.worker.adapters.ledger.records import NOW
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.sql import SqlLedger, SqlTransaction
+from worker.runs.port import Asked, RunFilter
 
 HOT: dict[str, Callable[[SqlTransaction], Any]] = {
     "inbox.conclude": lambda it: it.inbox.conclude("s", "1", "ack", None),
@@ -21,6 +22,13 @@ HOT: dict[str, Callable[[SqlTransaction], Any]] = {
     "runs.list of a bee": lambda it: it.runs.list(bee="a"),
     "runs.claim": lambda it: it.runs.claim("one", limit=50, lease_s=30),
     "runs.steps": lambda it: it.runs.steps("r"),
+    "runs.page": lambda it: it.runs.page(RunFilter(), before=(NOW, "r"), limit=50),
+    "runs.page of a bee": lambda it: it.runs.page(RunFilter(bee="a", since=NOW), before=(NOW, "r"), limit=50),
+    "decisions.page": lambda it: it.decisions.page(before=7, limit=50),
+    "decisions.page of a bee": lambda it: it.decisions.page(bee="a", before=7, limit=50),
+    "tokens.get": lambda it: it.tokens.get("a"),
+    "tokens.mark_used": lambda it: it.tokens.mark_used("a", NOW),
+    "request_keys.take": lambda it: it.request_keys.take("k", Asked("f", "r"), NOW),
     "models.next_version": lambda it: it.models.next_version("a"),
     "models.champion": lambda it: it.models.champion("a"),
     "models.for_run": lambda it: it.models.for_run("r"),
@@ -35,6 +43,7 @@ HOT: dict[str, Callable[[SqlTransaction], Any]] = {
 PARTIAL = ("ix_outbox_unpublished", "ix_runs_unsettled", "CONSTANT ROW", "SCAN anon_1")
 USES = {
     "decisions.list of a bee": "ix_decisions_bee",
+    "runs.page": "ix_runs_created",
     "incidents.open_for": "uq_incidents_open",
     "runs.in_flight": "uq_runs_active_loop",
     "runs.unsettled": "ix_runs_unsettled",
