@@ -235,12 +235,13 @@ class _Walk:
         prefix = path if attempt == 1 else f"{path}~{attempt}"
         result = self.dag(task.spec.component_ref.name, f"{prefix}/", bound)
         policy = task.spec.retry_policy
-        may = result.status is Status.FAILED and not (self.cancelling and not self.sheltered)
-        if policy and may and attempt <= policy.max_retry_count:
-            error = f"attempt {attempt}: {result.error}"
-            self.again.append(Again(path, attempt + 1, policy.delay_s(attempt), error))
-            return _Result(Status.RUNNING)
-        return result
+        if result.status is not Status.FAILED or policy is None or attempt > policy.max_retry_count:
+            return result
+        if self.cancelling and not self.sheltered:
+            return _Result(Status.CANCELLED, result.error)
+        error = f"attempt {attempt}: {result.error}"
+        self.again.append(Again(path, attempt + 1, policy.delay_s(attempt), error))
+        return _Result(Status.RUNNING)
 
 
 def retries(graph: Graph, path: str) -> int:

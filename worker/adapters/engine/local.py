@@ -33,6 +33,7 @@ class LocalEngine:
         lease_s: float = 10.0,
         memory_bytes: int | None = None,
         cancel_grace_s: float = 5.0,
+        step_timeout_s: float | None = None,
         preload: Sequence[str] = (local_command.PRELOAD,),
     ) -> None:
         """Remember the settings; nothing runs before `start`.
@@ -47,10 +48,11 @@ class LocalEngine:
             lease_s: after how long without a sign of life another process may take a run over.
             memory_bytes: limit of a step that its spec gives none, None for none.
             cancel_grace_s: how long a step may take to end after TERM.
+            step_timeout_s: how long an attempt of a step may take, None for as long as it likes.
             preload: modules that the process for our own steps loads once.
         """
         self._journal = journal
-        limits = Limits(max_steps, max_runs, lease_s, memory_bytes, cancel_grace_s)
+        limits = Limits(max_steps, max_runs, lease_s, memory_bytes, cancel_grace_s, step_timeout_s)
         self._loop = Loop(journal, clock, owner, limits, environment={**os.environ, **environment}, preload=preload)
 
     def submit(self, submission: Submission) -> None:
@@ -125,4 +127,5 @@ def from_options(options: Options) -> LocalEngine:
         max_runs=int(options.values["max_runs"]),
         environment=options.environment,
         memory_bytes=int(options.values.get("step_memory_mb") or 0) * 2**20 or None,
+        step_timeout_s=float(options.values.get("step_timeout_s") or 0.0) or None,
     )

@@ -32,6 +32,7 @@ class Limits:
     lease_s: float
     memory_bytes: int | None
     cancel_grace_s: float
+    step_s: float | None = None
 
 
 class Loop:
@@ -188,6 +189,7 @@ class Loop:
         run.due, run.hungry = float("inf"), False
         if run.cancelling:
             self._end_steps(run, self._limits.cancel_grace_s, spare=run.sheltered)
+        self._end_overdue(run)
         for launch in progress.launches:
             self._launch(run, launch)
         for again in progress.again:
@@ -220,6 +222,24 @@ class Loop:
                 run.due = 0.0
                 return
             self._steps.start(run, launch, command)
+            if self._limits.step_s is not None:
+                run.deadlines[launch.path] = (now + self._limits.step_s, signal.SIGTERM)
+                run.due = min(run.due, now + self._limits.step_s)
+
+    def _end_overdue(self, run: ClaimedRun) -> None:
+        """Send TERM to the steps that take longer than they may, and KILL once the grace is over."""
+        now = time.monotonic()
+        for path, (due, number) in list(run.deadlines.items()):
+            if path not in run.running:
+                del run.deadlines[path]
+            elif due > now:
+                run.due = min(run.due, due)
+            else:
+                run.overdue[path] = f"took longer than {self._limits.step_s:g} s"
+                self._steps.signal(run, number, spare=run.running.keys() - {path})
+                again = now + self._limits.cancel_grace_s if number is signal.SIGTERM else float("inf")
+                run.deadlines[path] = (again, signal.SIGKILL)
+                run.due = min(run.due, again)
 
     def _end_steps(self, run: ClaimedRun, grace_s: float, *, spare: Collection[str] = ()) -> None:
         """Send TERM to the run's steps but the spared ones, and KILL once the grace is over."""

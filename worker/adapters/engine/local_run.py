@@ -54,6 +54,8 @@ class ClaimedRun:
         self.running: dict[str, Running] = {}
         self.heard: deque[tuple[str, Started | Exited]] = deque()
         self.retry_at: dict[str, float] = {}
+        self.deadlines: dict[str, tuple[float, signal.Signals]] = {}
+        self.overdue: dict[str, str] = {}
         self.due = 0.0
         self.hungry = False
         self.cancelling = job.cancel_requested
@@ -198,7 +200,10 @@ class ClaimedRun:
         running, record = self.running[path], self.records[path]
         tail = running.files.tail()
         ended = replace(record, exit_code=event.code, ended_at=self._clock(), log_tail=tail)
-        if event.code == 0:
+        overdue = self.overdue.pop(path, None)
+        if overdue and not self.closing:
+            self._fail(ended, overdue, event.code, final=False)
+        elif event.code == 0:
             try:
                 outputs = running.files.outputs(self.graph.component(running.component), running.told)
             except Rejected as error:
