@@ -125,7 +125,7 @@ class App:
     @cached_property
     def engine(self) -> PipelineEngine:
         """Where pipelines run."""
-        # The local engine keeps its journal in the ledger's database, whose schema opening the ledger brings up to date.
+        # The local engine keeps its journal in the ledger's database; opening the ledger brings the schema up to date.
         _ = self.ledger
         engine: PipelineEngine = self._kept(self._backend("engine", google="vertex").from_options(self._options()))
         return engine
