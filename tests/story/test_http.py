@@ -1,0 +1,62 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.story.conftest import Colony
+
+TRIGGER = {"pipeline": "auto-retrain", "parameters": {"beeId": "spam-guard", "asOf": "2002-10-01T00:00:00Z"}}
+
+
+@pytest.fixture(name="api")
+def _api(colony: Colony) -> Iterator[httpx.Client]:
+    """Serve the whole system in one process, and give a client of its API."""
+    process = colony.start("serve", "--with-worker", "--port", "0")
+    assert process.stderr is not None
+    line = next(line for line in process.stderr if line.startswith("colony: http://"))
+    with httpx.Client(base_url=line.split()[1] + "/", timeout=60) as client:
+        yield client
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def _follow(api: httpx.Client, run_id: str) -> tuple[list[Any], Any]:
+    """Return the states that the stream told, and its end."""
+    states: list[Any] = []
+    with api.stream("GET", f"pipeline/run/{run_id}/events") as stream:
+        kind = ""
+        for line in stream.iter_lines():
+            name, _, value = line.partition(": ")
+            kind = value if name == "event" else kind
+            if name == "data" and kind == "end":
+                return states, json.loads(value)
+            if name == "data":
+                states.append(json.loads(value))
+    raise AssertionError("the stream ended before the run")
+
+
+def test_a_retrain_over_http(api: httpx.Client) -> None:
+    """Trigger, follow live to the end, look at what it made, and predict with the model that it brought."""
+    triggered = api.post("pipeline/trigger", json=TRIGGER, headers={"Idempotency-Key": "october"})
+    assert triggered.status_code == 202
+    run_id = triggered.json()["runId"]
+    again = api.post("pipeline/trigger", json=TRIGGER, headers={"Idempotency-Key": "october"})
+    assert again.json()["runId"] == run_id
+
+    states, end = _follow(api, run_id)
+
+    assert end == {"runId": run_id, "status": "succeeded", "verdict": "deployed"}
+    assert len(states) > 2
+    run = api.get(f"pipeline/run/{run_id}").json()
+    assert {step["status"] for step in run["steps"]} == {"succeeded"}
+    assert {item["name"] for item in run["artifacts"]} >= {"rows", "evaluation", "model"}
+    assert run["outcome"]["gate"]["lower"] > 0
+    assert api.get("models/spam-guard").json()["trafficSplit"] == {"2": 100}
+    features = {"user_reputation_score": 0.1, "spam_probability": 0.9}
+    assert api.post("models/spam-guard/predict", json={"features": features}).json()["version"] == "2"
+    rolled = api.post("models/spam-guard/rollback", json={"reason": "only a test"})
+    assert rolled.json()["version"] == "1"
+    assert api.post("models/spam-guard/predict", json={"features": features}).json()["version"] == "1"
