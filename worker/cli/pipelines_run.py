@@ -31,8 +31,9 @@ _POLL_S = 0.05
               help="A parameter of the pipeline (repeatable); all but texts as JSON.")  # fmt: skip
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path),
               help="Where the run's directory goes (default: runs in COLONY_HOME).")  # fmt: skip
+@click.option("--fail-fast", is_flag=True, help="Begin nothing more once a step has failed.")
 @json_option
-def run(spec: Path, parameters: tuple[str, ...], root: Path | None, *, as_json: bool) -> int:
+def run(spec: Path, parameters: tuple[str, ...], root: Path | None, *, fail_fast: bool, as_json: bool) -> int:
     """Run SPEC, a compiled pipeline (YAML or JSON), here: show its steps as they go, then what it gave.
 
     Ctrl-C cancels the run. Exits with 0 if it succeeded, 6 if it failed or was cancelled, 2 if it is refused.
@@ -41,13 +42,13 @@ def run(spec: Path, parameters: tuple[str, ...], root: Path | None, *, as_json: 
     parsed = parse(document)
     values = read_parameters(parsed, parameters)
     with opened(local=True) as app:
-        _ = app.ledger  # the engine's journal lies in it: its schema is brought up to date
         engine = app.engine
         if not engine.local:
             raise Rejected("pipelines run only here", field="COLONY_ENGINE", mend="set it to local")
         run_id = f"{_slug(parsed.pipeline_info.name)}-{secrets.token_hex(5)}"
         output_dir = (root or app.settings.home / "runs").absolute() / run_id
-        engine.submit(Submission(run_id, document, values, str(output_dir), {"run": run_id, "installation": "cli"}))
+        labels = {"run": run_id, "installation": "cli", **({"failure-policy": "fast"} if fail_fast else {})}
+        engine.submit(Submission(run_id, document, values, str(output_dir), labels))
         if not as_json:
             click.echo(f"{run_id}\n      {output_dir}")
         engine.start()

@@ -21,6 +21,11 @@ class Job:
     error: str | None = None
     cancel_requested: bool = False
 
+    @property
+    def fail_fast(self) -> bool:
+        """Whether nothing more is to begin once a step has failed: asked for by the label `failure-policy: fast`."""
+        return self.labels.get("failure-policy") == "fast"
+
 
 @dataclass(frozen=True)
 class TaskRecord:

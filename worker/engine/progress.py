@@ -89,6 +89,7 @@ def evaluate(
     facts: Facts | None = None,
     *,
     cancelling: bool = False,
+    fail_fast: bool = False,
 ) -> Progress:
     """Return the progress of a run.
 
@@ -98,9 +99,13 @@ def evaluate(
         records: the recorded steps by path. SKIPPED is derived anew; a failed step with retries left is PENDING.
         facts: what steps may ask about the run.
         cancelling: nothing more is to begin, but what runs always.
+        fail_fast: the same once a step has failed for good; what has begun goes on.
     """
     walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling)
     result = walk.dag("", "", Bound(parameters=parameters))
+    if fail_fast and walk.has_failed():
+        walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling, stopping=True)
+        result = walk.dag("", "", Bound(parameters=parameters))
     failed = [leaf for leaf in walk.leaves if leaf.status is Status.FAILED]
     error = None
     if failed:
@@ -112,12 +117,26 @@ def evaluate(
 class _Walk:
     """One pass over the graph; it meets each task after everything that the task needs."""
 
-    def __init__(self, graph: Graph, records: Mapping[str, TaskRecord], facts: Facts, *, cancelling: bool) -> None:
-        self.graph, self.records, self.facts, self.cancelling = graph, records, facts, cancelling
+    def __init__(
+        self,
+        graph: Graph,
+        records: Mapping[str, TaskRecord],
+        facts: Facts,
+        *,
+        cancelling: bool,
+        stopping: bool = False,
+    ) -> None:
+        self.graph, self.records, self.facts = graph, records, facts
+        self.cancelling, self.stopping = cancelling, stopping
         self.sheltered = False
         self.launches: list[Launch] = []
         self.leaves: list[Leaf] = []
         self.again: list[Again] = []
+
+    def has_failed(self) -> bool:
+        """Whether a step has failed that will not be tried again with its DAG."""
+        tried = tuple(again.path for again in self.again)
+        return any(leaf.status is Status.FAILED and not leaf.path.startswith(tried) for leaf in self.leaves)
 
     def dag(self, component: str, path: str, scope: Bound) -> _Result:
         """Return what a DAG has come to, given its inputs."""
@@ -173,6 +192,10 @@ class _Walk:
         """Note a task that has no steps of its own to show (it may be a group)."""
         if status is Status.PENDING and self.cancelling and not self.sheltered:
             status, error = Status.CANCELLED, "cancelled"
+        known = self.records.get(path)
+        begun = known is not None and known.status is not Status.SKIPPED
+        if status is Status.PENDING and self.stopping and not self.sheltered and not begun:
+            status, error = Status.SKIPPED, "another step failed, and this run fails fast"
         self.leaves.append(Leaf(path, status, error))
         return _Result(status, error)
 

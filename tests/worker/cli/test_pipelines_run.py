@@ -66,6 +66,18 @@ def test_failure(here: Here, spec: dict[str, Any]) -> None:
     assert "said" not in out
 
 
+def test_failing_fast(here: Here, tmp_path: Path) -> None:
+    """With --fail-fast nothing more begins once a step has failed."""
+    retry = {"maxRetryCount": 1, "backoffDuration": "1s"}
+    recipe = Recipe().step("slow", "sys.exit(1)", retry=retry).step("bad", "sys.exit(1)").step("c", after=["d"])
+    recipe.step("d", "time.sleep(0.5)")
+    (tmp_path / "spec.json").write_text(json.dumps(recipe.document))
+    code, out, _ = here("pipelines", "run", "spec.json", "--json", "--fail-fast")
+
+    steps = {step["stepId"]: step["status"] for step in json.loads(out)["steps"]}
+    assert (code, steps["bad"], steps["c"]) == (6, "failed", "skipped")
+
+
 @pytest.mark.parametrize(
     ("words", "change", "path"),
     [

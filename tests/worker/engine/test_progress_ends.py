@@ -122,3 +122,38 @@ def test_a_dag_fails_in_the_end() -> None:
 
     assert (run.now().again, run.now().status) == ((), Status.FAILED)
     assert "'g~2/a' failed" in str(run.now().error)
+
+
+def fast(run: Run) -> Progress:
+    """Return the progress of a run that fails fast."""
+    return evaluate(run.graph, run.parameters, run.records, fail_fast=True)
+
+
+def test_failing_fast() -> None:
+    """After a failure what runs, or is to be tried again, goes on; nothing more begins but what runs always."""
+    recipe = Recipe().step("a").step("b").step("c").step("d", after=["b"]).step("e", after=["b"])
+    recipe.tasks["e"]["triggerPolicy"] = ALWAYS
+    run = Run(recipe)
+    run.end("a", Status.FAILED)
+    run.records["b"] = TaskRecord("b", Status.PENDING, 2)
+    stopping = fast(run)
+    assert [launch.path for launch in stopping.launches] == ["b"]
+    assert states(stopping) == {"a": "failed", "b": "pending", "c": "skipped", "d": "skipped", "e": "pending"}
+
+    run.end("b")
+    run.end("d", Status.SKIPPED)
+    assert [launch.path for launch in fast(run).launches] == ["e"]
+    run.end("e")
+    assert fast(run).status is Status.FAILED
+
+
+def test_a_dag_that_is_tried_again_has_not_failed() -> None:
+    """A DAG with attempts left does not stop a run that fails fast; its last attempt does."""
+    run = group_with_retries(1)
+    run.end("g/a", Status.FAILED)
+    run.end("g/b")
+    assert (len(fast(run).again), fast(run).status) == (1, Status.RUNNING)
+
+    run.records["g"] = TaskRecord("g", Status.PENDING, 2)
+    run.end("g~2/a", Status.FAILED)
+    assert (states(fast(run))["g~2/b"], fast(run).status) == ("skipped", Status.FAILED)

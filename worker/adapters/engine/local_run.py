@@ -90,7 +90,14 @@ class ClaimedRun:
 
     def progress(self) -> Progress:
         """Return what follows from the records."""
-        return evaluate(self.graph, self.parameters, self.records, self.facts, cancelling=self.cancelling)
+        return evaluate(
+            self.graph,
+            self.parameters,
+            self.records,
+            self.facts,
+            cancelling=self.cancelling,
+            fail_fast=self.job.fail_fast,
+        )
 
     def note(self, progress: Progress) -> None:
         """Record the steps that will not run, and why."""

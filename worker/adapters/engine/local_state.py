@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from worker.engine.facts import Facts
 from worker.engine.graph import build
 from worker.engine.inputs import Bound, bind_root
 from worker.engine.port import Job, TaskRecord
@@ -39,9 +38,8 @@ def _leaves(job: Job, records: Mapping[str, TaskRecord]) -> Sequence[Leaf]:
     """Return the steps that follow from the spec; of a spec that is not understood (any more) those on record."""
     try:
         graph = build(job.spec)
-        return evaluate(
-            graph, bind_root(graph.spec, job.parameters), records, Facts(), cancelling=job.cancel_requested
-        ).leaves
+        parameters = bind_root(graph.spec, job.parameters)
+        return evaluate(graph, parameters, records, cancelling=job.cancel_requested, fail_fast=job.fail_fast).leaves
     except Rejected:
         return [Leaf(record.path, record.status, record.error) for record in records.values()]
 
