@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.chat_server import ChatServer, Reply
 from tests.worker.steps.test_experiment import experiment
@@ -252,3 +253,12 @@ def test_settings_file_is_checked(tmp_path: Path, content: bytes) -> None:
         read_settings(path, "0" * 64)
     with pytest.raises(Rejected):
         read_settings(path, hashlib.sha256(content).hexdigest())
+
+
+def test_shipped_example_is_right() -> None:
+    """The example that ships beside the bees can be copied as it is."""
+    path = Path(__file__).parents[4] / "config" / "bees" / "ti-guy-chat.yaml.example"
+    bee = BeeSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+    assert bee.trainer.settings is not None
+    assert len(bee.prompts) * bee.gate.holdout >= bee.gate.min_rows
