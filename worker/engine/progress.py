@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.engine import inputs, outputs
-from worker.engine.cache_key import cache_key
 from worker.engine.facts import Facts
 from worker.engine.graph import Graph, Task
 from worker.engine.inputs import Around, Bound, MissingOutputError
+from worker.engine.policy import CachingOptions
 from worker.engine.port import TaskRecord
 from worker.engine.state import Status
 from worker.errors import Rejected
@@ -28,7 +28,7 @@ class Launch:
         task: its own name.
         wait_s: the back-off since its last attempt ended.
         sheltered: whether it runs on although the run is cancelled.
-        cache: the key of an earlier result that may be taken instead, None if none may.
+        caching: whether an earlier result may be taken instead.
     """
 
     path: str
@@ -38,7 +38,7 @@ class Launch:
     attempt: int
     wait_s: float
     sheltered: bool
-    cache: str | None = None
+    caching: CachingOptions
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,7 @@ class _Walk:
         policy = task.spec.retry_policy
         wait = policy.delay_s(attempt - 1) if policy and attempt > 1 else 0.0
         component, caching = task.spec.component_ref.name, task.spec.caching_options
-        key = cache_key(self.graph, component, bound, caching.cache_key) if caching.enable_cache else None
-        return Launch(path, component, task.name, bound, attempt, wait, self.sheltered, key)
+        return Launch(path, component, task.name, bound, attempt, wait, self.sheltered, caching)
 
     def group(self, task: Task, path: str, bound: Bound) -> _Result:
         """Return what a DAG's newest attempt has come to; each attempt's steps have paths of their own."""

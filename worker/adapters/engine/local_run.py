@@ -12,6 +12,7 @@ from worker.adapters.engine.local_files import AttemptFiles
 from worker.adapters.engine.local_spawn import Command, Exited, Started
 from worker.clock import Clock
 from worker.engine import executor_input, importer
+from worker.engine.cache_key import cache_key
 from worker.engine.container import Container
 from worker.engine.facts import Facts
 from worker.engine.graph import build
@@ -34,7 +35,7 @@ class Running:
     told: Mapping[str, Any]
     own: bool
     sheltered: bool
-    cache: str | None
+    cache: str | None = None
 
 
 class ClaimedRun:
@@ -114,14 +115,18 @@ class ClaimedRun:
         """Record that a step begins and return how to start it; None if it has ended already."""
         begun = TaskRecord(launch.path, Status.RUNNING, launch.attempt, started_at=self._clock())
         executor = self.graph.executor(launch.component)
-        hit = self.cache.find(launch.cache) if launch.cache and executor.container else None
+        key = self._cache_key(launch)
+        hit = self.cache.find(key) if key else None
         if hit:
             said = f"taken from {hit.of}, which did the same\n"
             ended = replace(begun, status=Status.SUCCEEDED, ended_at=self._clock(), outputs=hit.outputs, log_tail=said)
             self.record(ended)
             return None
         if executor.container:
-            return self._prepare(launch, executor.container, begun, environment, memory_bytes)
+            command = self._prepare(launch, executor.container, begun, environment, memory_bytes)
+            if command and key:
+                self.running[launch.path] = replace(self.running[launch.path], cache=key)
+            return command
         component = self.graph.component(launch.component)
         try:
             if executor.importer:
@@ -130,6 +135,13 @@ class ClaimedRun:
         except Rejected as error:
             self.record(replace(begun, status=Status.FAILED, ended_at=self._clock(), error=str(error)))
         return None
+
+    def _cache_key(self, launch: Launch) -> str | None:
+        """Return under which key an earlier result may be taken, None if none may."""
+        caching = launch.caching
+        if not caching.enable_cache or self.graph.executor(launch.component).importer:
+            return None
+        return cache_key(self.graph, launch.component, launch.bound, caching.cache_key)
 
     def _prepare(
         self,
@@ -158,7 +170,7 @@ class ClaimedRun:
         own = local_command.is_own_step(argv)
         if lightweight:
             argv = local_lightweight.module_line(argv, len(container.command), str(files.source))
-        self.running[launch.path] = Running(launch.component, files, told, own, launch.sheltered, launch.cache)
+        self.running[launch.path] = Running(launch.component, files, told, own, launch.sheltered)
         return Command(
             argv=argv[2:] if own else argv if lightweight else local_command.program(argv),
             module=own or lightweight is not None,
