@@ -6,8 +6,9 @@ import pytest
 from tests.worker.engine.recipe import Recipe, constant, outer, output
 from worker.engine.graph import Graph, build
 from worker.engine.inputs import bind_root
+from worker.engine.plan import Progress
 from worker.engine.port import TaskRecord
-from worker.engine.progress import Progress, evaluate, retries
+from worker.engine.progress import evaluate, retries
 from worker.engine.state import Status
 from worker.errors import Rejected
 

@@ -6,8 +6,9 @@ import pytest
 
 from tests.worker.engine.recipe import Recipe
 from tests.worker.engine.test_progress import Run
+from worker.engine.plan import Progress
 from worker.engine.port import TaskRecord
-from worker.engine.progress import Progress, evaluate, retries
+from worker.engine.progress import evaluate, retries
 from worker.engine.state import Status
 
 ALWAYS = {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}

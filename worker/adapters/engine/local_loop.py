@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from worker.adapters.engine.local_run import ClaimedRun
 from worker.adapters.engine.local_steps import Bell, Steps
 from worker.clock import Clock
+from worker.engine.plan import Again, Launch, Progress
 from worker.engine.port import Claim, Journal
-from worker.engine.progress import Again, Launch, Progress
 from worker.engine.state import Status
 from worker.errors import ColonyError, LeaseLost, NotFound, TryLater
 

@@ -17,8 +17,9 @@ from worker.engine.container import Container
 from worker.engine.facts import Facts
 from worker.engine.graph import build
 from worker.engine.inputs import bind_root
+from worker.engine.plan import Again, Launch, Progress
 from worker.engine.port import Claim, Job, Journal, TaskRecord
-from worker.engine.progress import Again, Launch, Progress, evaluate, retries
+from worker.engine.progress import evaluate, retries
 from worker.engine.state import Status
 from worker.errors import Rejected
 

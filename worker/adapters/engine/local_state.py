@@ -5,8 +5,9 @@ from typing import Any
 
 from worker.engine.graph import build
 from worker.engine.inputs import Bound, bind_root
+from worker.engine.plan import Leaf
 from worker.engine.port import Job, TaskRecord
-from worker.engine.progress import Leaf, evaluate
+from worker.engine.progress import evaluate
 from worker.engine.state import Status
 from worker.errors import Rejected
 from worker.runs.port import EngineState, StepState

@@ -10,7 +10,7 @@ from contextlib import suppress
 from worker.adapters.engine.local_lightweight import EXECUTOR, RUNTIME
 from worker.adapters.engine.local_run import ClaimedRun
 from worker.adapters.engine.local_spawn import Command, Exited, Spawner, Started
-from worker.engine.progress import Launch
+from worker.engine.plan import Launch
 from worker.errors import TryLater
 
 
