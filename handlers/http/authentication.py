@@ -48,7 +48,7 @@ class Authenticator:
         if id_:
             with self._ledger.begin(write=False) as transaction:
                 token = transaction.tokens.get(id_)
-            return Caller(id_, token.scopes) if token and is_valid(credential, token) else None
+            return Caller(id_, token.scopes) if is_valid(credential, token) and token else None
         if self._identity is None or credential.count(".") != _JWT_DOTS:
             return None
         email = self._identity.email(credential)

@@ -79,7 +79,9 @@ class Guard:
         if caller is None:
             self._good.pop(hashed, None)
             self._failures.take(address)
-            log.warning("wrong token", address=address, path=scope["path"])
+            # The path is a stranger's: it must not be able to write lines of its own.
+            path = scope["path"][:200].encode("unicode_escape").decode()
+            log.warning("wrong token", address=address, path=path)
             words = "the token is wrong, revoked, expired or not meant for us"
             raise Refused(401, words, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         self._remember(hashed)

@@ -6,12 +6,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.exceptions import HTTPException
 
 from worker.access.token import Caller, Scope
+from worker.errors import Rejected
 
 SCHEME = "token"
 
 
 class Needs:
-    """A dependency that answers 403 unless the caller has the scope."""
+    """A dependency that answers 403 unless the caller has the scope, and 422 to a query that the route does not know.
+
+    A misspelt filter would else be a list without that filter.
+    """
 
     def __init__(self, scope: Scope) -> None:
         """Ask for one scope."""
@@ -23,6 +27,11 @@ class Needs:
         if self._scope not in caller.scopes:
             headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'}
             raise HTTPException(403, f"this needs the scope {self._scope}", headers=headers)
+        known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+        unknown = sorted(set(request.query_params) - known)
+        if unknown:
+            mend = f"known: {', '.join(sorted(known)) or 'none'}"
+            raise Rejected("is not a parameter here", field=unknown[0], mend=mend)
 
 
 def needs(scope: Scope) -> dict[str, Any]:

@@ -12,19 +12,24 @@ from worker.clock import parse_time
 from worker.engine.state import Status
 from worker.runs.lifecycle import Verdict
 
+MAX_DEPTH = 50
+
 
 def _moment(value: object) -> object:
     return parse_time(value) if isinstance(value, str) else value
 
 
-def _finite(value: Any) -> Any:
-    """Refuse NaN and infinity, which Python's JSON reader lets in and no JSON writer should let out."""
-    waiting = [value]
+def _storable(value: Any) -> Any:
+    """Refuse NaN and infinity, and what nests so deep that it can be read but not written again."""
+    waiting = [(value, 1)]
     while waiting:
-        item = waiting.pop()
+        item, depth = waiting.pop()
         if isinstance(item, float) and not math.isfinite(item):
             raise ValueError("holds a number that is not finite")
-        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nests deeper than {MAX_DEPTH} levels")
+        inner = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        waiting += [(part, depth + 1) for part in inner]
     return value
 
 
@@ -72,7 +77,7 @@ class Parameters(BaseModel):
     """The bee, the time that bounds the data (default: now), and the template's own parameters."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_finite)]]
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_storable)]]
 
     beeId: BeeId
     asOf: Moment | None = None

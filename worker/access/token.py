@@ -12,6 +12,7 @@ from worker.errors import Rejected
 
 #: How much randomness a new token takes, in bytes.
 ID_BYTES, SECRET_BYTES = 6, 32
+_NOBODY = "-" * 64
 _FORM = re.compile(r"colony_([0-9a-f]{12})_[0-9a-f]{64}")
 
 
@@ -74,7 +75,7 @@ def digest(text: str) -> str:
 
 def is_valid(text: str, token: Token | None) -> bool:
     """Tell whether the text is this token, not revoked; an unknown one takes as long as a wrong one."""
-    same = hmac.compare_digest(digest(text), token.sha256 if token else "")
+    same = hmac.compare_digest(digest(text), token.sha256 if token else _NOBODY)
     return same and token is not None and token.revoked_at is None
 
 

@@ -192,6 +192,16 @@ def test_no_token_in_any_log(colony: Parts, new_token: MakeToken, caplog: pytest
         assert token[20:60] not in written
 
 
+def test_no_lines_of_strangers_in_the_log(colony: Parts, new_token: MakeToken, capfd: Any) -> None:
+    """A path with line breaks in it stays one line of the log."""
+    new_token("read")
+    colony.client(GUARDED).get("models%0a2002-10-01 [info] all is well", token="wrong")
+
+    written = "".join(capfd.readouterr())
+    assert "all is well" in written
+    assert not any(line.startswith("2002-10-01") for line in written.splitlines())
+
+
 def test_a_ledger_that_is_away(colony: Parts, new_token: MakeToken) -> None:
     """Without the ledger nobody can be let in, which is told as an outage, not as a wrong token."""
     token = new_token("read")

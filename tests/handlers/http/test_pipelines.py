@@ -96,9 +96,9 @@ def test_wrong_requests_name_the_field(client: Client, body: Any, field: str) ->
     assert client.get("pipeline/runs").json() == {"runs": [], "nextCursor": None}
 
 
-@pytest.mark.parametrize("number", ["NaN", "1e999", "[[-Infinity]]", '{"deep": [NaN]}'])
-def test_no_number_that_json_does_not_know(client: Client, number: str) -> None:
-    """Python's JSON reader takes NaN and infinity; a run's parameters do not."""
+@pytest.mark.parametrize("number", ["NaN", "1e999", "[[-Infinity]]", '{"deep": [NaN]}', "[" * 900 + "]" * 900])
+def test_nothing_that_cannot_be_written_again(client: Client, number: str) -> None:
+    """Python's JSON reader takes NaN, infinity and any depth; a run's parameters do not."""
     body = '{"pipeline": "auto-retrain", "parameters": {"beeId": "spam-guard", "depth": %s}}'.replace("%s", number)
 
     answer = client.post("pipeline/trigger", content=body, headers={"content-type": "application/json"})
@@ -198,6 +198,7 @@ def test_runs_page_by_page(colony: Parts, client: Client) -> None:
         ({"since": "yesterday"}, "since"),
         ({"since": "1033430400"}, "since"),
         ({"beeId": "No Bee"}, "beeId"),
+        ({"beeID": "spam-guard"}, "beeID"),
     ],
 )
 def test_wrong_filters_name_the_field(client: Client, parameters: dict[str, str], field: str) -> None:
