@@ -11,6 +11,7 @@ from worker.bee import BeeSpec
 from worker.clock import to_text
 from worker.errors import Conflict, Rejected
 from worker.ledger import Ledger, Transaction
+from worker.pipelines.filled import check_filled
 from worker.pipelines.parameters import given
 from worker.pipelines.template import Template
 from worker.runs.lifecycle import Run, run_id
@@ -111,4 +112,5 @@ def _checked(
         raise Rejected("lies in the future", field="parameters.asOf", mend="give a time that has passed")
     template = templates[command.template]
     given(template.declared, command.parameters)
+    check_filled(template, {**command.parameters, "beeId": command.bee})
     return template

@@ -75,4 +75,5 @@ def test_wrong_parameters(colony: Colony) -> None:
         given = [part for word in words for part in ("-p", word)]
         colony.run("trigger", "backfill-features", "--bee", "spam-guard", *given, code=2)
 
+    colony.run("trigger", "batch-score", "--bee", "spam-guard", "-p", "window=soon", code=2)
     assert len(colony.rows("runs")) == 1, "the first champion's"

@@ -70,7 +70,7 @@ def verdict_lines(run: Run) -> list[str]:
         lines += [f"        {line}" for line in gate_lines(gate)]
     reason = run.error or (outcome.get("reason") if run.verdict is not Verdict.DEPLOYED else "")
     if reason:
-        lines.append(f"        because: {reason}")
+        lines.append(f"        {'' if run.verdict is Verdict.COMPLETED else 'because: '}{reason}")
     cost = (outcome.get("cost") or {}).get("cpuSeconds")
     if cost is not None:
         lines.append(f"        cost: {cost:.1f} CPU seconds")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from worker.errors import Rejected
-from worker.pipelines.extend import Path, TemplateFile, whole
+from worker.pipelines.extend import Extended, Path, TemplateFile, whole
+from worker.pipelines.filled import check_filled
 from worker.pipelines.template import Template, parse_template
 
 
@@ -24,6 +25,7 @@ class Templates(Mapping[str, Template]):
             if template.name != name:
                 place = found.at(("name",))
                 raise Rejected(f"{place}: it is called {template.name!r}; name the file so", field="template")
+            _check_start(template, found)
             self._parsed[name] = template
         return self._parsed[name]
 
@@ -49,3 +51,16 @@ class Templates(Mapping[str, Template]):
             known = ", ".join(sorted(self._files))
             raise Rejected(f"there is no template {name!r}", field="pipeline", mend=f"one of: {known}")
         return self[name]
+
+
+def _check_start(template: Template, found: Extended) -> None:
+    """Check a template that nobody gives parameters by hand with those that it will have."""
+    if template.trigger == "manual":
+        return
+    scheduled = template.schedule.parameters if template.schedule else {}
+    try:
+        check_filled(template, {"beeId": "", **scheduled})
+    except Rejected as error:
+        known = [part for part in error.field.split(".") if part != "pipeline"]
+        place: Path = ("schedule", *known) if known and known[-1] in scheduled else tuple(known)
+        raise Rejected(f"{found.at(place)}: {error.reason}", field="template") from error

@@ -28,6 +28,14 @@ def resolve(value: Any, parameters: Mapping[str, Any]) -> Any:
     return _PLACEHOLDER.sub(lambda found: _text(_parameter(found[1], parameters)), value)
 
 
+def names_in(value: Any) -> list[str]:
+    """Return the parameters that a value refers to, wherever in it, each once."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return list(dict.fromkeys(name for item in items for name in names_in(item)))
+    return list(dict.fromkeys(_PLACEHOLDER.findall(value))) if isinstance(value, str) else []
+
+
 def _parameter(name: str, parameters: Mapping[str, Any]) -> Any:
     if name not in parameters:
         mend = f"the run has {', '.join(sorted(parameters)) or 'none'}"

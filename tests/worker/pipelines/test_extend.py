@@ -112,3 +112,30 @@ def test_a_broken_template_stops_only_itself(write: Write) -> None:
     assert templates["demo"].name == "demo"
     with pytest.raises(Rejected, match="there is no template 'nope'"):
         templates.get_known("nope")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            (
+                "name: v\nextends: demo\nparameters:\n  name: null\nsteps:\n  - {id: train, config: {depth: "
+                '"${parameters.name}"}}\n'
+            ),
+            "v.yaml:4: parameters.name: None does not fit `depth` of the step 'train': Input should be a valid integer",
+        ),
+        (
+            (
+                "name: v\nextends: demo\ntrigger: schedule\nschedule:\n  cron: 0 3 * * 1\n  parameters:\n"
+                "    beeId: b\n    depth: 12\n"
+            ),
+            "v.yaml:8: schedule.parameters.depth: 12 does not fit `depth` of the step 'prepare': Input should be less",
+        ),
+    ],
+)
+def test_parameters_that_no_step_would_take(write: Write, text: str, fault: str) -> None:
+    """What a schedule gives, or nobody gives when drift triggers, is tried on the steps' settings beforehand."""
+    with pytest.raises(Rejected) as caught:
+        _ = write({"demo": GOOD, "v": text})["v"]
+
+    assert f"/{fault}" in caught.value.reason
