@@ -131,7 +131,8 @@ def _tell(state: EngineState, told: set[tuple[str, Status, int]], say: Callable[
         begins = step.status is Status.RUNNING and sys.stdout.isatty()
         if mark not in told and (begins or (step.status.ended and (state.status.ended or step.started_at))):
             told.add(mark)
-            say(step_line(step))
+            taken = step.log_tail.startswith("taken from ") and step.status is Status.SUCCEEDED
+            say(f"{step_line(step)}  {step.log_tail.strip()}" if taken else step_line(step))
 
 
 def _tell_end(state: EngineState, given: Mapping[str, Any]) -> None:
