@@ -1,6 +1,6 @@
 """The comparison of an experiment on a terminal: one line per variant, the best first, and who won why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -8,10 +8,75 @@ import click
 from worker.cli.common import print_table
 
 _DASH = "–"
+_WIDTH = 50
 
 
-def print_comparison(comparison: Mapping[str, Any], artifacts: Sequence[Mapping[str, Any]]) -> None:
-    """Print an outcome's `comparison`, and where its report is."""
+def print_outcome(outcome: Mapping[str, Any]) -> None:
+    """Print the comparison in a run's outcome, and where its report is; nothing for a run without one."""
+    comparison = outcome.get("comparison")
+    if not comparison:
+        return
+    _head(comparison)
+    prompts = comparison["task"] == "generation"
+    level = f"{comparison['confidence']:.0%} interval"
+    cost = ("cost", "tokens") if prompts else ("CPU s", "model kB")
+    reference = comparison["reference"]["kind"]
+    columns = ("", "variant", comparison["metric"], level, "against the best", f"against {reference}", *cost, "seconds")
+    print_table(columns, [_row(item, comparison, prompts=prompts) for item in comparison["variants"]], empty="")
+    _plot(comparison)
+    _slices(comparison)
+    click.echo(f"\n      {comparison['words']}")
+    for artifact in outcome.get("artifacts") or []:
+        if artifact.get("name") == "report":
+            click.echo(f"      report: {artifact['uri']}")
+
+
+def _plot(comparison: Mapping[str, Any]) -> None:
+    """Print each value with its interval on one scale."""
+    reference = comparison["reference"]
+    items = [item for item in comparison["variants"] if item["status"] == "compared"]
+    items.append({"name": reference["kind"], **reference})
+    ends = [item[key] for item in items for key in ("lower", "value", "upper") if item.get(key) is not None]
+    low, high = min(ends), max(ends)
+    rows = [(item["name"], _bar(item, low, high), _number(item.get("value"))) for item in items]
+    scale = f"{_number(low)}{_number(high).rjust(_WIDTH - len(_number(low)))}"
+    click.echo("")
+    print_table(("", scale, ""), rows, empty="")
+
+
+def _bar(item: Mapping[str, Any], low: float, high: float) -> str:
+    """Return `──●──` at its place between the scale's ends."""
+
+    def at(value: float) -> int:
+        return round((value - low) / ((high - low) or 1.0) * (_WIDTH - 1))
+
+    cells = [" "] * _WIDTH
+    if item.get("lower") is not None and item.get("upper") is not None:
+        for place in range(at(item["lower"]), at(item["upper"]) + 1):
+            cells[place] = "─"
+    if item.get("value") is not None:
+        cells[at(item["value"])] = "●"
+    return "".join(cells).rstrip()
+
+
+def _slices(comparison: Mapping[str, Any]) -> None:
+    reference = comparison["reference"]
+    items = [item for item in comparison["variants"] if item["status"] == "compared"]
+    if not reference["slices"]:
+        return
+    click.echo("")
+    columns = ("slice", "rows", reference["kind"], *(item["name"] for item in items))
+    rows = [
+        (
+            f"{part['column']} = {part['value']}", part["rows"], _number(part["metric"]),
+            *(_number(item["slices"][place]["metric"]) for item in items),
+        )
+        for place, part in enumerate(reference["slices"])
+    ]  # fmt: skip
+    print_table(columns, rows, empty="")
+
+
+def _head(comparison: Mapping[str, Any]) -> None:
     reference, metric = comparison["reference"], comparison["metric"]
     prompts = comparison["task"] == "generation"
     unit = "prompts" if prompts else "unseen rows"
@@ -19,20 +84,12 @@ def print_comparison(comparison: Mapping[str, Any], artifacts: Sequence[Mapping[
     against = f"{reference['kind']}{version} {_number(reference['value'])}"
     seen = "; it learned from some of these rows, which flatters it" if reference["seen"] else ""
     click.echo(f"\n      {metric} on {comparison['rows']} {unit}; {against}{seen}")
-    level = f"{comparison['confidence']:.0%} interval"
-    cost = ("cost", "tokens") if prompts else ("CPU s", "model kB")
-    columns = ("", "variant", metric, level, "against the best", f"against {reference['kind']}", *cost, "seconds")
-    print_table(columns, [_row(item, comparison, prompts=prompts) for item in comparison["variants"]], empty="")
-    click.echo(f"      {comparison['words']}")
-    for artifact in artifacts:
-        if artifact.get("name") == "report":
-            click.echo(f"      report: {artifact['uri']}")
 
 
 def _row(item: Mapping[str, Any], comparison: Mapping[str, Any], *, prompts: bool) -> tuple[Any, ...]:
     mark = "★" if item["name"] == comparison["winner"] else ""
     if item["status"] != "compared":
-        return ("✗", item["name"], "failed", "", str(item["error"])[:120], "", "", "", "")
+        return ("✗", item["name"], "failed", "", item["error"], "", "", "", "")
     interval = f"{_number(item['lower'])} to {_number(item['upper'])}"
     taken = (_usd(item.get("usd")), _number(item.get("outputTokens"), 0)) if prompts else (
         _number(item["cpuSeconds"], 2), _number(item["modelBytes"] / 1000, 1),

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from worker.cli.common import bee_option, json_option, opened, print_json, print_table, short
-from worker.cli.comparison import print_comparison
+from worker.cli.comparison import print_outcome
 from worker.cli.follow import step_line, verdict_lines
 from worker.errors import NotFound
 from worker.runs.shown import shown_run
@@ -52,9 +52,7 @@ def show(run_id: str, *, as_json: bool) -> None:
                 click.echo("\n".join(f"          {line}" for line in step.log_tail.splitlines()[-12:]))
         if run.settled:
             click.echo("\n".join(verdict_lines(run)))
-        outcome = run.outcome or {}
-        if outcome.get("comparison"):
-            print_comparison(outcome["comparison"], outcome.get("artifacts") or [])
+        print_outcome(run.outcome or {})
 
 
 @command.command("cancel")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from worker.cli.common import Time, opened
+from worker.cli.comparison import print_outcome
 from worker.cli.follow import GOOD, Running, follow
 from worker.cli.root import RUN_FAILED
 from worker.pipelines.parameters import Parameter, from_text
@@ -45,6 +46,7 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
         with Running(app) as running:
             done = follow(app, run.id)
             running.settle(remote=not app.engine.local)
+        print_outcome(done.outcome or {})
         return 0 if done.verdict in GOOD else RUN_FAILED
 
 

@@ -141,7 +141,7 @@ def _best_experiment(run: Run, transaction: Transaction) -> dict[str, Any] | Non
     for version in reversed(transaction.models.versions(run.bee)):
         experiment = version.lineage.get("experiment")
         if experiment and version.state != "refused":
-            kept = ("run", "variant", "algorithm", "hyperparameters", "chosenAmong", "chosenOn")
+            kept = ("run", "variant", "algorithm", "hyperparameters", "chosenAmong", "chosenOn", "chosenUntil")
             return {"version": version.version, **{name: experiment[name] for name in kept if name in experiment}}
     return None
 

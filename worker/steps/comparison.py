@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.bee import BeeSpec
-from worker.clock import to_text
+from worker.clock import parse_time, to_text
 from worker.models.port import Predictor
 from worker.steps.bootstrap import Question, interval
 from worker.steps.labels import classes_of, encode_labels
@@ -99,7 +99,7 @@ def compare_sides(
         "championTrainedUntil": to_text(until) if until else None,
         "championMissing": _missing(champion, rows) if champion else [],
         "baseline": champion is None,
-        **(among if bee.task == "generation" else {}),
+        **(among if bee.task == "generation" else {"chosenAmong": among["chosenAmong"]}),
         **compare_slices(question, ours, theirs, rows, bee.gate),
     }
     told = {"trainedUntil": numbers["championTrainedUntil"], "metrics": measure_all(bee.metric, bee.task, theirs)}
@@ -118,8 +118,11 @@ def question_of(bee: BeeSpec) -> Question:
 
 def _chosen(metadata: Mapping[str, Any], rows: Rows, bee: BeeSpec) -> dict[str, int]:
     """Return among how many the model was chosen on the very rows that judge it, and how many of these there are."""
-    among = int(metadata.get("chosenAmong") or 1)
-    shared = len(set(metadata.get("chosenOn") or ()) & set(rows.entity_ids)) if bee.task == "generation" else len(rows)
+    among, until = int(metadata.get("chosenAmong") or 1), metadata.get("chosenUntil")
+    if bee.task == "generation":
+        shared = len(set(metadata.get("chosenOn") or ()) & set(rows.entity_ids))
+    else:
+        shared = sum(moment <= parse_time(until) for moment in rows.times) if until else 0
     return {"chosenAmong": among if shared else 1, "sharedPrompts": shared}
 
 

@@ -61,7 +61,10 @@ def standings(
     scores = {item.name: item.scores for item in entrants}
     variants = [_shown(item, table, result, scores, rows, bee) for item in results]
     winner = next(item for item in trained if item["name"] == result.winner)
-    metadata = winner["metadata"] | {"chosenAmong": len(trained), "chosenOn": list(rows.entity_ids)}
+    chosen = (
+        {"chosenOn": list(rows.entity_ids)} if bee.task == "generation" else {"chosenUntil": to_text(max(rows.times))}
+    )
+    metadata = winner["metadata"] | chosen | {"chosenAmong": len(trained)}
     side = Side(metadata, scores[result.winner])
     champion = reference.side if reference else None
     return {

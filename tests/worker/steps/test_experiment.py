@@ -232,14 +232,18 @@ def test_retraining_takes_up_the_winner(
 ) -> None:
     """A bee that says from_best_experiment is trained with the winner's parameters, and its lineage says from where."""
     best = {"version": "7", **october[1]["lineage"]["experiment"]}
-    runner = new_runner()
+    runner, later = new_runner(), new_runner()
     outcome = runner.run(runner.frozen(spam_guard, OCTOBER, bestExperiment=best))
+    unseen = later.run(later.frozen(spam_guard, "2002-10-20T00:00:00Z", bestExperiment=best))
 
     assert outcome["lineage"]["algorithm"] == "random_forest"
     assert outcome["lineage"]["hyperparameters"] == best["hyperparameters"]
     assert (
         outcome["lineage"]["hyperparametersFrom"] == f"experiment {best['run']}: variant {best['variant']}, version 7"
     )
+    # On the rows that it was chosen on it needs the wider interval, on later ones it does not.
+    assert outcome["gate"]["confidence"] == pytest.approx(1 - 0.05 / 3)
+    assert unseen["gate"]["confidence"] == pytest.approx(0.95)
 
 
 @pytest.mark.parametrize(

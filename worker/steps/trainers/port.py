@@ -30,7 +30,7 @@ class Wanted:
         settings: in the trainer's own form; None lets it choose.
         source: where they are from, in words, for the lineage.
         folds: how many validation folds a choice takes.
-        chosen: what the lineage keeps of an experiment that they won (`chosenAmong`, `chosenOn`).
+        chosen: what the lineage keeps of an experiment that they won (`chosenAmong`, `chosenOn`, `chosenUntil`).
     """
 
     settings: Mapping[str, Any] | None

@@ -68,9 +68,10 @@ class TabularTrainer:
         fitted = fit_best(rows, job.bee, plan)
         if isinstance(fitted, Unlearnable):
             return fitted
-        sha256 = job.models.dump(fitted.estimator, fitted.metadata, path)
+        metadata = fitted.metadata | dict(wanted.chosen)
+        sha256 = job.models.dump(fitted.estimator, metadata, path)
         rank = list(candidates.ALGORITHMS[job.bee.task == "regression"]).index(fitted.metadata["algorithm"])
-        return Trained(sha256, fitted.metadata, fitted.report, (float(rank), float(path.stat().st_size)))
+        return Trained(sha256, metadata, fitted.report, (float(rank), float(path.stat().st_size)))
 
     def load(self, path: Path, sha256: str, job: Job) -> Predictor:
         """Return the model, its hash checked. Raises Rejected."""

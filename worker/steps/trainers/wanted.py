@@ -39,8 +39,8 @@ def wanted(asked: Asked, bee: BeeSpec, run: Mapping[str, Any]) -> Wanted:
         return _plain(asked, bee, {}, words)
     source = f"experiment {best['run']}: variant {best['variant']}, version {version}"
     settings = trainer_of(bee).normal(bee, {"algorithm": algorithm, "hyperparameters": best["hyperparameters"]})
-    chosen = {name: best[name] for name in ("chosenOn", "chosenAmong") if best.get(name)}
-    return Wanted(settings, source, asked.folds, chosen if bee.task == "generation" else {})
+    chosen = {name: best[name] for name in ("chosenOn", "chosenUntil", "chosenAmong") if best.get(name)}
+    return Wanted(settings, source, asked.folds, chosen)
 
 
 def _plain(asked: Asked, bee: BeeSpec, given: Mapping[str, Any], source: str = "") -> Wanted:

@@ -91,11 +91,13 @@ def _page(context: StepContext) -> Path:
 
 def _record(context: StepContext, comparison: Mapping[str, Any]) -> None:
     shown = {name: value for name, value in comparison.items() if name != "evaluation"}
+    # The answers stay in the artifact: an outcome lies in the ledger, and is read often.
+    variants = [{name: value for name, value in item.items() if name != "answers"} for item in shown["variants"]]
     evaluation = comparison["evaluation"]
     outcome.record(
         context,
         STAGE,
-        comparison=shown,
+        comparison=shown | {"variants": variants},
         champion=evaluation["champion"],
         gate=evaluation["gate"],
         metrics=evaluation["challenger"]["metrics"],

@@ -68,7 +68,8 @@ def _experiment(context: StepContext, comparison: Mapping[str, Any], *, prompts:
         "chosenAmong": len(compared),
         "variants": [{name: item.get(name) for name in ("name", "status", "value", "error")} for item in variants],
     }
-    return told | ({"chosenOn": [item["id"] for item in winner["answers"]]} if prompts else {})
+    chosen_on = {"chosenOn": [item["id"] for item in winner["answers"]]}
+    return told | (chosen_on if prompts else {"chosenUntil": comparison["holdoutEnd"]})
 
 
 STEP = StepType(
