@@ -51,7 +51,7 @@ def train_variants(context: StepContext) -> None:
     rows = read_rows(context.inputs["train"]), read_rows(context.inputs["holdout"])
     job = Job(bee, seed_of(context.run), context.ports.models)
     pieces = [partial(_one, item, rows, job, config.folds) for item in variants]
-    parallel = config.parallel or max(_AT_LEAST[bee.trainer.type], len(os.sched_getaffinity(0)))
+    parallel = config.parallel or max(_AT_LEAST[bee.trainer.type], _processors())
     done = do_all(pieces, directory, parallel=parallel, timeout_s=config.timeout.total_seconds())
     results = [item | result for item, result in zip(variants, done, strict=True)]
     write_json(directory / RESULTS, {"variants": results})
@@ -63,6 +63,11 @@ def train_variants(context: StepContext) -> None:
         raise Rejected(
             f"all {len(results)} variants failed: {reasons}", field="variants", mend="correct their settings"
         )
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _one(variant: Mapping[str, Any], rows: Any, job: Any, folds: int, directory: Path) -> dict[str, Any]:

@@ -1,0 +1,29 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from handlers.commands.predict import PredictionServer
+from tests.worker import world
+from tests.worker.steps.trainers.conftest import ti_guy_chat
+from worker.errors import Rejected
+from worker.models.shown import settings_of
+
+
+def test_settings_in_production_are_told() -> None:
+    """The version of a bee that generates text is its settings; any other model has none."""
+    version = world.version()
+    lineage = {"algorithm": "generation", "hyperparameters": {"model": "small", "temperature": 0.1}}
+
+    assert settings_of(replace(version, lineage=lineage)) == {"model": "small", "temperature": 0.1}
+    assert settings_of(version) is None
+
+
+def test_settings_predict_nothing() -> None:
+    """A prediction asked of a bee that generates text is refused with where its settings are."""
+    nothing: Any = None
+    server = PredictionServer(nothing, nothing, nothing, nothing)
+
+    with pytest.raises(Rejected, match="GET models/ti-guy-chat"):
+        server.predict(ti_guy_chat(), datetime(2026, 11, 20, tzinfo=UTC), features={})
