@@ -12,7 +12,7 @@ SCHEME = "token"
 
 
 class Needs:
-    """A dependency that answers 403 unless the caller has the scope, and 422 to a query that the route does not know.
+    """A dependency that answers 403 unless the caller has the scope, and 422 to a query not known, or given twice.
 
     A misspelt filter would else be a list without that filter.
     """
@@ -32,6 +32,10 @@ class Needs:
         if unknown:
             mend = f"known: {', '.join(sorted(known)) or 'none'}"
             raise Rejected("is not a parameter here", field=unknown[0], mend=mend)
+        given = [name for name, _ in request.query_params.multi_items()]
+        twice = next((name for name in given if given.count(name) > 1), None)
+        if twice:
+            raise Rejected("is given twice", field=twice, mend="give it once")
 
 
 def needs(scope: Scope) -> dict[str, Any]:

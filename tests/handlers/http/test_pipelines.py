@@ -208,6 +208,13 @@ def test_wrong_filters_name_the_field(client: Client, parameters: dict[str, str]
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
+def test_a_filter_given_twice(client: Client) -> None:
+    """Which of two values would count nobody can say, so neither does."""
+    answer = client.get("pipeline/runs?beeId=spam-guard&beeId=other-bee")
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "beeId")
+
+
 def test_templates(client: Client) -> None:
     """The templates are told with their parameters, and each step with those that it waits for."""
     found = {item["name"]: item for item in client.get("pipeline/templates").json()["templates"]}
