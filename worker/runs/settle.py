@@ -174,7 +174,9 @@ _RUN_EVENTS = {
 
 def _tell(run: Run, judged: _Judged, version: ModelVersion | None, transaction: Transaction, now: datetime) -> None:
     more = {"verdict": judged.verdict.value, "verdictReason": judged.reason, "cost": (run.outcome or {}).get("cost")}
-    tell(run, _RUN_EVENTS[run.status], transaction, now, **more)
+    # Whoever cancelled a run is told so, also where the engine had been quicker.
+    ended = Status.CANCELLED if judged.verdict is Verdict.CANCELLED else run.status
+    tell(run, _RUN_EVENTS[ended], transaction, now, **more)
     if version is None:
         return
     data = {

@@ -194,6 +194,8 @@ def test_cancelled_although_it_succeeded(loop: Loop) -> None:
 
     assert loop.end(run).verdict is Verdict.CANCELLED
     assert [len(part) for part in _models(loop)] == [1, 1]
+    with loop.ledger.begin(write=False) as transaction:
+        assert transaction.outbox.list(bee=run.bee)[-1][0].type == "pipeline.run.cancelled"
 
 
 @pytest.mark.parametrize(
