@@ -149,14 +149,14 @@ def test_bad_output(bench: Bench) -> None:
 
 def test_environment(bench: Bench) -> None:
     """Steps get the engine's settings and their container's variables."""
-    bench.engine(environment={"COLONY_HOME": "/home/of/colony", "OVERRIDDEN": "no"})
+    bench.engine(environment={"COLONY_HOME": "data/of/colony", "OVERRIDDEN": "no"})
     recipe = Recipe().step("a", "print(os.environ['COLONY_HOME'], os.environ['OVERRIDDEN'], 'PATH' in os.environ)")
     container = recipe.document["deploymentSpec"]["executors"]["exec-a"]["container"]
     container["env"] = [{"name": "OVERRIDDEN", "value": "yes"}]
 
     bench.run(recipe)
 
-    assert bench.steps()["a"].log_tail == "/home/of/colony yes True\n"
+    assert bench.steps()["a"].log_tail == "data/of/colony yes True\n"
 
 
 def test_long_log(bench: Bench) -> None:
