@@ -193,6 +193,7 @@ class App:
             owner=self.owner,
             poll_s=poll_s,
             told=self.instruments.settled,
+            lease_s=self.settings.lease_seconds,
         )
 
     @cached_property
@@ -231,7 +232,8 @@ class App:
     @cached_property
     def relay(self) -> Relay:
         """The loop over the outbox."""
-        return Relay(self.ledger, self.topic, self.clock, self.owner, self.instruments.published)
+        told, lease_s = self.instruments.published, self.settings.lease_seconds
+        return Relay(self.ledger, self.topic, self.clock, self.owner, told, lease_s)
 
     @cached_property
     def predictions(self) -> PredictionServer:

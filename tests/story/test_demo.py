@@ -33,6 +33,7 @@ def test_the_demo_tells_the_whole_story_interrupted_and_again(tmp_path: Path) ->
     end = time.monotonic() + 60
     while not list(home.glob("runs/*/steps/train_model")) and time.monotonic() < end:
         time.sleep(0.05)
+    assert list(home.glob("runs/*/steps/train_model")), "no run was under way to be interrupted"
     os.killpg(first.pid, signal.SIGINT)
     told = first.communicate(timeout=60)[0]
     assert first.returncode != 0, told

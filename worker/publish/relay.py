@@ -22,6 +22,7 @@ class Relay:
 
     Attributes:
         told: hears of each event that the bus confirmed.
+        lease_s: how long a dead process's claim on a bee's events holds, in seconds.
     """
 
     ledger: Ledger
@@ -29,6 +30,7 @@ class Relay:
     clock: Clock
     owner: str
     told: Callable[[Outgoing], None] = lambda _: None
+    lease_s: float = LEASE_S
 
     def turn(self) -> int:
         """Publish what waits and return how many events the bus confirmed.
@@ -50,7 +52,7 @@ class Relay:
 
     def _relay(self, bee: str) -> int:
         with self.ledger.begin() as transaction:
-            epoch = transaction.outbox.claim(bee, self.owner, lease_s=LEASE_S)
+            epoch = transaction.outbox.claim(bee, self.owner, lease_s=self.lease_s)
         if epoch is None:
             return 0
         try:

@@ -28,6 +28,7 @@ class Advancer:
     Attributes:
         poll_s: how long a run rests between two looks at the engine, in seconds.
         told: hears of each run that was settled here.
+        lease_s: how long a run that a dead process had in hand stays out of reach of the others, in seconds.
     """
 
     ledger: Ledger
@@ -38,6 +39,7 @@ class Advancer:
     owner: str
     poll_s: float
     told: Callable[[Run], None] = lambda _: None
+    lease_s: float = LEASE_S
 
     def turn(self) -> int:
         """Bring every run that is due one stage further and return how many there were. Raises TryLater."""
@@ -45,7 +47,7 @@ class Advancer:
             if not transaction.runs.unsettled():
                 return 0
         with self.ledger.begin() as transaction:
-            leases = transaction.runs.claim(self.owner, limit=PARALLEL, lease_s=LEASE_S)
+            leases = transaction.runs.claim(self.owner, limit=PARALLEL, lease_s=self.lease_s)
         for lease in leases:
             self._advance(lease)
         return len(leases)
