@@ -25,8 +25,12 @@ class Definition:
     Attributes:
         type: `number`, `string`, `boolean` or `vector`.
         source: `ingested` or `computed`.
+        computation: what a computed feature is made of, in the expression language of `worker.features.computed`.
         ttl: how long a value stays valid after its event time; None for ever.
         version: given by the store, 1 for the first.
+        unit, tags: for people who search.
+        minimum, maximum: of a number, both inclusive; None for no bound.
+        deprecated: why it should not be used any more; empty while it may be.
     """
 
     name: str
@@ -39,6 +43,27 @@ class Definition:
     ttl: timedelta | None = None
     owner: str = ""
     version: int = 0
+    unit: str = ""
+    tags: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    deprecated: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads, and what for: usage is counted by both.
+
+    Attributes:
+        caller: such as `model:spam-guard`, `token:nightly`, `cli`.
+        purpose: `serving`, `batch`, `training` or `other`.
+    """
+
+    caller: str = "unknown"
+    purpose: str = "other"
+
+
+ANYONE = Reader()
 
 
 @dataclass(frozen=True)
@@ -134,9 +159,9 @@ class FeatureStore(Protocol):
         ...
 
     def read(
-        self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime
+        self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime, reader: Reader = ANYONE
     ) -> Mapping[str, Mapping[str, Reading]]:
-        """Return the newest value of each feature for each entity, as of `now` for expiry.
+        """Return the newest value of each feature for each entity, as of `now` for expiry; counted for `reader`.
 
         Raises:
             NotFound: a feature that is not defined.
@@ -144,8 +169,8 @@ class FeatureStore(Protocol):
         """
         ...
 
-    def training_read(self, request: TrainingRequest) -> TrainingTable:
-        """Return the point-in-time table for a request.
+    def training_read(self, request: TrainingRequest, *, reader: Reader = ANYONE) -> TrainingTable:
+        """Return the point-in-time table for a request; counted for `reader`.
 
         Raises:
             Rejected: unknown names, or known-at removed every value (with the counts and the mend).

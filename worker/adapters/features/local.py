@@ -21,8 +21,9 @@ from worker.adapters.options import Options
 from worker.clock import Clock, to_us
 from worker.errors import Rejected, TryLater
 from worker.features.definition import check_entity_id, time_us
-from worker.features.port import Definition, Reading, TrainingRequest, TrainingTable, Write
+from worker.features.port import ANYONE, Definition, Reader, Reading, TrainingRequest, TrainingTable, Write
 from worker.features.training import build, table_name
+from worker.features.usage import Counts
 
 FILE_NAME = "features.sqlite"
 
@@ -43,6 +44,7 @@ class LocalFeatureStore:
         self._clock = clock
         self._database = Database(directory / FILE_NAME)
         self._catalogue = catalogue.NOTHING
+        self.counts = Counts()
 
     def define(self, definition: Definition) -> Definition:
         """Store a definition and return it with its version; the same again changes and waits for nothing."""
@@ -77,7 +79,7 @@ class LocalFeatureStore:
             return self._catalogue
 
     def read(
-        self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime
+        self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime, reader: Reader = ANYONE
     ) -> Mapping[str, Mapping[str, Reading]]:
         """Return the newest value of each feature for each entity, as of `now` for expiry.
 
@@ -90,9 +92,11 @@ class LocalFeatureStore:
         now_us = time_us(now, "now")
         with self._database.reading() as connection:
             self._catalogue = catalogue.current(connection, self._catalogue)
-            return online.read(connection, self._catalogue, entity_ids, features, now_us)
+            answer = online.read(connection, self._catalogue, entity_ids, features, now_us)
+        self.counts.add(features, len(entity_ids), reader, now)
+        return answer
 
-    def training_read(self, request: TrainingRequest) -> TrainingTable:
+    def training_read(self, request: TrainingRequest, *, reader: Reader = ANYONE) -> TrainingTable:
         """Return the point-in-time table for a request, and keep what reproduces it."""
         with self._database.reading() as connection:
             seen = catalogue.current(connection, self._catalogue)
@@ -103,6 +107,7 @@ class LocalFeatureStore:
         if not known:
             with self._database.writing() as connection:
                 snapshots.keep(connection, name, request, table, sequence, to_us(self._clock()))
+        self.counts.add(request.features, len(table.entity_ids), reader, self._clock())
         return table.named(name)
 
     def reproduce(self, snapshot_id: str) -> TrainingTable:
