@@ -78,6 +78,7 @@ def trigger_pipeline(
         _keep_key(command, run, transaction, now)
         existing = transaction.runs.get(run.id)
         if existing:
+            _check_same(command, existing)
             return existing
         active = transaction.runs.in_flight(command.bee) if run.loop else None
         if active:
@@ -89,8 +90,19 @@ def trigger_pipeline(
 def _keep_key(command: TriggerPipeline, run: Run, transaction: Transaction, now: datetime) -> None:
     asked = Asked(_fingerprint(command), run.id)
     if transaction.request_keys.take(command.key, asked, now) != asked:
-        mend = "give each request a key of its own"
-        raise Rejected("this key has asked for something else before", field="Idempotency-Key", mend=mend)
+        raise _taken()
+
+
+def _check_same(command: TriggerPipeline, run: Run) -> None:
+    """Hold an old run, whose key has been forgotten, against what is asked for now."""
+    as_of = command.as_of or run.created_at
+    if (command.reason, as_of, {**command.parameters, "beeId": command.bee}) != (run.reason, run.as_of, run.parameters):
+        raise _taken()
+
+
+def _taken() -> Rejected:
+    mend = "give each request a key of its own"
+    return Rejected("this key has asked for something else before", field="Idempotency-Key", mend=mend)
 
 
 def _fingerprint(command: TriggerPipeline) -> str:

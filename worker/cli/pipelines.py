@@ -37,7 +37,7 @@ def list_(*, as_json: bool) -> None:
 def _row(app: Any, name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name, "trigger": "", "steps": []}
     try:
-        template = app.template(name)
+        template = app.templates.get_known(name)
         row |= {"trigger": template.trigger, "steps": [step.id for step in template.steps]}
         app.frozen.spec(name)
     except Rejected as error:

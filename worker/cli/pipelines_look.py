@@ -60,7 +60,7 @@ def _schedule_faults(app: Any, templates: Templates, template: Template) -> list
 
 def _compiled(app: Any, template: Template) -> str:
     try:
-        app.compiled(template)
+        app.configuration.compiled(template)
     except Rejected as error:
         return f"{error.reason}; {error.mend}"
     return "its compiled spec is fresh"
@@ -110,7 +110,7 @@ def find(app: Any, word: str) -> tuple[Templates, str]:
     path = Path(word)
     if word in app.templates or (path.suffix not in {".yaml", ".yml"} and not path.is_file()):
         return app.templates, word
-    return app.templates_with(path), path.stem
+    return app.configuration.templates_with(path), path.stem
 
 
 def _started(template: Template) -> str:

@@ -35,10 +35,10 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
             # What cannot be executed here is not to be left behind as a pending run.
             app.engine.verify()
         now = app.clock()
-        parameters = _parameters(app.template(template).declared, more["parameters"])
+        parameters = _parameters(app.templates.get_known(template).declared, more["parameters"])
         key = more["key"] or secrets.token_hex(8)
         asked = TriggerPipeline(template, bee, as_of, key, more["reason"], parameters)
-        run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now, app.check_reachable)
+        run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now, app.configuration.check_reachable)
         click.echo(f"{run.id}")
         if not wait:
             click.echo("asked for; `colony run` or `colony drain` executes it", err=True)

@@ -186,3 +186,7 @@ class RequestKeys(Protocol):
     def take(self, key: str, asked: Asked, now: datetime) -> Asked:
         """Keep what a key asks for, and return what it asked for first (`asked` itself if the key is new)."""
         ...
+
+    def forget(self, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` keys that were first used before that time, and return how many."""
+        ...

@@ -97,3 +97,22 @@ def test_cancel_too_late(ledger: SqlLedger) -> None:
 
     with pytest.raises(Conflict, match="deployed"):
         cancel_run(run.id, ledger)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reason": "another"}, {"parameters": {"depth": 3}}, {"as_of": NOW - timedelta(days=1)}]
+)
+def test_a_forgotten_key_never_answers_for_another_request(ledger: SqlLedger, changes: dict[str, object]) -> None:
+    """Once a key has been pruned it still names its run, and is refused for anything else."""
+    first = _trigger(ledger)
+    for run in (first, concluded(replace(first, status=Status.FAILED), Verdict.FAILED, None)):
+        with ledger.begin() as transaction:
+            transaction.request_keys.forget(NOW + timedelta(days=1), limit=10)
+            transaction.runs.save(run)
+
+        assert _trigger(ledger) == run
+        with ledger.begin() as transaction:
+            transaction.request_keys.forget(NOW + timedelta(days=1), limit=10)
+        with pytest.raises(Rejected, match="has asked for something else before") as error:
+            trigger_pipeline(replace(ASKED, **changes), ledger, BEES, TEMPLATES, NOW + timedelta(days=40))  # type: ignore[arg-type]
+        assert error.value.field == "Idempotency-Key"

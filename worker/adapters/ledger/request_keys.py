@@ -25,3 +25,8 @@ class SqlRequestKeys:
         query = sa.select(request_keys.c.fingerprint, request_keys.c.run_id).where(request_keys.c.key == key)
         found = self._connection.execute(query).one()
         return Asked(found.fingerprint, found.run_id)
+
+    def forget(self, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` keys that were first used before that time, and return how many."""
+        old = sa.select(request_keys.c.key).where(request_keys.c.created_at < to_us(before)).limit(limit)
+        return self._connection.execute(sa.delete(request_keys).where(request_keys.c.key.in_(old))).rowcount

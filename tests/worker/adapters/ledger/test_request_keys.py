@@ -1,4 +1,5 @@
 import threading
+from datetime import timedelta
 
 from tests.worker.adapters.ledger.records import NOW, UNICODE
 from worker.adapters.ledger.sql import SqlLedger
@@ -34,3 +35,19 @@ def test_two_at_once(ledger: SqlLedger) -> None:
 
     assert len(answers) == 2
     assert answers[0] == answers[1]
+
+
+def test_old_keys_are_forgotten(ledger: SqlLedger) -> None:
+    """Keys first used before a time are forgotten, so many at once; younger ones stay, and a forgotten one is new."""
+    with ledger.begin() as transaction:
+        for number in range(3):
+            transaction.request_keys.take(f"old-{number}", FIRST, NOW - timedelta(days=2))
+        transaction.request_keys.take("young", FIRST, NOW)
+
+    with ledger.begin() as transaction:
+        assert transaction.request_keys.forget(NOW, limit=2) == 2
+    with ledger.begin() as transaction:
+        assert transaction.request_keys.forget(NOW, limit=2) == 1
+        assert transaction.request_keys.forget(NOW, limit=2) == 0
+        assert transaction.request_keys.take("young", SECOND, NOW) == FIRST
+        assert transaction.request_keys.take("old-1", SECOND, NOW) == SECOND

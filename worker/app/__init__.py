@@ -1,0 +1,190 @@
+"""The composition root: settings → App, wired by hand; `ports` alone names adapters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings
+from handlers.commands.predict import PredictionServer
+from handlers.events import event_handlers
+from handlers.events.context import EventContext
+from worker.app.checks import Check, Checks
+from worker.app.configuration import Configuration
+from worker.app.frozen import Frozen
+from worker.app.packages import check_packages
+from worker.app.ports import Ports
+from worker.app.upkeep import Upkeep
+from worker.bee import BeeSpec
+from worker.clock import Clock, wall_clock
+from worker.decide.policy import Policy
+from worker.features.port import Definition
+from worker.instruments import Instruments
+from worker.intake.consume import Consumer
+from worker.intake.receive import EventHandler, NowFor, Received
+from worker.loops import Loop
+from worker.pipelines.cache import write_compiled
+from worker.pipelines.load import Templates
+from worker.publish.relay import Relay
+from worker.runs.advance import Advancer
+from worker.runs.launch import Launcher
+from worker.runs.schedule import Scheduler
+from worker.runs.settle import Settler
+from worker.runs.watch import Watcher
+
+
+class App(Ports):
+    """The whole system, each part built when first used; close it when done."""
+
+    def __init__(self, settings: Settings, clock: Clock, *, source: str | None = None) -> None:
+        """`source` is what a local subscription reads: a file, `-` for standard input, or None for nothing."""
+        check_packages()
+        super().__init__(settings, clock, source=source)
+        self.configuration = Configuration(settings)
+
+    # configuration
+
+    @property
+    def bees(self) -> Mapping[str, BeeSpec]:
+        """Every bee's spec."""
+        return self.configuration.bees
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.configuration.policy
+
+    @property
+    def templates(self) -> Templates:
+        """Template name -> template; a faulty one says so when it is looked up."""
+        return self.configuration.templates
+
+    @cached_property
+    def frozen(self) -> Frozen:
+        """The configuration as launch reads it."""
+        return Frozen(self.configuration, lambda: self.features, self.settings.runs_root)
+
+    def compile(self, name: str, into: Path | None) -> Path:
+        """Compile a template with kfp into a configuration layer and return the file."""
+        template = self.templates.get_known(name)
+        return write_compiled(template, self.compile_template(template), into or self.configuration.directories[-1])
+
+    def define_features(self) -> list[Definition]:
+        """Bring the store's definitions in line with `config/features`; unchanged ones are left alone."""
+        return [self.features.define(definition) for definition in self.configuration.features.values()]
+
+    # parts
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """What is counted."""
+        return Instruments(self.metrics)
+
+    @cached_property
+    def handlers(self) -> Mapping[str, EventHandler]:
+        """Event type -> handler."""
+        # Read now: a fault in the configuration stops the worker, it must not turn messages away.
+        bees, policy = self.bees, self.policy
+        return event_handlers(EventContext(lambda: bees, lambda: policy, self.ledger.installation))
+
+    def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
+        """Return the intake; without `now_for` every event is handled at the clock's time."""
+
+        def told(item: Received) -> None:
+            self.instruments.received(item)
+            tell(item)
+
+        return Consumer(self.subscription, self.ledger, self.handlers, now_for or (lambda _: self.clock()), told)
+
+    @cached_property
+    def advancer(self) -> Advancer:
+        """The loop over runs."""
+        poll_s = self.settings.poll_seconds if self.engine.local else max(self.settings.poll_seconds, 10.0)
+        return Advancer(
+            ledger=self.ledger,
+            launcher=Launcher(self.ledger, self.engine, self.frozen),
+            watcher=Watcher(self.ledger, self.engine),
+            settler=Settler(self.ledger, self.outcomes),
+            clock=self.clock,
+            owner=self.owner,
+            poll_s=poll_s,
+            told=self.instruments.settled,
+            lease_s=self.settings.lease_seconds,
+        )
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """The loop over schedules."""
+        # Read now: a fault in the configuration is told at the start, by whoever starts the loops.
+        scheduled = self.configuration.scheduled
+        return Scheduler(self.ledger, lambda: scheduled, lambda: self.bees, self.clock)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """The loop over the outbox."""
+        told, lease_s = self.instruments.published, self.settings.lease_seconds
+        return Relay(self.ledger, self.topic, self.clock, self.owner, told, lease_s)
+
+    @cached_property
+    def predictions(self) -> PredictionServer:
+        """Predictions from the champions."""
+        return PredictionServer(self.ledger, self.features, self.artifacts, self.model_format)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """The loop that measures and tidies."""
+        keep = timedelta(days=self.settings.request_key_days)
+        return Upkeep(self.ledger, self.instruments, self.clock, keep)
+
+    def loops(self) -> list[Loop]:
+        """Return the loops that drive everything after intake, not started."""
+        idle_s = min(self.settings.poll_seconds, 1.0)
+        loops = [
+            self.loop("runs", self.advancer.turn, idle_s=idle_s),
+            self.loop("outbox", self.relay.turn, idle_s=idle_s),
+            self.loop("upkeep", self.upkeep.turn, idle_s=15.0),
+        ]
+        if self.clock is wall_clock:
+            # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
+            loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
+        return loops
+
+    def loop(self, name: str, turn: Callable[[], int], *, idle_s: float) -> Loop:
+        """Return a loop whose faults are counted, not started."""
+        return Loop(name, turn, idle_s=idle_s, failed=self.instruments.failed)
+
+    def http(self, loops: Sequence[Loop], host: str | None = None) -> Any:
+        """Return the HTTP API as an ASGI application, for listening on `host` (default: the setting).
+
+        Raises:
+            Rejected: others can reach the host, and there is neither a token nor an audience to let anyone in.
+        """
+        from handlers.http import build
+        from handlers.http.access import access_for
+        from handlers.http.google_identity import GoogleIdentity
+        from handlers.http.services import Services
+
+        access = access_for(host or self.settings.host, self.settings)
+        services = Services(
+            ledger=self.ledger,
+            bees=lambda: self.bees,
+            predictions=self.predictions,
+            clock=self.clock,
+            instruments=self.instruments,
+            loops=loops,
+            templates=lambda: self.templates,
+            access=access,
+            ready=self.configuration.check_reachable,
+            identity=GoogleIdentity(access.audience) if access.audience else None,
+        )
+        return build(services)
+
+    def checks(self) -> Mapping[str, Check]:
+        """Return what `doctor` asks: each part's real call."""
+        return Checks(self.configuration, self.frozen, partial(getattr, self), self.step_environment).all()
+
+    def verify(self) -> None:
+        """Check ledger, configuration and bus before work begins. Raises Rejected or TryLater."""
+        for name in ("configuration", "ledger", "events in", "events out"):
+            self.checks()[name]()

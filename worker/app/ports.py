@@ -1,0 +1,179 @@
+"""The ports' backends as the settings choose them: the only module that names adapters."""
+
+import importlib
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings
+from worker import adapters
+from worker.adapters.options import Options
+from worker.clock import Clock, wall_clock
+from worker.errors import Rejected
+from worker.features.port import FeatureStore
+from worker.intake.port import Subscription
+from worker.ledger import Ledger
+from worker.models.port import ArtifactStore, Deployment, ModelFormat, ModelVersion
+from worker.pipelines.template import Template
+from worker.publish.port import Topic
+from worker.runs.port import PipelineEngine
+from worker.runs.settle import Outcomes
+from worker.telemetry import Metrics
+
+
+class Ports:
+    """What the system stands on, each opened when first used; close it when done."""
+
+    def __init__(self, settings: Settings, clock: Clock, *, source: str | None = None) -> None:
+        """`source` is what a local subscription reads: a file, `-` for standard input, or None for nothing."""
+        self.settings = settings
+        self.clock = clock
+        self.owner = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._source = source
+        self._closing: list[Callable[[], None]] = []
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, its schema brought up to date."""
+        ledger: Ledger = self._kept(_sql().SqlLedger(self._database))
+        return ledger
+
+    def version_history(self) -> tuple[list[ModelVersion], list[Deployment]]:
+        """Return versions and deployments of the real ledger, empty where there is none yet."""
+        if self._database.sqlite and not Path(self._database.url.database).exists():
+            return [], []
+        with self.ledger.begin(write=False) as transaction:
+            return list(transaction.models.versions()), list(transaction.models.deployments())
+
+    def memory_ledger(self) -> Ledger:
+        """Return a new ledger in memory, for what-if."""
+        ledger: Ledger = self._kept(_sql().SqlLedger(_database("sqlite://")))
+        return ledger
+
+    @cached_property
+    def features(self) -> FeatureStore:
+        """The feature store."""
+        store: FeatureStore = self._kept(self._backend("features", google="local").from_options(self._options()))
+        return store
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Where model files are."""
+        store: ArtifactStore = self._backend("models", google="local").from_options(self._options())
+        return store
+
+    @cached_property
+    def model_format(self) -> ModelFormat:
+        """How models become bytes."""
+        format_: ModelFormat = importlib.import_module("worker.adapters.models.skops_format").SkopsFormat()
+        return format_
+
+    @cached_property
+    def engine(self) -> PipelineEngine:
+        """Where pipelines run."""
+        # The local engine keeps its journal in the ledger's database; opening the ledger brings the schema up to date.
+        _ = self.ledger
+        engine: PipelineEngine = self._kept(self._backend("engine", google="vertex").from_options(self._options()))
+        return engine
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """Where runs leave what they concluded."""
+        outcomes: Outcomes = importlib.import_module("worker.adapters.engine.outcomes").OutcomeFiles()
+        return outcomes
+
+    @cached_property
+    def subscription(self) -> Subscription:
+        """Where events come from."""
+        module = self._backend("bus", google="pubsub")
+        if self._source is not None:
+            module = importlib.import_module("worker.adapters.bus.local")
+        subscription: Subscription = self._kept(module.subscription_from(self._options()))
+        return subscription
+
+    @cached_property
+    def topic(self) -> Topic:
+        """Where events go."""
+        topic: Topic = self._kept(self._backend("bus", google="pubsub").topic_from(self._options()))
+        return topic
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Where metrics go."""
+        metrics: Metrics = self._kept(self._backend("metrics", google="monitoring").from_options(self._options()))
+        return metrics
+
+    def compile_template(self, template: Template) -> Mapping[str, Any]:
+        """Return what kfp makes of a template. Raises Rejected if kfp is not installed."""
+        compiler = importlib.import_module("worker.adapters.engine.kfp_compiler")
+        spec: Mapping[str, Any] = compiler.compile_template(template)
+        return spec
+
+    def init_pubsub(self) -> Sequence[str]:
+        """Make topics and subscriptions and return what was made."""
+        setup = importlib.import_module("worker.adapters.bus.pubsub_setup")
+        names = setup.Names(
+            intake_topic=self.settings.intake_topic,
+            intake_subscription=self.settings.subscription,
+            dead_letter_topic=self.settings.dead_letter_topic,
+            dead_letter_subscription=f"{self.settings.dead_letter_topic}-review",
+            published_topic=self.settings.events_topic,
+        )
+        made: Sequence[str] = setup.init(self.settings.project, names)
+        return made
+
+    @property
+    def step_environment(self) -> Mapping[str, str]:
+        """What step processes must know: where the data is, and where the user's own step types are."""
+        environment = {
+            "COLONY_HOME": str(self.settings.home.absolute()),
+            "COLONY_CHAT_URL": self.settings.chat_url,
+            "COLONY_CHAT_KEY": self.settings.chat_key.get_secret_value(),
+        }
+        if self.settings.config is not None:
+            environment["COLONY_CONFIG"] = str(self.settings.config.absolute())
+        return environment
+
+    def close(self) -> None:
+        """Close what was opened, the last first."""
+        while self._closing:
+            self._closing.pop()()
+
+    @cached_property
+    def _database(self) -> Any:
+        return _database(self.settings.ledger_url)
+
+    def _backend(self, port: str, *, google: str) -> Any:
+        name = self.settings.backend(port, google)
+        table: Mapping[str, str] = importlib.import_module(f"{adapters.__name__}.{port}").BACKENDS
+        if name not in table:
+            mend = f"set COLONY_{port.upper()} to one of: {', '.join(sorted(table))}"
+            raise Rejected(f"there is no backend {name!r}", field=f"COLONY_{port.upper()}", mend=mend)
+        return importlib.import_module(table[name])
+
+    def _options(self) -> Options:
+        return Options(
+            home=self.settings.home.absolute(),
+            clock=wall_clock,
+            owner=self.owner,
+            values=self.settings.model_dump(exclude={"ledger", "chat_key"}),
+            journal=importlib.import_module("worker.adapters.ledger.journal").SqlJournal(self._database),
+            source=self._source,
+            environment=self.step_environment,
+        )
+
+    def _kept(self, part: Any) -> Any:
+        self._closing.append(part.close)
+        return part
+
+
+def _database(url: str) -> Any:
+    return importlib.import_module("worker.adapters.ledger.database").Database(url)
+
+
+def _sql() -> Any:
+    return importlib.import_module(importlib.import_module("worker.adapters.ledger").BACKENDS["sql"])
