@@ -116,26 +116,6 @@ def test_back_off(bench: Bench) -> None:
     assert time.monotonic() - started >= 1.0
 
 
-def test_killed_by_a_signal(bench: Bench) -> None:
-    """A step that crashes fails by the signal's name, and takes nothing else with it."""
-    recipe = Recipe().step("a", "os.kill(os.getpid(), signal.SIGSEGV)").step("b", "print('fine')")
-    state = bench.run(recipe)
-
-    assert (state.status, bench.steps()["a"].error) == (Status.FAILED, "killed by SIGSEGV")
-    assert bench.steps()["b"].status is Status.SUCCEEDED
-
-
-def test_memory_limit(bench: Bench) -> None:
-    """A step that wants more memory than its limit fails alone."""
-    recipe = Recipe().step("a", "print('begin', flush=True); b'x' * 400_000_000")
-    container = recipe.document["deploymentSpec"]["executors"]["exec-a"]["container"]
-    container["resources"] = {"memoryLimit": 0.2, "resourceMemoryLimit": "200M"}
-
-    state = bench.run(recipe)
-
-    assert (state.status, bench.steps()["a"].error) == (Status.FAILED, "exit code 1: MemoryError")
-
-
 def test_bad_output(bench: Bench) -> None:
     """A step that succeeds without its declared output, or with one of another type, has failed."""
     recipe = Recipe().step("a", "", gives={"x": "STRING"})

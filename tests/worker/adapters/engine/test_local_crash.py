@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from tests.worker.adapters.engine.daemons import daemon
 from tests.worker.adapters.engine.waiting import until
 from tests.worker.engine.recipe import Recipe, output
 from worker.adapters.engine.local import LocalEngine
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.journal import SqlJournal
-from worker.adapters.ledger.tables import metadata
+from worker.adapters.ledger.tables import engine_jobs, metadata
 from worker.engine.state import Status
 from worker.runs.port import EngineState, Submission
 
@@ -131,6 +133,51 @@ def test_paused_worker(engine: LocalEngine, start: Start, tmp_path: Path, alive:
     state = ended(engine)
     assert (state.status, (tmp_path / "trace").read_text()) == (Status.SUCCEEDED, "first second second ")
     until(lambda: not alive(again))
+
+
+def test_two_workers_resume(
+    url: str, engine: LocalEngine, start: Start, tmp_path: Path, alive: Callable[[int], bool]
+) -> None:
+    """Of two workers that wait for a dead one's run exactly one takes it, holds it, and runs the cut step once."""
+    worker = start("first")
+    submit(engine, tmp_path)
+    pids(tmp_path, 1)
+    heirs = [start("second"), start("third")]
+    os.kill(worker.pid, signal.SIGKILL)
+
+    leases = set()
+    until(lambda: leases.add(lease(url)) or len({until_us for epoch, until_us in leases if epoch == 2}) >= 4)
+    [_, again] = pids(tmp_path, 2)
+    (tmp_path / "go").touch()
+
+    state = ended(engine)
+    assert (state.status, (tmp_path / "trace").read_text()) == (Status.SUCCEEDED, "first second second ")
+    assert {epoch for epoch, _ in leases} == {1, 2}
+    assert [heir.poll() for heir in heirs] == [None, None]
+    until(lambda: not alive(again))
+
+
+def lease(url: str) -> tuple[int, int]:
+    """Return how often the run has been taken, and until when it is somebody's."""
+    database = Database(url)
+    with database.begin(write=False) as connection:
+        row = connection.execute(sa.select(engine_jobs.c.lease_epoch, engine_jobs.c.lease_until)).one()
+    database.close()
+    return row.lease_epoch, row.lease_until
+
+
+def test_a_daemon_of_a_killed_worker(
+    engine: LocalEngine, start: Start, tmp_path: Path, alive: Callable[[int], bool]
+) -> None:
+    """A process that a step has sent away into a session of its own ends with the step's worker."""
+    worker = start("first")
+    recipe = Recipe().step("a", daemon(tmp_path / "pid") + "time.sleep(600)")
+    engine.submit(Submission("run-1", recipe.document, {}, str(tmp_path / "run-1"), {"run": "run-1"}))
+    until((tmp_path / "pid").exists)
+
+    os.kill(worker.pid, signal.SIGKILL)
+
+    until(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 def test_cancelled_while_no_worker_lives(engine: LocalEngine, start: Start, tmp_path: Path) -> None:
