@@ -1,16 +1,20 @@
-"""What was concluded from one evaluation: the rules, then the guards, then one action and the sentence for it."""
+"""What was concluded from one evaluation: the rules, the vote, the arming, the guards; one action and its sentence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from worker.bee import BeeSpec
 from worker.clock import to_text
-from worker.decide.evaluation import Evaluation
-from worker.decide.policy import Policy
-from worker.decide.rules import Outcome, RuleResult, drift_severity, performance_drop
+from worker.decide.course import Begin, Course, Effect, Situation, begin_or_wait, roll_back
+from worker.decide.evaluation import Evaluation, Metrics
+from worker.decide.policy import SEVERITIES
+from worker.decide.rules import Outcome, RuleResult, rules_of
+from worker.decide.signal import Signal, judge, window_key
+from worker.incidents import machine
+from worker.incidents.machine import Incident, Newest, State
 
 
 class Action(StrEnum):
@@ -27,23 +31,21 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class History:
-    """What the ledger knew of the bee when it decided.
+    """What the ledger knew of the evaluated version.
 
     Attributes:
-        known: whether the evaluated version is registered.
+        known: whether it is registered.
         champion: the version in production, None before the first.
+        previous: the version that the champion replaced.
         recorded: the evaluated version's metrics as recorded at registration.
         watermark: the newest evaluation judged of that version.
-        incident: id of the bee's open incident that is being worked on, None if there is none.
-        active_run: id of a run of the bee that has not been settled.
     """
 
     known: bool
     champion: str | None
-    recorded: Mapping[str, Decimal | None] = field(default_factory=dict)
+    recorded: Metrics = field(default_factory=dict)
     watermark: datetime | None = None
-    incident: str | None = None
-    active_run: str | None = None
+    previous: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,47 +62,140 @@ class Decision:
         """Whether a rule fired."""
         return any(rule.outcome is Outcome.FIRED for rule in self.rules)
 
-    @property
-    def good(self) -> bool:
-        """Whether there is evidence that the model is well: a rule was clear and none fired.
 
-        Where the event tells the bee's metric, only that is evidence: quiet drift does not heal a bad score.
-        """
-        drop = next((rule for rule in self.rules if rule.name == "performance_drop"), None)
-        if drop is not None and drop.inputs["value"] is not None:
-            return drop.outcome is Outcome.CLEAR and not self.bad
-        return any(rule.outcome is Outcome.CLEAR for rule in self.rules) and not self.bad
+@dataclass(frozen=True)
+class Conclusion:
+    """A decision with all that follows from it: the bee's course from here on, and what is to be done."""
+
+    decision: Decision
+    course: Course
+    effects: tuple[Effect, ...] = ()
 
 
-def decide(evaluation: Evaluation, history: History, bee: BeeSpec, policy: Policy, now: datetime) -> Decision:
-    """Return the decision for one evaluation; it depends on nothing but the arguments."""
-    turned_away = _turned_away(evaluation, history, policy, now)
+def decide(evaluation: Evaluation, history: History, course: Course, situation: Situation, key: str) -> Conclusion:
+    """Return what follows from one evaluation; it depends on nothing but the arguments.
+
+    `key` is the id of the incident that this evaluation would open.
+    """
+    course = course.heard(situation.now)
+    turned_away = _turned_away(evaluation, history, situation)
     if turned_away:
-        return turned_away
-    rules = (
-        performance_drop(evaluation, bee, policy, history.recorded),
-        drift_severity(evaluation, policy),
-    )
-    fired = [rule.why for rule in rules if rule.outcome is Outcome.FIRED]
-    if not fired:
-        return Decision(Action.NONE, _no_reason(evaluation, rules), rules)
-    why = "; ".join(fired)
-    if history.incident and history.active_run:
-        guard = _guard("incident_open", {"incident": history.incident, "run": history.active_run}, "being retrained")
-        reason = f"{why}; joins the open incident, whose run {history.active_run} is in flight"
-        return Decision(Action.ATTACHED, reason, (*rules, guard))
-    if history.active_run:
-        guard = _guard("one_run_per_bee", {"run": history.active_run}, "another run of this bee is in flight")
-        return Decision(Action.HELD, f"{why}; held back: run {history.active_run} is in flight", (*rules, guard))
+        return Conclusion(turned_away, course)
+    bee, policy = situation.bee, situation.policy
+    memory = course.memory.of(evaluation.version)
+    rules = rules_of(evaluation, bee, policy, history.recorded, bad_before=memory.bad)
+    signal = judge(evaluation, rules, memory, policy.vote, policy.arming)
+    course = replace(course, memory=signal.memory)
+    asked = _Asked(evaluation, history, situation, rules, signal)
+    if course.incident is not None and course.incident.state is not State.CLOSED:
+        return _in_incident(asked, course, course.incident)
+    if not signal.bad:
+        return asked.concluded(Action.NONE, signal.why, course)
+    if not signal.armed:
+        return asked.concluded(Action.HELD, f"{signal.why}; not armed yet: {signal.rules[1].why}", course)
     if bee.mode == "observe":
-        guard = _guard("mode", {"mode": "observe"}, "this bee is only observed")
-        return Decision(Action.HELD, f"{why}; would retrain, but the bee's mode is observe", (*rules, guard))
-    return Decision(Action.TRIGGER, why, rules)
+        guard = RuleResult("mode", Outcome.HELD, {"mode": "observe"}, "this bee is only observed (mode: observe)")
+        return asked.concluded(
+            Action.HELD, f"{signal.why}; would retrain, but the bee's mode is observe", course, guard
+        )
+    incident = machine.opened(key, bee.bee, evaluation.version, asked.newest, situation.now)
+    return asked.begin(replace(course, incident=incident), signal.why)
 
 
-def _turned_away(evaluation: Evaluation, history: History, policy: Policy, now: datetime) -> Decision | None:
-    at = evaluation.evaluated_at
-    if at > now + policy.max_ahead:
+@dataclass(frozen=True)
+class _Asked:
+    """One evaluation with what its rules and its signal are."""
+
+    evaluation: Evaluation
+    history: History
+    situation: Situation
+    rules: tuple[RuleResult, ...]
+    signal: Signal
+
+    @property
+    def newest(self) -> Newest:
+        """The evaluation as an incident keeps it."""
+        bad = True if self.signal.bad else (False if self.signal.good else None)
+        value = self.evaluation.metrics.get(self.situation.bee.metric)
+        return Newest(self.evaluation.evaluated_at, self.situation.now, bad, self.signal.why, value)
+
+    def concluded(self, action: Action, reason: str, course: Course, *guards: RuleResult) -> Conclusion:
+        """Return a conclusion that asks for nothing."""
+        return Conclusion(Decision(action, reason, (*self.rules, *self.signal.rules, *guards)), course)
+
+    def begin(self, course: Course, reason: str) -> Conclusion:
+        """Begin the incident's next attempt, or let it wait behind what holds it back."""
+        severity = self.evaluation.drift.severity if self.evaluation.drift else None
+        rank = SEVERITIES.index(severity) if severity in SEVERITIES else 0
+        course, effects, guards = begin_or_wait(course, self.situation, reason, severity=rank)
+        holding = [guard.why for guard in guards if guard.outcome is Outcome.HELD]
+        begins = any(isinstance(effect, Begin) for effect in effects)
+        action = Action.TRIGGER if begins else Action.HELD
+        said = reason if begins else f"{reason}; held back: {'; '.join(holding)}"
+        decision = Decision(action, said, (*self.rules, *self.signal.rules, *guards))
+        return Conclusion(decision, course, effects)
+
+
+def _in_incident(asked: _Asked, course: Course, incident: Incident) -> Conclusion:
+    """Judge an evaluation of a bee that has an incident: it joins it, heals it, or asks for the next attempt."""
+    signal, now, policy = asked.signal, asked.situation.now, asked.situation.policy
+    if signal.good:
+        after = machine.well(incident, window_key(asked.evaluation), policy.verify.windows, asked.newest, now)
+        return asked.concluded(Action.NONE, signal.why, course.with_incident(after))
+    if not signal.bad:
+        return asked.concluded(Action.NONE, signal.why, course)
+    incident = machine.unwell(machine.attached(incident, asked.newest, now))
+    course = course.with_incident(incident)
+    if incident.state is State.DEPLOYED:
+        return _still_bad(asked, course, incident)
+    if incident.state in machine.WAITING and _due(incident, now):
+        return asked.begin(course, signal.why)
+    return asked.concluded(Action.ATTACHED, f"{signal.why}; joins the open incident: {_standing(incident)}", course)
+
+
+def _still_bad(asked: _Asked, course: Course, incident: Incident) -> Conclusion:
+    """Judge a bad evaluation of a model that was deployed to end the incident."""
+    signal, policy = asked.signal, asked.situation.policy
+    if not signal.armed:
+        reason = f"{signal.why}; not armed yet: {signal.rules[1].why}"
+        return asked.concluded(Action.ATTACHED, reason, course)
+    value, before = asked.newest.value, incident.before
+    worse = _worse(asked, value, before)
+    if worse and policy.verify.roll_back and asked.history.previous is not None:
+        reason = f"{signal.why}; {worse}"
+        course, effects = roll_back(course, asked.situation, asked.history.previous, reason)
+        decision = Decision(Action.ATTACHED, f"{reason}; rolled back to version {asked.history.previous}", ())
+        rules = (*asked.rules, *signal.rules)
+        return Conclusion(replace(decision, rules=rules), course, effects)
+    return asked.begin(course, f"{signal.why}; the deployed model did not mend it")
+
+
+def _worse(asked: _Asked, value: Decimal | None, before: Decimal | None) -> str:
+    """Return in words how the deployed model is worse than what it replaced; empty if it is not, or cannot be told."""
+    if value is None or before is None:
+        return ""
+    lower, margin = asked.situation.bee.lower_is_better, asked.situation.policy.verify.worse_by * abs(before)
+    loss = value - before if lower else before - value
+    metric = asked.situation.bee.metric
+    return f"worse than before the deployment ({metric} {value:.4g} against {before:.4g})" if loss > margin else ""
+
+
+def _due(incident: Incident, now: datetime) -> bool:
+    return incident.waiting is None or incident.waiting.until is None or now >= incident.waiting.until
+
+
+def _standing(incident: Incident) -> str:
+    if incident.state is State.RETRAINING:
+        return f"attempt {incident.attempt} is in flight"
+    if incident.waiting is not None:
+        until = f" (until {to_text(incident.waiting.until)})" if incident.waiting.until else ""
+        return f"{incident.state}, {incident.waiting.why}{until}"
+    return str(incident.state)
+
+
+def _turned_away(evaluation: Evaluation, history: History, situation: Situation) -> Decision | None:
+    at, now = evaluation.evaluated_at, situation.now
+    if at > now + situation.policy.max_ahead:
         inputs = {"evaluatedAt": to_text(at), "now": to_text(now)}
         guard = _guard("event_time", inputs, "it lies in the future")
         reason = f"evaluated at {to_text(at)}, which is ahead of the clock ({to_text(now)}): set the sender's clock"
@@ -124,12 +219,5 @@ def _turned_away(evaluation: Evaluation, history: History, policy: Policy, now: 
     return None
 
 
-def _no_reason(evaluation: Evaluation, rules: tuple[RuleResult, RuleResult]) -> str:
-    told = (bool(evaluation.metrics), evaluation.drift is not None)
-    if not any(told):
-        told = (True, True)
-    return "; ".join(rule.why for rule, is_told in zip(rules, told, strict=True) if is_told)
-
-
-def _guard(name: str, inputs: Mapping[str, str | None], why: str) -> RuleResult:
+def _guard(name: str, inputs: Mapping[str, Any], why: str) -> RuleResult:
     return RuleResult(name, Outcome.HELD, inputs, why)

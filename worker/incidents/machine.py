@@ -1,16 +1,18 @@
 """An incident's states and the only ways between them; time and ids are arguments, nothing is read or written.
 
-(triggering evaluation) → retraining → deployed ─(healthy evaluation)→ closed
-                             ↑   ├──→ refused ──(healthy evaluation)→ closed
-                             │   ├──→ failed ───(healthy evaluation)→ closed
-                             │   └──→ escalated ─(healthy evaluation)→ closed
-                             └──────── triggering evaluation: the next attempt
+bad evaluation ─┬─(nothing holds it back)──→ retraining ─┬→ deployed ──(well)→ closed
+                └─(held, or to be approved)→ open ──↗    ├→ gated ──(approved)→ deployed, (not)→ refused
+                                                         ├→ refused ┐ (after the back-off) → retraining
+                                                         ├→ failed  ┘ (no attempt left)   → escalated
+                                                         └→ escalated ──(well, or a person)→ closed
+deployed and still bad → retraining or open; deployed and worse → rolled back, then as failed.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -24,12 +26,52 @@ MAX_STORY = 500
 class State(StrEnum):
     """Where an incident stands."""
 
+    OPEN = "open"
     RETRAINING = "retraining"
+    GATED = "gated"
     DEPLOYED = "deployed"
     REFUSED = "refused"
     FAILED = "failed"
     ESCALATED = "escalated"
     CLOSED = "closed"
+
+
+#: States in which a run is still to begin, by itself.
+WAITING = frozenset({State.OPEN, State.REFUSED, State.FAILED})
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why no run is in flight yet.
+
+    Attributes:
+        why: the sentence that a person reads.
+        since: for the fair order over the bees.
+        until: when to look again; None: whenever something happens.
+        severity: 0 (none) to 4 (critical), of the evaluation that asks.
+    """
+
+    why: str
+    since: datetime
+    until: datetime | None = None
+    severity: int = 0
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest evaluation that belongs to the incident, judged.
+
+    Attributes:
+        evaluated_at: its event time; received_at: when it was judged.
+        bad: True bad, False well, None without evidence.
+        value: of the bee's metric, where it had one.
+    """
+
+    evaluated_at: datetime
+    received_at: datetime
+    bad: bool | None
+    reason: str
+    value: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +80,14 @@ class Incident:
 
     Attributes:
         version: the model version that was found bad.
-        attempt: 1 for the first run, raised by each further one.
+        attempt: of the newest run, 1 for the first; 0 while none has begun.
         story: what happened, oldest first: {at, what, …}.
+        waiting: why no run is in flight, in a state that waits for one.
+        newest: the newest evaluation that was judged.
+        before: the bee's metric when the newest attempt began: what a deployed model is compared with.
+        well: the data windows in which the model was well since it last was not.
+        asked_until: a person was asked to approve the next attempt, and has until then; None if not.
+        approved: the attempt that was approved.
     """
 
     id: str
@@ -50,6 +98,12 @@ class Incident:
     changed_at: datetime
     version: str
     story: tuple[Mapping[str, Any], ...] = ()
+    waiting: Waiting | None = None
+    newest: Newest | None = None
+    before: Decimal | None = None
+    well: tuple[str, ...] = ()
+    asked_until: datetime | None = None
+    approved: int = 0
 
     @property
     def working(self) -> bool:
@@ -62,41 +116,133 @@ def incident_id(bee: str, source: str, event_id: str) -> str:
     return hashlib.sha256(f"{bee}\n{source}\n{event_id}".encode()).hexdigest()[:24]
 
 
-def opened(id_: str, bee: str, version: str, reason: str, now: datetime) -> Incident:
-    """Return a new incident, its first retrain under way."""
-    incident = Incident(id_, bee, State.RETRAINING, 1, now, now, version)
-    return _told(incident, now, "opened", reason=reason, attempt=1)
+def opened(id_: str, bee: str, version: str, newest: Newest, now: datetime) -> Incident:
+    """Return a new incident that no run has begun for yet."""
+    incident = Incident(id_, bee, State.OPEN, 0, now, now, version, waiting=Waiting(newest.reason, now), newest=newest)
+    return _told(incident, now, "opened", reason=newest.reason, version=version)
 
 
-def reopened(incident: Incident, version: str, reason: str, now: datetime) -> Incident:
-    """Return the incident with its next attempt under way. Raises Conflict if a run is in flight or it is closed."""
-    if incident.working or incident.state is State.CLOSED:
+def begun(incident: Incident, reason: str, now: datetime) -> Incident:
+    """Return the incident with its next attempt under way.
+
+    Raises:
+        Conflict: a run is in flight, or the incident is closed.
+    """
+    if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, it takes no new attempt")
-    following = replace(incident, state=State.RETRAINING, attempt=incident.attempt + 1, version=version, changed_at=now)
-    return _told(following, now, "retried", reason=reason, attempt=following.attempt)
+    before = incident.newest.value if incident.newest and incident.newest.value is not None else incident.before
+    following = replace(
+        incident,
+        state=State.RETRAINING,
+        attempt=incident.attempt + 1,
+        changed_at=now,
+        waiting=None,
+        before=before,
+        well=(),
+        asked_until=None,
+    )
+    return _told(following, now, "retraining", reason=reason, attempt=following.attempt)
 
 
-def attached(incident: Incident, reason: str, now: datetime) -> Incident:
-    """Return the incident with one more bad evaluation in its story. Raises Conflict if it is closed."""
-    return _noted(incident, now, "attached", reason)
+def waits(incident: Incident, waiting: Waiting, now: datetime) -> Incident:
+    """Return the incident with the reason why its next attempt has to wait; told once per reason.
+
+    Raises:
+        Conflict: a run is in flight, or the incident is closed.
+    """
+    if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
+        raise Conflict(f"incident {incident.id} is {incident.state}, nothing waits there")
+    state = incident.state if incident.state in WAITING else State.OPEN
+    before = incident.waiting
+    if before and before.why == waiting.why:
+        return replace(incident, state=state, waiting=replace(waiting, since=before.since))
+    kept = replace(waiting, since=before.since) if before else waiting
+    until = {"until": to_text(kept.until)} if kept.until else {}
+    following = replace(incident, state=state, waiting=kept, changed_at=now)
+    return _told(following, now, "held", reason=waiting.why, **until)
+
+
+def attached(incident: Incident, newest: Newest, now: datetime) -> Incident:
+    """Return the incident with one more evaluation. Raises Conflict if it is closed."""
+    what = "healthy" if newest.bad is False else "attached"
+    noted = _noted(incident, now, what, newest.reason)
+    older = incident.newest is not None and newest.evaluated_at < incident.newest.evaluated_at
+    return noted if older else replace(noted, newest=newest)
 
 
 def settled(incident: Incident, state: State, reason: str, run_id: str, now: datetime) -> Incident:
     """Return the incident after its run ended as `state`. Raises Conflict unless a run was in flight."""
-    if not incident.working or state in {State.RETRAINING, State.CLOSED}:
+    if not incident.working or state in {State.RETRAINING, State.CLOSED, State.OPEN}:
         raise Conflict(f"incident {incident.id} is {incident.state}, it cannot become {state}")
-    return _told(replace(incident, state=state, changed_at=now), now, str(state), reason=reason, run=run_id)
+    waiting = Waiting(reason, now) if state in WAITING else None
+    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=())
+    return _told(following, now, str(state), reason=reason, run=run_id)
 
 
-def recovered(incident: Incident, reason: str, now: datetime) -> Incident:
-    """Return the incident closed by a healthy evaluation; one whose run is in flight only notes it.
+def ruled(incident: Incident, state: State, reason: str, by: str, now: datetime) -> Incident:
+    """Return a gated incident after a person's word on the deployment. Raises Conflict if nothing was asked."""
+    if incident.state is not State.GATED or state not in {State.DEPLOYED, State.REFUSED}:
+        raise Conflict(f"incident {incident.id} is {incident.state}, there is no deployment to rule on")
+    waiting = Waiting(reason, now) if state in WAITING else None
+    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=())
+    return _told(following, now, str(state), reason=reason, by=by)
 
-    Raises:
-        Conflict: it is closed already.
+
+def rolled_back(incident: Incident, to: str, reason: str, now: datetime) -> Incident:
+    """Return the incident after its deployed model was taken back. Raises Conflict unless one was deployed."""
+    if incident.state is not State.DEPLOYED:
+        raise Conflict(f"incident {incident.id} is {incident.state}, nothing can be rolled back")
+    following = replace(incident, state=State.FAILED, changed_at=now, waiting=Waiting(reason, now), well=())
+    return _told(following, now, "rolled_back", reason=reason, to=to)
+
+
+def approved(incident: Incident, by: str, now: datetime) -> Incident:
+    """Return the incident with its next attempt approved. Raises Conflict if none waits."""
+    if incident.state not in WAITING:
+        raise Conflict(f"incident {incident.id} is {incident.state}, no run waits to be approved")
+    waiting = replace(incident.waiting, until=None) if incident.waiting else None
+    following = replace(incident, approved=incident.attempt + 1, waiting=waiting)
+    return _told(following, now, "approved", by=by, attempt=following.approved)
+
+
+def asked(incident: Incident, until: datetime) -> Incident:
+    """Return the incident with a person asked to approve its next attempt."""
+    return replace(incident, asked_until=until)
+
+
+def escalated(incident: Incident, reason: str, now: datetime) -> Incident:
+    """Return the incident handed to a person. Raises Conflict if a run is in flight or it is closed."""
+    if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
+        raise Conflict(f"incident {incident.id} is {incident.state}, it cannot be escalated")
+    following = replace(incident, state=State.ESCALATED, changed_at=now, waiting=None, asked_until=None)
+    return _told(following, now, "escalated", reason=reason)
+
+
+def well(incident: Incident, window: str, needed: int, newest: Newest, now: datetime) -> Incident:
+    """Return the incident after an evaluation found the model well: closed once that many windows did.
+
+    One whose run is in flight or waits at the gate only notes it. Raises Conflict if it is closed.
     """
-    if incident.working or incident.state is State.CLOSED:
-        return _noted(incident, now, "healthy", reason)
-    return _told(replace(incident, state=State.CLOSED, changed_at=now), now, "closed", reason=reason)
+    noted = attached(incident, newest, now)
+    windows = tuple(dict.fromkeys((*incident.well, window)))
+    noted = replace(noted, well=windows)
+    if incident.state in {State.RETRAINING, State.GATED} or len(windows) < needed:
+        return noted
+    return closed(noted, newest.reason, now)
+
+
+def unwell(incident: Incident) -> Incident:
+    """Return the incident with the windows in which the model was well forgotten."""
+    return replace(incident, well=()) if incident.well else incident
+
+
+def closed(incident: Incident, reason: str, now: datetime, *, by: str = "") -> Incident:
+    """Return the incident closed. Raises Conflict if a run is in flight, or it is closed already."""
+    if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
+        raise Conflict(f"incident {incident.id} is {incident.state}, it cannot be closed now")
+    more = {"by": by} if by else {}
+    following = replace(incident, state=State.CLOSED, changed_at=now, waiting=None, asked_until=None)
+    return _told(following, now, "closed", reason=reason, **more)
 
 
 def _noted(incident: Incident, now: datetime, what: str, reason: str) -> Incident:

@@ -1,0 +1,186 @@
+"""The course of a bee as a whole: whatever happens in whatever order, its promises hold."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.worker.world import BEE, NOW
+from worker.decide import course as courses
+from worker.decide.course import AskPerson, Begin, Course, Effect, Ending, RollBack, Situation
+from worker.decide.decision import Action, History, decide
+from worker.decide.evaluation import Drift, Evaluation
+from worker.decide.memory import Pause
+from worker.decide.policy import Approval, Arming, Breaker, Budget, Colony, Policy, Retry, Verify
+from worker.incidents import machine
+from worker.incidents.machine import WAITING, State
+
+HOUR = timedelta(hours=1)
+POLICIES = st.builds(
+    Policy,
+    arming=st.sampled_from([Arming(), Arming(2, 3)]),
+    cooldown=st.sampled_from([timedelta(0), 6 * HOUR]),
+    retry=st.builds(Retry, limit=st.integers(1, 4), backoff=st.sampled_from([timedelta(0), 5 * HOUR])),
+    verify=st.builds(Verify, windows=st.integers(1, 2), roll_back=st.booleans(), within=st.sampled_from([None, 40 * HOUR])),
+    breaker=st.sampled_from([Breaker(), Breaker(failures=2, pause=9 * HOUR)]),
+    budget=st.sampled_from([Budget(), Budget(runs_per_day=1), Budget(cost_per_month=Decimal(5))]),
+    approval=st.builds(Approval, runs=st.sampled_from(["never", "always"]), on_expiry=st.sampled_from(["refuse", "approve"])),
+    colony=st.sampled_from([Colony(), Colony(breaker=Breaker(failures=3, pause=9 * HOUR))]),
+)  # fmt: skip
+ENDS = [State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED, State.GATED]
+
+
+class Bees(RuleBasedStateMachine):
+    """One bee under a random policy: evaluations, ends of runs, time, pauses and people in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.course = Course()
+        self.now, self.policy = NOW, Policy()
+        self.active: str | None = None
+        self.champion, self.previous = 1, 0
+        self.gates: set[int] = {1}
+        self.begun = 0
+        self.number = 0
+
+    @initialize(policy=POLICIES)
+    def begin(self, policy: Policy) -> None:
+        self.policy = policy
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(BEE, self.policy, self.now, self.active, int(self.active is not None), Decimal(1))
+
+    def _do(self, course: Course, effects: tuple[Effect, ...]) -> None:
+        closed = course.incident is not None and course.incident.state is State.CLOSED
+        self.course = replace(course, incident=None) if closed else course
+        for effect in effects:
+            if isinstance(effect, Begin):
+                assert self.active is None, "two runs of one bee at once"
+                assert course.incident is not None
+                self.begun += 1
+                self.active = f"r{self.begun}"
+            elif isinstance(effect, RollBack):
+                assert int(effect.to) in self.gates, "rolled back to a version that never passed a gate"
+                self.champion, self.previous = int(effect.to), self.champion
+            else:
+                assert isinstance(effect, AskPerson)
+
+    @rule(value=st.sampled_from(["0.9", "0.5", "0.3", None]), drift=st.booleans(), back=st.booleans())
+    def evaluation(self, value: str | None, drift: bool, back: bool) -> None:  # noqa: FBT001 - hypothesis names them
+        self.number += 1
+        evaluation = Evaluation(
+            BEE.bee,
+            str(self.champion),
+            self.now - (HOUR if back else timedelta(0)),
+            window_id=f"w{self.number // 2}",
+            metrics={"f1": None if value is None else Decimal(value)},
+            baseline={"f1": Decimal("0.9")},
+            drift=Drift(detected=drift, severity="high"),
+        )
+        history = History(True, str(self.champion), previous=str(self.previous) if self.previous else None)
+        before = self.course.incident
+        found = decide(evaluation, history, self.course, self.situation, f"i{self.number}")
+        begins = any(isinstance(effect, Begin) for effect in found.effects)
+        assert (found.decision.action is Action.TRIGGER) == begins
+        if found.decision.action is Action.HELD and found.course.incident is not None:
+            assert found.course.incident.state in {*WAITING, State.ESCALATED}, "a held trigger that nothing waits for"
+        if before is not None and before.state is State.RETRAINING:
+            assert not begins
+        self._do(found.course, found.effects)
+
+    @precondition(lambda self: self.active is not None and self.course.incident.state is State.RETRAINING)
+    @rule(state=st.sampled_from(ENDS), cost=st.sampled_from([Decimal(-1), Decimal(0), Decimal(3)]))
+    def run_ends(self, state: State, cost: Decimal) -> None:
+        run, self.active = str(self.active), None
+        if state is State.DEPLOYED:
+            self._deploy()
+        self._do(courses.ended(self.course, self.situation, Ending(state, "so it was", run, cost)), ())
+
+    def _deploy(self) -> None:
+        self.champion, self.previous = max(self.gates) + 1, self.champion
+        self.gates.add(self.champion)
+
+    @precondition(lambda self: self.course.incident is not None and self.course.incident.state is State.GATED)
+    @rule(approve=st.booleans())
+    def deployment_ruled(self, approve: bool) -> None:  # noqa: FBT001 - hypothesis names it
+        if approve:
+            self._deploy()
+        self._do(courses.ruled(self.course, self.situation, approve=approve, reason="looked at", by="ann"), ())
+
+    @precondition(lambda self: self.course.incident is not None and self.course.incident.asked_until is not None)
+    @rule()
+    def approved(self) -> None:
+        incident: Any = self.course.incident
+        if incident.state in WAITING:
+            self.course = self.course.with_incident(machine.approved(incident, "ann", self.now))
+
+    @rule(hours=st.integers(-3, 60))
+    def time(self, hours: int) -> None:
+        self.now += hours * HOUR
+        self._do(*courses.tick(self.course, self.situation))
+
+    @rule(until=st.none() | st.integers(1, 30))
+    def pause(self, until: int | None) -> None:
+        pause = Pause("looking", "ann", self.now, None if until is None else self.now + until * HOUR)
+        self.course = replace(self.course, memory=replace(self.course.memory, pause=pause))
+
+    @rule()
+    def resume(self) -> None:
+        self.course = replace(self.course, memory=replace(self.course.memory, pause=None))
+
+    @invariant()
+    def a_run_in_flight_has_its_incident(self) -> None:
+        incident = self.course.incident
+        retraining = incident is not None and incident.state is State.RETRAINING
+        assert retraining == (self.active is not None)
+
+    @invariant()
+    def what_waits_says_why(self) -> None:
+        incident = self.course.incident
+        if incident is not None and incident.state in WAITING:
+            assert incident.waiting is not None
+            assert incident.waiting.why
+
+    @invariant()
+    def no_more_attempts_than_the_policy_allows(self) -> None:
+        if self.course.incident is not None:
+            assert self.course.incident.attempt <= self.policy.retry.limit
+
+    @invariant()
+    def every_incident_can_end(self) -> None:
+        """With every bar lifted and time enough, a well model closes it, or a person is asked."""
+        incident = self.course.incident
+        if incident is None or incident.state is State.CLOSED:
+            return
+        later = replace(self.situation, now=self.now + timedelta(days=400), active_run=None, policy=Policy())
+        course = replace(self.course, memory=replace(self.course.memory, pause=None))
+        if incident.state is State.RETRAINING:
+            course = courses.ended(course, later, Ending(State.DEPLOYED, "mended", "r"))
+        if incident.state is State.GATED:
+            course = courses.ruled(course, later, approve=True, reason="mended", by="ann")
+        well = Evaluation(BEE.bee, "9", later.now, metrics={"f1": Decimal("0.9")}, baseline={"f1": Decimal("0.9")})
+        found = decide(well, History(True, "9"), course, later, "i")
+        assert found.course.incident is not None
+        assert found.course.incident.state is State.CLOSED
+
+    @invariant()
+    def nothing_that_waits_is_lost(self) -> None:
+        """With every bar lifted, what waits begins, or a person is told why not."""
+        incident = self.course.incident
+        if incident is None or incident.state not in WAITING:
+            return
+        later = replace(self.situation, now=self.now + timedelta(days=400), active_run=None)
+        later = replace(later, policy=replace(self.policy, approval=Approval(on_expiry="approve")))
+        later = replace(later, policy=replace(later.policy, budget=Budget(), retry=Retry(limit=99)))
+        course, effects = courses.tick(replace(self.course, memory=replace(self.course.memory, pause=None)), later)
+        assert course.incident is not None
+        assert any(isinstance(effect, Begin) for effect in effects) or course.incident.state is State.ESCALATED
+
+
+TestBees = Bees.TestCase
+TestBees.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

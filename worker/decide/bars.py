@@ -1,0 +1,145 @@
+"""The guards: everything that may hold a retrain back, each with what it saw and when it will let through; pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from worker.bee import BeeSpec
+from worker.clock import to_text
+from worker.decide.memory import BeeMemory, ColonyMemory, Pause, Tally, next_day, next_month
+from worker.decide.policy import Breaker, Budget, Policy
+from worker.decide.rules import Outcome, RuleResult
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A retrain that is to begin.
+
+    Attributes:
+        event_time: of the evaluation that asks for it.
+        memory, colony: what is remembered of the bee, and of all.
+        active_run: a run of the bee that has not been settled.
+        in_flight: how many runs of incidents are in flight in the colony.
+        estimate: what the run will cost.
+    """
+
+    bee: BeeSpec
+    policy: Policy
+    memory: BeeMemory
+    colony: ColonyMemory
+    event_time: datetime
+    now: datetime
+    active_run: str | None = None
+    in_flight: int = 0
+    estimate: Decimal = Decimal(0)
+
+
+def bars(ask: Ask) -> tuple[RuleResult, ...]:
+    """Return every guard's word, in the order in which they are asked."""
+    tally, all_of_them = ask.memory.tally, ask.colony.tally
+    return (
+        _mode(ask),
+        _one_run(ask),
+        _pause("pause", ask.memory.pause, ask.now),
+        _pause("colony_pause", ask.colony.pause, ask.now),
+        _cooldown(ask),
+        _breaker("breaker", tally, ask.policy.breaker, ask.now),
+        _breaker("colony_breaker", all_of_them, ask.policy.colony.breaker, ask.now),
+        *_budget("budget", tally, ask.policy.budget, ask),
+        *_budget("colony_budget", all_of_them, ask.policy.colony.budget, ask),
+        _concurrency(ask),
+    )
+
+
+def held(results: tuple[RuleResult, ...]) -> list[RuleResult]:
+    """Return the guards that hold it back."""
+    return [result for result in results if result.outcome is Outcome.HELD]
+
+
+def lifted_at(results: tuple[RuleResult, ...]) -> datetime | None:
+    """Return when the last of the guards that hold lets through by itself; None if one waits for something else."""
+    times = [result.until for result in held(results)]
+    return None if not times or None in times else max(time for time in times if time is not None)
+
+
+def _mode(ask: Ask) -> RuleResult:
+    inputs = {"mode": ask.bee.mode}
+    if ask.bee.mode == "observe":
+        return RuleResult("mode", Outcome.HELD, inputs, "this bee is only observed (mode: observe)")
+    return RuleResult("mode", Outcome.PASSED, inputs, "the bee's mode is act")
+
+
+def _one_run(ask: Ask) -> RuleResult:
+    inputs = {"run": ask.active_run}
+    if ask.active_run:
+        return RuleResult("one_run_per_bee", Outcome.HELD, inputs, f"run {ask.active_run} of this bee is in flight")
+    return RuleResult("one_run_per_bee", Outcome.PASSED, inputs, "no other run of this bee is in flight")
+
+
+def _pause(name: str, pause: Pause | None, now: datetime) -> RuleResult:
+    if pause is None or not pause.holds(now):
+        return RuleResult(name, Outcome.OFF, {}, "not paused")
+    until = to_text(pause.until) if pause.until else None
+    inputs = {"by": pause.by, "reason": pause.reason, "since": to_text(pause.since), "until": until}
+    said = f"paused by {pause.by} ({pause.reason}) {f'until {until}' if until else 'until it is resumed'}"
+    return RuleResult(name, Outcome.HELD, inputs, said, pause.until)
+
+
+def _cooldown(ask: Ask) -> RuleResult:
+    """Hold by both clocks: recorded events come faster than the clock goes, late ones bear old times."""
+    wait, event, wall = ask.policy.cooldown, ask.memory.acted_event, ask.memory.acted_wall
+    if not wait or event is None or wall is None:
+        return RuleResult("cooldown", Outcome.OFF, {}, "no cooldown")
+    by_event, by_wall = event + wait - ask.event_time, wall + wait - ask.now
+    inputs = {
+        "cooldown": str(wait),
+        "actedAt": to_text(wall),
+        "actedFor": to_text(event),
+        "evaluatedAt": to_text(ask.event_time),
+    }
+    left = max(by_event, by_wall)
+    if left <= timedelta(0):
+        return RuleResult("cooldown", Outcome.PASSED, inputs, f"the cooldown of {wait} is over")
+    until = ask.now + left
+    return RuleResult("cooldown", Outcome.HELD, inputs, f"cooling down until {to_text(until)}", until)
+
+
+def _breaker(name: str, tally: Tally, breaker: Breaker, now: datetime) -> RuleResult:
+    if breaker.failures is None or tally.open_until is None:
+        return RuleResult(name, Outcome.OFF, {"failures": len(tally.failures)}, "the circuit breaker is closed")
+    inputs = {"failures": len(tally.failures), "openUntil": to_text(tally.open_until), "trial": tally.trial}
+    if now < tally.open_until:
+        why = f"the circuit breaker is open until {to_text(tally.open_until)} after {len(tally.failures)} failures"
+        return RuleResult(name, Outcome.HELD, inputs, why, tally.open_until)
+    if tally.trial:
+        return RuleResult(name, Outcome.HELD, inputs, "the circuit breaker is half-open and its trial is in flight")
+    return RuleResult(name, Outcome.PASSED, inputs, "the circuit breaker is half-open: this run is its trial")
+
+
+def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleResult]:
+    if budget.runs_per_day is not None:
+        runs = tally.runs_on(ask.now)
+        inputs = {"runsToday": runs, "runsPerDay": budget.runs_per_day}
+        said = f"{runs} of {budget.runs_per_day} runs of the day are used"
+        over = runs >= budget.runs_per_day
+        outcome, until = (Outcome.HELD, next_day(ask.now)) if over else (Outcome.PASSED, None)
+        yield RuleResult(f"{name}_runs", outcome, inputs, said, until)
+    if budget.cost_per_month is not None:
+        spent = tally.cost_in(ask.now)
+        over = spent + ask.estimate > budget.cost_per_month or spent >= budget.cost_per_month
+        costs = {"spent": spent, "estimate": ask.estimate, "costPerMonth": budget.cost_per_month}
+        said = (
+            f"{spent:.2f} of {budget.cost_per_month:.2f} of the month are spent, this run would cost {ask.estimate:.2f}"
+        )
+        outcome, until = (Outcome.HELD, next_month(ask.now)) if over else (Outcome.PASSED, None)
+        yield RuleResult(f"{name}_cost", outcome, costs, said, until)
+
+
+def _concurrency(ask: Ask) -> RuleResult:
+    limit = ask.policy.colony.runs
+    if limit is None:
+        return RuleResult("concurrent_runs", Outcome.OFF, {"inFlight": ask.in_flight}, "no limit of runs at once")
+    inputs = {"inFlight": ask.in_flight, "limit": limit}
+    said = f"{ask.in_flight} of {limit} runs at once are in flight"
+    return RuleResult("concurrent_runs", Outcome.HELD if ask.in_flight >= limit else Outcome.PASSED, inputs, said)

@@ -1,0 +1,301 @@
+"""A bee's course: its memory and its incident, and how it goes on when time passes or a run ends; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from worker.bee import BeeSpec
+from worker.clock import to_text
+from worker.decide.bars import Ask, bars, held, lifted_at
+from worker.decide.memory import BeeMemory, ColonyMemory
+from worker.decide.policy import Policy
+from worker.decide.rules import Outcome, RuleResult
+from worker.incidents import machine
+from worker.incidents.machine import Incident, State, Waiting
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is remembered of a bee, of the colony, and the bee's incident; None while there is none open."""
+
+    memory: BeeMemory = field(default_factory=BeeMemory)
+    colony: ColonyMemory = field(default_factory=ColonyMemory)
+    incident: Incident | None = None
+
+    def with_incident(self, incident: Incident) -> "Course":
+        """Return it with the incident as it stands now."""
+        return replace(self, incident=incident)
+
+    def heard(self, now: datetime) -> "Course":
+        """Return it after an evaluation came in, whatever it says."""
+        return replace(self, memory=replace(self.memory, heard=now, missing_told=False))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything around a bee when something is decided.
+
+    Attributes:
+        active_run: a run of the bee that has not been settled.
+        in_flight: how many runs of incidents are in flight in the colony.
+        estimate: what a retrain of the bee will cost.
+    """
+
+    bee: BeeSpec
+    policy: Policy
+    now: datetime
+    active_run: str | None = None
+    in_flight: int = 0
+    estimate: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Ask for the run of the incident's newest attempt, on the data until `as_of`."""
+
+    as_of: datetime
+    reason: str
+    estimate: Decimal
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """Put the earlier version back into production."""
+
+    to: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AskPerson:
+    """Ask a person to approve the incident's next attempt, with the evidence; the question ends at `expires`."""
+
+    attempt: int
+    reason: str
+    estimate: Decimal
+    expires: datetime
+
+
+Effect = Begin | RollBack | AskPerson
+
+
+def begin_or_wait(
+    course: Course, situation: Situation, reason: str, *, severity: int = 0
+) -> tuple[Course, tuple[Effect, ...], tuple[RuleResult, ...]]:
+    """Begin the incident's next attempt, or let it wait; return the guards' words as well.
+
+    An incident whose attempts are used up is escalated instead.
+
+    Raises:
+        Conflict: the course has no incident that could begin one.
+    """
+    incident, policy, now = _incident(course), situation.policy, situation.now
+    if incident.attempt >= policy.retry.limit:
+        guard = _exhausted(incident, policy)
+        return course.with_incident(machine.escalated(incident, f"{guard.why}: {reason}", now)), (), (guard,)
+    guards = bars(_ask(course, situation, incident))
+    holding = held(guards)
+    if holding:
+        why = "; ".join(guard.why for guard in holding)
+        waiting = Waiting(why, now, lifted_at(guards), severity)
+        return course.with_incident(machine.waits(incident, waiting, now)), (), guards
+    approval = _approval(incident, situation)
+    if approval.outcome is Outcome.HELD:
+        asked_before = incident.asked_until is not None
+        expires = incident.asked_until or now + policy.approval.expires
+        waiting = Waiting(approval.why, now, expires, severity)
+        ask = AskPerson(incident.attempt + 1, reason, situation.estimate, expires)
+        waits = machine.waits(machine.asked(incident, expires), waiting, now)
+        return course.with_incident(waits), () if asked_before else (ask,), (*guards, approval)
+    return *_begin(course, situation, incident, reason), (*guards, approval)
+
+
+def _begin(course: Course, situation: Situation, incident: Incident, reason: str) -> tuple[Course, tuple[Effect, ...]]:
+    now, as_of = situation.now, as_of_now(incident, situation.now)
+    memory = course.memory.acted(as_of, now)
+    memory = replace(memory, tally=memory.tally.begun(now, situation.estimate))
+    colony = replace(course.colony, tally=course.colony.tally.begun(now, situation.estimate))
+    begun = Course(memory, colony, machine.begun(incident, reason, now))
+    return begun, (Begin(as_of, reason, situation.estimate),)
+
+
+def as_of_now(incident: Incident, now: datetime) -> datetime:
+    """Return the event time up to which a retrain that begins now has data.
+
+    That of the newest evaluation, and as much later as has passed since it was judged: recorded events may be years
+    old, and a second attempt is to see what the first could not.
+    """
+    newest = incident.newest
+    return now if newest is None else newest.evaluated_at + max(now - newest.received_at, timedelta(0))
+
+
+def tick(course: Course, situation: Situation) -> tuple[Course, tuple[Effect, ...]]:
+    """Go on where time alone is reason to: a back-off is over, a bar has lifted, nobody has verified."""
+    incident, now = course.incident, situation.now
+    if incident is None:
+        return course, ()
+    if incident.state in machine.WAITING and _expired(incident, now):
+        if situation.policy.approval.on_expiry == "refuse":
+            reason = "nobody approved the next attempt in time"
+            return course.with_incident(machine.escalated(incident, reason, now)), ()
+        incident = machine.approved(incident, "expiry", now)
+        course = course.with_incident(incident)
+    if incident.state in machine.WAITING and _due(incident.waiting, now):
+        reason = incident.newest.reason if incident.newest else "the incident is open"
+        course, effects, _ = begin_or_wait(course, situation, reason, severity=_severity(incident))
+        return course, effects
+    within = situation.policy.verify.within
+    if incident.state is State.DEPLOYED and within is not None and now >= incident.changed_at + within:
+        reason = f"no evidence that the deployed model is well within {within}"
+        return course.with_incident(machine.escalated(incident, reason, now)), ()
+    return course, ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an incident's run ended.
+
+    Attributes:
+        state: deployed, gated (a person is asked), refused, failed or escalated.
+        correction: what the run cost beyond its estimate (negative: it cost less).
+    """
+
+    state: State
+    reason: str
+    run_id: str
+    correction: Decimal = Decimal(0)
+
+
+def ended(course: Course, situation: Situation, ending: Ending) -> Course:
+    """Return the course after the incident's run ended. Raises Conflict if no run of it was in flight."""
+    incident = machine.settled(_incident(course), ending.state, ending.reason, ending.run_id, situation.now)
+    course = _counted(course, situation, ending.state, ending.correction)
+    return course.with_incident(_after_gate(incident, situation))
+
+
+def ruled(course: Course, situation: Situation, *, approve: bool, reason: str, by: str) -> Course:
+    """Return the course after a person's word on a deployment. Raises Conflict if none was asked for."""
+    state = State.DEPLOYED if approve else State.REFUSED
+    incident = machine.ruled(_incident(course), state, reason, by, situation.now)
+    course = _counted(course, situation, state, Decimal(0))
+    return course.with_incident(_after_gate(incident, situation))
+
+
+def _after_gate(incident: Incident, situation: Situation) -> Incident:
+    """Go on after a failure: another attempt after the back-off, or a person."""
+    policy, now = situation.policy, situation.now
+    if incident.state not in machine.WAITING:
+        return incident
+    if incident.newest is not None and incident.newest.bad is False and len(incident.well) >= policy.verify.windows:
+        return machine.closed(incident, f"well again in the meantime: {incident.newest.reason}", now)
+    if incident.attempt >= policy.retry.limit:
+        return machine.escalated(incident, f"{_exhausted(incident, policy).why}", now)
+    wait = policy.retry.wait(incident.attempt)
+    why = f"attempt {incident.attempt} of {policy.retry.limit} {incident.state}; tried again after {wait}"
+    return machine.waits(incident, Waiting(why, now, now + wait), now)
+
+
+def roll_back(course: Course, situation: Situation, to: str, reason: str) -> tuple[Course, tuple[Effect, ...]]:
+    """Take a deployed model back that made it worse; the incident goes on as after a failed attempt."""
+    incident = machine.rolled_back(_incident(course), to, reason, situation.now)
+    course = _counted(course, situation, State.FAILED, Decimal(0))
+    return course.with_incident(_after_gate(incident, situation)), (RollBack(to, reason),)
+
+
+def _counted(course: Course, situation: Situation, state: State, correction: Decimal) -> Course:
+    """Enter a run's end into the tallies of the bee and of the colony."""
+    policy, now = situation.policy, situation.now
+    own, shared = course.memory.tally, course.colony.tally
+    if correction:
+        own, shared = own.settled(now, correction=correction), shared.settled(now, correction=correction)
+    if state is State.DEPLOYED:
+        own, shared = own.went_well(), shared.went_well()
+    elif state is not State.GATED:
+        breaker, common = policy.breaker, policy.colony.breaker
+        own = own.went_wrong(now, breaker.failures, breaker.within, breaker.pause)
+        shared = shared.went_wrong(now, common.failures, common.within, common.pause)
+    memory, colony = replace(course.memory, tally=own), replace(course.colony, tally=shared)
+    return replace(course, memory=memory, colony=colony)
+
+
+def fair_order(incidents: Sequence[Incident], now: datetime, starving: timedelta) -> list[Incident]:
+    """Return waiting incidents in the order in which they may begin.
+
+    Those that have waited for longer than `starving` first, the oldest of them before all; then by severity, and
+    within one severity the oldest first; bees of the same moment by name.
+    """
+
+    def rank(incident: Incident) -> tuple[bool, int, datetime, str]:
+        waiting = incident.waiting
+        since = waiting.since if waiting else incident.opened_at
+        hungry = now - since >= starving
+        return (not hungry, 0 if hungry else -_severity(incident), since, incident.bee)
+
+    return sorted((one for one in incidents if one.state in machine.WAITING), key=rank)
+
+
+def _incident(course: Course) -> Incident:
+    if course.incident is None:
+        raise ValueError("the course has no incident")
+    return course.incident
+
+
+def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
+    return Ask(
+        bee=situation.bee,
+        policy=situation.policy,
+        memory=course.memory,
+        colony=course.colony,
+        event_time=as_of_now(incident, situation.now),
+        now=situation.now,
+        active_run=situation.active_run,
+        in_flight=situation.in_flight,
+        estimate=situation.estimate,
+    )
+
+
+def _approval(incident: Incident, situation: Situation) -> RuleResult:
+    approval, attempt = situation.policy.approval, incident.attempt + 1
+    inputs = {"attempt": attempt, "estimate": situation.estimate, "runs": approval.runs, "above": approval.above_cost}
+    expires = incident.asked_until or situation.now + approval.expires
+    if not approval.asked_for_run(situation.estimate):
+        return RuleResult("approval", Outcome.OFF, inputs, "no approval is asked for")
+    if incident.approved == attempt:
+        return RuleResult("approval", Outcome.PASSED, inputs, "a person approved it")
+    why = f"attempt {attempt} waits for a person's approval"
+    return RuleResult("approval", Outcome.HELD, inputs, why, expires)
+
+
+def _exhausted(incident: Incident, policy: Policy) -> RuleResult:
+    inputs = {"attempt": incident.attempt, "limit": policy.retry.limit}
+    why = f"{incident.attempt} of {policy.retry.limit} attempts did not mend it, a person must look"
+    return RuleResult("attempts", Outcome.HELD, inputs, why)
+
+
+def _expired(incident: Incident, now: datetime) -> bool:
+    asked, attempt = incident.asked_until, incident.attempt + 1
+    return asked is not None and now >= asked and incident.approved != attempt
+
+
+def silent(memory: BeeMemory, expect_every: timedelta | None, now: datetime) -> bool:
+    """Tell whether a bee's evaluations have stopped, and nobody was told yet."""
+    if expect_every is None or memory.heard is None or memory.missing_told:
+        return False
+    return now - memory.heard > expect_every
+
+
+def _severity(incident: Incident) -> int:
+    return incident.waiting.severity if incident.waiting else 0
+
+
+def _due(waiting: Waiting | None, now: datetime) -> bool:
+    return waiting is None or waiting.until is None or now >= waiting.until
+
+
+def standing(incident: Incident) -> str:
+    """Return in a few words where an incident stands."""
+    if incident.waiting is None:
+        return f"{incident.state}, attempt {incident.attempt}"
+    until = f" until {to_text(incident.waiting.until)}" if incident.waiting.until else ""
+    return f"{incident.state}, attempt {incident.attempt}: {incident.waiting.why}{until}"
