@@ -8,9 +8,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from handlers.http import decisions, health, models, pipelines, run_events
+from handlers.http import decisions, features, health, models, pipelines, run_events
 from handlers.http.authentication import Authenticator
+from handlers.http.features.hot import HotReads
 from handlers.http.guard import Guard
+from handlers.http.head import AnswerHead
 from handlers.http.headers import DOCS, SecurityHeaders
 from handlers.http.limits import LimitBody
 from handlers.http.openapi import describe
@@ -23,6 +25,7 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "run events": run_events.routes,
     "models": models.routes,
     "decisions": decisions.routes,
+    "features": features.routes,
 }
 
 
@@ -37,6 +40,8 @@ def build(services: Services) -> FastAPI:
         version="1",
         docs_url=DOCS,
         redoc_url=None,
+        # A redirect would name the scheme and host that we were reached by, not those of the proxy before us.
+        redirect_slashes=False,
         openapi_url="/api/mlops/openapi.json",
         generate_unique_id_function=_name,
     )
@@ -50,6 +55,8 @@ def build(services: Services) -> FastAPI:
             router, prefix="" if tag == "health" else "/api/mlops", tags=[] if tag == "health" else [tag]
         )
     # The last one added is met first.
+    api.add_middleware(HotReads, services=services)
+    api.add_middleware(AnswerHead)
     api.add_middleware(LimitBody)
     api.add_middleware(Guard, access=access, authenticator=authenticator)
     if access.origins:
@@ -60,9 +67,9 @@ def build(services: Services) -> FastAPI:
 
 
 _CORS: dict[str, Any] = {
-    "allow_methods": ["GET", "POST"],
-    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-    "expose_headers": ["Location", "Retry-After"],
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"],
+    "expose_headers": ["Colony-Snapshot-Id", "ETag", "Location", "Retry-After"],
 }
 
 
