@@ -27,7 +27,16 @@ class TryLater(ColonyError):
 
 
 class NotFound(ColonyError):
-    """The named thing does not exist: HTTP 404."""
+    """The named thing does not exist: HTTP 404.
+
+    Attributes:
+        field: what names it, as the asker knows it (`runId`, `beeId`), where that is known.
+    """
+
+    def __init__(self, reason: str, *, field: str = "") -> None:
+        """Keep the parts."""
+        super().__init__(reason)
+        self.field = field
 
 
 class Conflict(ColonyError):

@@ -17,7 +17,7 @@ def cancel_run(run_id: str, ledger: Ledger) -> Run:
     with ledger.begin() as transaction:
         run = transaction.runs.get(run_id)
         if run is None:
-            raise NotFound(f"there is no run {run_id}")
+            raise NotFound(f"there is no run {run_id}", field="runId")
         transaction.lock([run.bee])
         run = transaction.runs.get(run_id) or run
         if run.settled:

@@ -67,7 +67,7 @@ class PredictionServer:
         with self._ledger.begin(write=False) as transaction:
             deployment = transaction.models.champion(bee)
             if deployment is None:
-                raise NotFound(f"{bee} has no model in production")
+                raise NotFound(f"{bee} has no model in production", field="beeId")
             loaded = self._loaded.get(bee)
             if loaded and loaded.epoch == deployment.epoch:
                 return loaded

@@ -64,11 +64,11 @@ def rollback_model(
         transaction.lock([bee])
         current = transaction.models.champion(bee)
         if current is None:
-            raise NotFound(f"{bee} has no model in production")
+            raise NotFound(f"{bee} has no model in production", field="beeId")
         live = [deployment.version for deployment in transaction.models.deployments(bee)]
         target = to_version or predecessor(live)
         if target is None:
-            raise NotFound(f"version {current.version} of {bee} has no predecessor; name one with --to")
+            raise NotFound(f"version {current.version} of {bee} has no predecessor; name the version to go back to")
         if target not in live:
             raise Rejected(
                 f"version {target} of {bee} never was in production", field="version", mend="use `models promote`"
@@ -103,7 +103,7 @@ def _chosen(bee: str, version: str, transaction: Transaction) -> ModelVersion:
     chosen = transaction.models.get(bee, version)
     if chosen is None:
         known = ", ".join(item.version for item in transaction.models.versions(bee)) or "none"
-        raise NotFound(f"there is no version {version} of {bee}; there are: {known}")
+        raise NotFound(f"there is no version {version} of {bee}; there are: {known}", field="version")
     return chosen
 
 

@@ -82,7 +82,8 @@ def trigger_pipeline(
             return existing
         active = transaction.runs.in_flight(command.bee) if run.loop else None
         if active:
-            raise Conflict(f"{command.bee} has a run in flight: {active.id} ({active.status})")
+            state = f"{active.id} ({active.status})"
+            raise Conflict(f"{command.bee} has a run in flight: {state}; wait for its end, or cancel it")
         request_run(run, transaction, now)
     return run
 

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from handlers.http import decisions, health, models, pipelines, run_events
 from handlers.http.authentication import Authenticator
 from handlers.http.guard import Guard
+from handlers.http.head import AnswerHead
 from handlers.http.headers import DOCS, SecurityHeaders
 from handlers.http.limits import LimitBody
 from handlers.http.openapi import describe
@@ -37,6 +38,8 @@ def build(services: Services) -> FastAPI:
         version="1",
         docs_url=DOCS,
         redoc_url=None,
+        # A redirect would name the scheme and host that we were reached by, not those of the proxy before us.
+        redirect_slashes=False,
         openapi_url="/api/mlops/openapi.json",
         generate_unique_id_function=_name,
     )
@@ -50,6 +53,7 @@ def build(services: Services) -> FastAPI:
             router, prefix="" if tag == "health" else "/api/mlops", tags=[] if tag == "health" else [tag]
         )
     # The last one added is met first.
+    api.add_middleware(AnswerHead)
     api.add_middleware(LimitBody)
     api.add_middleware(Guard, access=access, authenticator=authenticator)
     if access.origins:

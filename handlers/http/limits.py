@@ -1,48 +1,97 @@
-"""Every request body has a size limit, told by Content-Length or not."""
+"""Every request body has a size limit, told by Content-Length or not, and a time in which it must come."""
 
-from fastapi.responses import JSONResponse
+import anyio
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handlers.http.problems import problem
 
 MAX_BODY = 1_048_576
+#: How long a body may take, in seconds.
+READ_S = 60.0
+#: Of a body that is refused, how much is still taken off the line, and for how long: a connection that is closed
+#: while the other side is sending takes the answer away with it.
+_DRAIN_BYTES, _DRAIN_S = 64 * MAX_BODY, 5.0
 
 
 class LimitBody:
-    """Answers 413 once a body is larger than 1 MiB; nothing of it reaches a handler."""
+    """Answers 413 once a body is larger than 1 MiB, and 408 if it does not come; nothing of it reaches a handler."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the application."""
+    def __init__(self, app: ASGIApp, read_s: float = READ_S) -> None:
+        """Wrap the application; `read_s` is how long a body may take, in seconds."""
         self._app = app
+        self._read_s = read_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body up to the limit, then hand it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = bytearray()
-        more = True
-        while more:
+        if _declared(scope) > MAX_BODY:
+            await _refuse(413, receive, send)
+            return
+        body: bytes | int | None = 408
+        with anyio.move_on_after(self._read_s):
+            body = await _read(receive)
+        if isinstance(body, int):
+            await _refuse(body, receive, send)
+        elif body is not None:
+            await self._app(scope, _Whole(body, receive), send)
+
+
+class _Whole:
+    """Gives the body that was read, then what else the connection tells."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _declared(scope: Scope) -> int:
+    """Return the length that the request says its body has; 0 if it says none."""
+    text = Headers(scope=scope).get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+async def _read(receive: Receive) -> bytes | int | None:
+    """Return the body; the status 413 if it is too large, None if the client has gone."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return 413
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _refuse(status: int, receive: Receive, send: Send) -> None:
+    """Answer at once, then take the rest of the body off the line before the connection is closed."""
+    answer = _answer(status)
+    await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    taken = 0
+    with anyio.move_on_after(_DRAIN_S):
+        while taken < _DRAIN_BYTES:
             message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > MAX_BODY:
-                await _too_large()(scope, receive, send)
-                return
-            more = message.get("more_body", False)
-        handed = False
-
-        async def whole() -> Message:
-            nonlocal handed
-            if handed:
-                return await receive()
-            handed = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-        await self._app(scope, whole, send)
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                break
+            taken += len(message.get("body", b""))
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _too_large() -> JSONResponse:
+def _answer(status: int) -> Response:
+    headers = {"Connection": "close"}
+    if status == 408:
+        return problem(408, "the body did not come in time", field="body", mend="send it at once", headers=headers)
     words = f"a body has at most {MAX_BODY:,} bytes"
-    return problem(413, words, field="body", mend="send it in parts", headers={"Connection": "close"})
+    return problem(413, words, field="body", mend="send it in parts", headers=headers)

@@ -95,7 +95,8 @@ def _model(services: Services, bee: str) -> ModelShown:
 
 def _bee(services: Services, name: str) -> BeeSpec:
     if name not in services.bees():
-        raise NotFound(f"there is no bee {name!r}")
+        known = ", ".join(sorted(services.bees())) or "none"
+        raise NotFound(f"there is no bee {name!r}; there are: {known}", field="beeId")
     return services.bees()[name]
 
 

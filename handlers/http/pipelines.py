@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from handlers.commands.cancel_run import cancel_run
 from handlers.commands.trigger_pipeline import TriggerPipeline, trigger_pipeline
@@ -45,8 +45,10 @@ def routes(services: Services) -> APIRouter:
     router = APIRouter(responses=RESPONSES, prefix="/pipeline")
 
     @router.post("/trigger", status_code=202, responses={202: _LOCATION}, **needs(Scope.WRITE))
-    def trigger(asked: TriggerRequest, response: Response, key: Key = None) -> RunSummary:
+    def trigger(asked: TriggerRequest, request: Request, response: Response, key: Key = None) -> RunSummary:
         """Ask for a run; the worker executes it, and `Location` is where to look at it."""
+        if len(request.headers.getlist("Idempotency-Key")) > 1:
+            raise Rejected("is given twice", field="Idempotency-Key", mend="give it once")
         run = _trigger(services, asked, key)
         response.headers["Location"] = f"/api/mlops/pipeline/run/{run.id}"
         return RunSummary(**shown_summary(run))
@@ -87,7 +89,7 @@ def find_run(ledger: Ledger, run_id: str) -> tuple[Run, Sequence[StepState]]:
     with ledger.begin(write=False) as transaction:
         run = transaction.runs.get(run_id)
         if run is None:
-            raise NotFound(f"there is no run {run_id}")
+            raise NotFound(f"there is no run {run_id}", field="runId")
         return run, transaction.runs.steps(run_id)
 
 

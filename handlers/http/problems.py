@@ -16,7 +16,7 @@ from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 _STATUS: list[tuple[type[ColonyError], int]] = [(Rejected, 422), (NotFound, 404), (Conflict, 409), (TryLater, 503)]
 
 PROBLEM = "application/problem+json"
-_UNREADABLE, _AWAY = 400, 503
+_UNREADABLE, _NOWHERE, _NOT_SO, _AWAY = 400, 404, 405, 503
 _MEND = "see /api/mlops/docs"
 
 
@@ -27,7 +27,7 @@ class Problem(BaseModel):
         json_schema_extra={
             "example": {
                 "type": "about:blank",
-                "title": "Unprocessable Content",
+                "title": HTTPStatus(422).phrase,
                 "status": 422,
                 "detail": "there is no bee 'spam-gaurd'",
                 "field": "parameters.beeId",
@@ -52,8 +52,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "No token, or one that does not count.",
         403: "The token lacks the scope; or the call comes from elsewhere and there is no authentication.",
         404: "The named thing does not exist.",
+        408: "The body did not come in time.",
         409: "It collides with what is already there.",
         413: "The body is larger than 1 MiB.",
+        415: "The body is not said to be JSON.",
         422: "Something is wrong with the request: `field` names it, `mend` says what to do.",
         429: "Too many requests, or wrong tokens; `Retry-After` says when to come back.",
         500: "Something unforeseen; the log has it.",
@@ -67,29 +69,55 @@ def add_problems(api: FastAPI) -> None:
 
     @api.exception_handler(ColonyError)
     def ours(_request: Request, error: ColonyError) -> JSONResponse:
-        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        if isinstance(error, Rejected):
-            return problem(status, error.reason, field=error.field or None, mend=error.mend or None)
-        return problem(status, str(error), headers={"Retry-After": "5"} if status == _AWAY else None)
+        return expected(error)
 
     @api.exception_handler(RequestValidationError)
-    def theirs(_request: Request, error: RequestValidationError) -> JSONResponse:
+    def theirs(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if tuple(first["loc"]) == ("body",) and isinstance(first.get("input"), bytes):
+            # FastAPI hands on the bytes of a body that is not said to be JSON.
+            said = request.headers.get("content-type") or "nothing"
+            words = f"the body is said to be {said[:100]}, and must be JSON"
+            return problem(415, words, field="Content-Type", mend="send Content-Type: application/json")
         # The place of a JSON fault is a position in the body, not a field.
         parts = () if first["type"] == "json_invalid" else first["loc"][1:]
         said = str(first["msg"]).removeprefix("Value error, ")
         return problem(422, said, field=".".join(map(str, parts)) or "body", mend=_MEND)
 
     @api.exception_handler(HTTPException)
-    def routing(_request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == _UNREADABLE:
-            return problem(_UNREADABLE, "the body cannot be read", field="body", mend="send JSON in UTF-8")
-        return problem(error.status_code, str(error.detail), mend=_MEND, headers=error.headers)
+    def routing(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == _NOWHERE:
+            path = request.url.path
+            mend = "leave out the slash at its end" if path.endswith("/") and path != "/" else _MEND
+            return problem(_NOWHERE, "there is nothing at this path", field="path", mend=mend)
+        if error.status_code == _NOT_SO:
+            allowed = (error.headers or {}).get("Allow", "")
+            # Where GET is answered HEAD is, too.
+            allowed = allowed.replace("GET", "GET, HEAD")
+            return problem(_NOT_SO, f"{request.method} is not answered here", mend=_MEND, headers={"Allow": allowed})
+        return refused(error)
 
     @api.exception_handler(Exception)
     def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
         # What went wrong is in the log; a stranger learns nothing of the inside.
         return problem(500, "something unforeseen; the log has it", headers=SECURITY)
+
+
+def expected(error: ColonyError) -> JSONResponse:
+    """Return the answer to an error of ours."""
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, Rejected):
+        return problem(status, error.reason, field=error.field or None, mend=error.mend or None)
+    if isinstance(error, NotFound):
+        return problem(status, str(error), field=error.field or None, mend=_MEND)
+    return problem(status, str(error), headers={"Retry-After": "5"} if status == _AWAY else None)
+
+
+def refused(error: HTTPException) -> JSONResponse:
+    """Return the answer to a request that no route takes, or that its caller may not make."""
+    if error.status_code == _UNREADABLE:
+        return problem(_UNREADABLE, "the body cannot be read", field="body", mend="send JSON in UTF-8")
+    return problem(error.status_code, str(error.detail), mend=_MEND, headers=error.headers)
 
 
 def problem(

@@ -4,8 +4,10 @@
 import asyncio
 import hashlib
 import json
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -20,9 +22,11 @@ from handlers.http.services import Services
 from worker.access.token import Scope
 from worker.errors import TryLater
 from worker.ledger import Ledger
+from worker.runs.lifecycle import Run
+from worker.runs.port import StepState
 from worker.runs.shown import shown_run
 
-POLL_S, ALIVE_S = 0.5, 15.0
+POLL_S, ALIVE_S = 0.25, 15.0
 #: After this the stream ends and the client comes back, with a token that is checked again.
 LONGEST_S = 3600.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -67,6 +71,36 @@ def routes(services: Services) -> APIRouter:
     return router
 
 
+@dataclass(frozen=True)
+class _Look:
+    """A run as it was at one moment, as its events tell it."""
+
+    id: str
+    state: str
+    end: str | None
+
+    @classmethod
+    def at(cls, run: Run, steps: Sequence[StepState]) -> "_Look":
+        """Tell the run without what only grows."""
+        shown = shown_run(run, steps)
+        shown["steps"] = [{k: v for k, v in step.items() if k != "logTail"} for step in shown["steps"]]
+        text = json.dumps(shown)
+        id_ = hashlib.sha256(text.encode()).hexdigest()[:16]
+        ended = {"runId": run.id, "status": shown["status"], "verdict": shown["verdict"]}
+        end = f"event: end\ndata: {json.dumps(ended)}\n\n" if run.settled else None
+        return cls(id_, f"id: {id_}\nevent: state\ndata: {text}\n\n", end)
+
+
+@dataclass
+class _Watched:
+    """A run that somebody follows, looked at once for all who do."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    followers: int = 0
+    looked_at: float = -math.inf
+    look: _Look | None = None
+
+
 class Streams:
     """The open streams of this process, bounded; used from one event loop."""
 
@@ -76,53 +110,49 @@ class Streams:
         self._most = most
         self._poll_s = poll_s
         self._alive_s = alive_s
-        self._open = 0
+        self._watched: dict[str, _Watched] = {}
 
     @property
     def full(self) -> bool:
         """Whether no further stream may be opened."""
-        return self._open >= self._most
+        return sum(watched.followers for watched in self._watched.values()) >= self._most
 
     async def follow(self, run_id: str, last: str | None) -> AsyncIterator[str]:
         """Yield the run's events until it is settled; `last` is the id of the state that the client knows."""
-        self._open += 1
+        watched = self._watched.setdefault(run_id, _Watched())
+        watched.followers += 1
         try:
-            async for text in self._events(run_id, last):
+            async for text in self._events(run_id, watched, last):
                 yield text
         finally:
-            self._open -= 1
+            watched.followers -= 1
+            if not watched.followers:
+                self._watched.pop(run_id, None)
 
-    async def _events(self, run_id: str, last: str | None) -> AsyncIterator[str]:
+    async def _events(self, run_id: str, watched: _Watched, last: str | None) -> AsyncIterator[str]:
         end = time.monotonic() + LONGEST_S
         spoken = time.monotonic()
         yield "retry: 2000\n\n"
         while time.monotonic() < end:
-            state = await self._state(run_id)
-            if state is not None and _id(state) != last:
-                last, spoken = _id(state), time.monotonic()
-                yield _event("state", state)
-            if state is not None and state["settled"]:
-                yield _event("end", {"runId": run_id, "status": state["status"], "verdict": state["verdict"]})
+            look = await self._look(run_id, watched)
+            if look and look.id != last:
+                last, spoken = look.id, time.monotonic()
+                yield look.state
+            if look and look.end:
+                yield look.end
                 return
             if time.monotonic() - spoken >= self._alive_s:
                 spoken = time.monotonic()
                 yield ": alive\n\n"
             await asyncio.sleep(self._poll_s)
 
-    async def _state(self, run_id: str) -> dict[str, Any] | None:
-        """Return the run as it is, without what only grows; None while the ledger is away."""
-        try:
-            run, steps = await to_thread.run_sync(find_run, self._ledger, run_id)
-        except TryLater:
-            return None
-        shown = shown_run(run, steps)
-        return {**shown, "steps": [{k: v for k, v in step.items() if k != "logTail"} for step in shown["steps"]]}
-
-
-def _id(state: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _event(kind: str, data: dict[str, Any]) -> str:
-    identity = f"id: {_id(data)}\n" if kind == "state" else ""
-    return f"{identity}event: {kind}\ndata: {json.dumps(data)}\n\n"
+    async def _look(self, run_id: str, watched: _Watched) -> _Look | None:
+        """Return the run as it is, or was for another follower just now; None while the ledger is away."""
+        async with watched.lock:
+            if time.monotonic() - watched.looked_at >= self._poll_s:
+                try:
+                    watched.look = _Look.at(*await to_thread.run_sync(find_run, self._ledger, run_id))
+                except TryLater:
+                    watched.look = None
+                watched.looked_at = time.monotonic()
+            return watched.look

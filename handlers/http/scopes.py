@@ -23,10 +23,7 @@ class Needs:
 
     async def __call__(self, request: Request) -> None:
         """Check the caller that the guard has found."""
-        caller: Caller = request.state.caller
-        if self._scope not in caller.scopes:
-            headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'}
-            raise HTTPException(403, f"this needs the scope {self._scope}", headers=headers)
+        check_caller(request.state.caller, self._scope)
         known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
         unknown = sorted(set(request.query_params) - known)
         if unknown:
@@ -36,6 +33,13 @@ class Needs:
         twice = next((name for name in given if given.count(name) > 1), None)
         if twice:
             raise Rejected("is given twice", field=twice, mend="give it once")
+
+
+def check_caller(caller: Caller, scope: Scope) -> None:
+    """Raise HTTPException (403) unless the caller has the scope."""
+    if scope not in caller.scopes:
+        headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        raise HTTPException(403, f"this needs the scope {scope}", headers=headers)
 
 
 def needs(scope: Scope) -> dict[str, Any]:

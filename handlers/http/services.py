@@ -8,6 +8,7 @@ from handlers.http.access import Access
 from worker.access.port import Identity
 from worker.bee import BeeSpec
 from worker.clock import Clock
+from worker.features.port import FeatureStore
 from worker.instruments import Instruments
 from worker.ledger import Ledger
 from worker.loops import Loop
@@ -26,6 +27,7 @@ class Services:
     """
 
     ledger: Ledger
+    features: FeatureStore
     bees: Callable[[], Mapping[str, BeeSpec]]
     predictions: PredictionServer
     clock: Clock

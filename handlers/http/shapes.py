@@ -16,7 +16,12 @@ MAX_DEPTH = 50
 
 
 def _moment(value: object) -> object:
-    return parse_time(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_time(value)
+    except ValueError as error:
+        raise ValueError(f"{value[:60]!r} is no time with a zone; write it as 2002-10-01T00:00:00Z") from error
 
 
 def _storable(value: Any) -> Any:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,28 +71,6 @@ def colony(bootstrapped: Path, tmp_path: Path) -> Colony:
     home = tmp_path / "home"
     shutil.copytree(bootstrapped, home)
     return Colony(home)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Give a function that mounts a small file system of its own (options of mount) and returns its path."""
-    mounted: list[Path] = []
-
-    def mount(options: str) -> Path:
-        path = tmp_path / "disk"
-        path.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            reason = f"a tmpfs cannot be mounted here: {done.stderr.strip()}"
-            pytest.skip(reason) if os.environ.get("CI") != "true" else pytest.fail(reason)
-        mounted.append(path)
-        return path
-
-    yield mount
-    for path in mounted:
-        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def evaluation(identity: str, evaluated_at: str, f1: float | None, **more: Any) -> dict[str, Any]:

@@ -168,6 +168,7 @@ class App(Ports):
         access = access_for(host or self.settings.host, self.settings)
         services = Services(
             ledger=self.ledger,
+            features=self.features,
             bees=lambda: self.bees,
             predictions=self.predictions,
             clock=self.clock,

@@ -34,12 +34,14 @@ class Parts:
     """What the API stands on."""
 
     ledger: SqlLedger
+    features: LocalFeatureStore
     predictions: PredictionServer
 
     def services(self, access: Access | None = None, identity: Identity | None = None) -> Services:
         """Return the services of an API with these rules."""
         return Services(
             ledger=self.ledger,
+            features=self.features,
             bees=lambda: BEES,
             predictions=self.predictions,
             clock=lambda: NOW,
@@ -94,6 +96,6 @@ def parts(directory: Path) -> Iterator[Parts]:
         transaction.models.add(world.version(artifact=Artifact(str(file), "x"), state="deployed"))
         transaction.models.deploy(Deployment("spam-guard", 1, "1", None, NOW, "", None))
         transaction.models.add(world.version("2", artifact=Artifact(str(file), "x")))
-    yield Parts(ledger, PredictionServer(ledger, store, Artifacts(directory), Format()))
+    yield Parts(ledger, store, PredictionServer(ledger, store, Artifacts(directory), Format()))
     store.close()
     ledger.close()

@@ -35,9 +35,10 @@ class Colony:
     loops: list[Loop] = field(default_factory=list)
 
 
-def _services(ledger: SqlLedger, predictions: Any, loops: Sequence[Loop] = ()) -> Services:
+def _services(ledger: SqlLedger, predictions: Any, loops: Sequence[Loop] = (), features: Any = None) -> Services:
     return Services(
         ledger=ledger,
+        features=features,
         bees=lambda: BEES,
         predictions=predictions,
         clock=lambda: NOW,
@@ -60,7 +61,7 @@ def _colony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colony]:
         transaction.models.deploy(Deployment("spam-guard", 1, "1", None, NOW, "", None))
     loops: list[Loop] = []
     predictions = PredictionServer(ledger, store, Artifacts(tmp_path), Format())
-    server = Server(build(_services(ledger, predictions, loops)), "127.0.0.1", 0)
+    server = Server(build(_services(ledger, predictions, loops, store)), "127.0.0.1", 0)
     server.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
         yield Colony(ledger, client, loops)

@@ -41,15 +41,15 @@ def test_force(colony: Parts) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "field"),
     [
-        ("spam-guard/promote", {"version": "9", "reason": "x"}, 404, None),
+        ("spam-guard/promote", {"version": "9", "reason": "x"}, 404, "version"),
         ("spam-guard/promote", {"version": "1", "reason": "x"}, 409, None),
         ("spam-guard/promote", {"version": "2", "reason": " "}, 422, "reason"),
         ("spam-guard/promote", {"version": "2"}, 422, "reason"),
         ("spam-guard/promote", {"reason": "x"}, 422, "version"),
         ("spam-guard/rollback", {"reason": "x"}, 404, None),
         ("spam-guard/rollback", {"reason": "x", "version": "2"}, 422, "version"),
-        ("nobody/promote", {"version": "1", "reason": "x"}, 404, None),
-        ("nobody/rollback", {"reason": "x"}, 404, None),
+        ("nobody/promote", {"version": "1", "reason": "x"}, 404, "beeId"),
+        ("nobody/rollback", {"reason": "x"}, 404, "beeId"),
     ],
 )
 def test_wrong_changes(colony: Parts, path: str, body: Any, status: int, field: str | None) -> None:

@@ -16,6 +16,8 @@ from worker.engine.values import cast, from_text
 from worker.errors import Rejected, TryLater
 
 _TAIL_BYTES = 4096
+#: With less than this the log of a failing step may lack the very line that says why.
+_ROOM_BYTES = 64 * 1024
 #: Where Vertex AI mounts buckets, and where this engine expects them.
 _BUCKETS = Path("/gcs")
 
@@ -84,6 +86,15 @@ class AttemptFiles:
         while data and data[0] & 0xC0 == 0x80:
             data = data[1:]
         return data.decode("utf-8", errors="replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    def shortage(self) -> str:
+        """Return `; the disk … is full` if it is, which the step itself may not have been able to log; else nothing."""
+        try:
+            disk = os.statvfs(self.directory.parent)
+        except OSError:
+            return ""
+        full = disk.f_bavail * disk.f_frsize < _ROOM_BYTES or (disk.f_files > 0 and disk.f_favail == 0)
+        return f"; the disk of {self.directory} is full" if full else ""
 
     def outputs(self, component: Component, told: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a succeeded attempt gave: `{parameters: {name: value}, artifacts: {name: [artifact]}}`.

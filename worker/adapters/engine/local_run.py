@@ -242,6 +242,7 @@ class ClaimedRun:
 
     def _fail(self, record: TaskRecord, error: str, code: int | None, *, final: bool) -> None:
         """Record a failed attempt: PENDING for the next one while there are retries left, else FAILED."""
+        error += AttemptFiles.of(self.job.output_dir, record.path, record.attempt).shortage()
         if final or record.attempt > retries(self.graph, record.path):
             failed = replace(record, status=Status.FAILED, ended_at=self._clock(), exit_code=code, error=error)
         else:
