@@ -1,38 +1,20 @@
 """YAML → domain values: reports every fault at once, each with file, line, path and mend."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
+from config.policy_file import PolicyFile
 from config.yaml_file import YamlFile
-from worker.bee import BeeSpec, Duration, Value, parse_duration
+from worker.bee import BeeSpec, Duration, Value
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition
 
 SHIPPED = Path(__file__).parent
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class _DriftRule(Value):
-    severity: Literal["low", "medium", "high", "critical"] = "high"
-    at_least: bool = False
-
-
-class _PolicyFile(Value):
-    max_drop: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.2")
-    drift: _DriftRule = _DriftRule()
-    max_ahead: Duration = parse_duration("5m")
-
-    @field_validator("max_drop", mode="after")
-    @classmethod
-    def _shortest(cls, value: Decimal) -> Decimal:
-        # 0.2 and "0.20" are one policy, so that they have one hash.
-        return value.normalize()
 
 
 class _Feature(Value):
@@ -91,17 +73,13 @@ def load_policy(directories: Iterable[Path]) -> Policy:
 def read_policy(path: Path) -> Policy:
     """Return the policy of one file, its version the hash of its meaning. Raises Rejected."""
     faults: list[str] = []
-    parsed = _parse(YamlFile(path), _PolicyFile, faults)
-    if parsed is None:
+    file = YamlFile(path)
+    parsed = _parse(file, PolicyFile, faults)
+    if parsed is not None:
+        faults += [f"{file.at(where)}: {text}" for where, text in parsed.faults()]
+    if parsed is None or faults:
         raise _faults(faults)
-    meaning = parsed.model_dump_json(by_alias=True)
-    return Policy(
-        max_drop=parsed.max_drop,
-        drift_severity=parsed.drift.severity,
-        drift_at_least=parsed.drift.at_least,
-        max_ahead=parsed.max_ahead,
-        version=hashlib.sha256(meaning.encode()).hexdigest()[:12],
-    )
+    return parsed.policy()
 
 
 class TemplateFiles(Mapping[str, YamlFile]):

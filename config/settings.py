@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     step_memory_mb: int = Field(default=0, ge=0)
     step_timeout_s: float = Field(default=0, ge=0)
     lease_seconds: float = Field(default=20, ge=1, le=3600)
+    cpu_hour_price: float = Field(default=0.05, ge=0)
     poll_seconds: float = Field(default=0.2, gt=0, le=3600)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)

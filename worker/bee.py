@@ -131,6 +131,7 @@ class BeeSpec(Value):
     trainer: TrainerSpec = TrainerSpec()
     pipeline: str = "auto-retrain"
     mode: Literal["act", "observe"] = "act"
+    expect_every: Duration | None = None
     evidence: Evidence = Evidence()
     respect_known_at: bool = True
     gate: GateSpec = GateSpec()

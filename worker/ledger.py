@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from worker.access.port import TokenLedger
-from worker.decide.port import DecisionLedger
+from worker.decide.port import DecisionLedger, MemoryLedger
 from worker.incidents.port import IncidentLedger
 from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
@@ -16,8 +16,11 @@ from worker.runs.port import RequestKeys, RunLedger, ScheduleLedger
 class Transaction(Protocol):
     """All that one transaction can read and change; it commits when its context ends well."""
 
+    #: names this installation, as `Ledger.installation`.
+    installation: str
     inbox: Inbox
     decisions: DecisionLedger
+    memories: MemoryLedger
     incidents: IncidentLedger
     runs: RunLedger
     models: ModelLedger

@@ -6,17 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from handlers.events.context import EventContext
-from worker.bee import BeeSpec
-from worker.decide.decision import Action, Decision, History, decide
+from worker.decide.decision import Action, History, decide
 from worker.decide.evaluation import Evaluation, parse_evaluation
 from worker.decide.journal import printed, recorded
 from worker.errors import Rejected
-from worker.incidents import machine
-from worker.incidents.machine import Incident, State
+from worker.incidents.machine import incident_id
 from worker.intake.envelope import Event
 from worker.ledger import Transaction
-from worker.runs.lifecycle import Run, run_id
-from worker.runs.request import request_run
+from worker.runs.follow import follow, look
 
 
 class ModelEvaluated:
@@ -51,15 +48,16 @@ class ModelEvaluated:
     def apply(self, event: Event, parsed: Evaluation, transaction: Transaction, now: datetime) -> Mapping[str, Any]:
         """Decide and record, all in the given transaction."""
         bee, policy = self._context.bees()[parsed.bee], self._context.policy()
-        incident = transaction.incidents.open_for(parsed.bee)
-        decision = decide(parsed, _history(parsed, transaction, incident), bee, policy, now)
-        run = None
-        if decision.action is Action.TRIGGER:
-            incident, run = self._trigger(event, parsed, bee, decision, transaction, now)
-        elif decision.action is Action.ATTACHED and incident:
-            transaction.incidents.save(machine.attached(incident, decision.reason, now))
-        elif decision.moves_watermark and decision.good and incident:
-            _recover(incident, decision.reason, transaction, now)
+        history = _history(parsed, transaction)
+        key = incident_id(parsed.bee, event.source, event.id)
+        before, situation = look(bee, policy, transaction, now, whole=False)
+        found = decide(parsed, history, before, situation, key)
+        if found.effects or found.decision.action in {Action.TRIGGER, Action.HELD}:
+            # Whether a run may begin depends on the whole colony, whose lock only those take who ask for one.
+            before, situation = look(bee, policy, transaction, now, whole=True)
+            found = decide(parsed, history, before, situation, key)
+        run = follow(before, found.course, found.effects, situation, transaction)
+        decision, incident = found.decision, found.course.incident
         if decision.moves_watermark:
             transaction.decisions.move_watermark(parsed.bee, parsed.version, parsed.evaluated_at)
         entry = recorded(
@@ -75,58 +73,15 @@ class ModelEvaluated:
         transaction.decisions.add(entry)
         return printed(entry)
 
-    def _trigger(
-        self,
-        event: Event,
-        parsed: Evaluation,
-        bee: BeeSpec,
-        decision: Decision,
-        transaction: Transaction,
-        now: datetime,
-    ) -> tuple[Incident, Run]:
-        current = transaction.incidents.open_for(parsed.bee)
-        if current is None:
-            id_ = machine.incident_id(parsed.bee, event.source, event.id)
-            incident = machine.opened(id_, parsed.bee, parsed.version, decision.reason, now)
-            opened = {"incidentId": id_, "beeId": parsed.bee, "modelVersion": parsed.version, "reason": decision.reason}
-            transaction.outbox.add(parsed.bee, "incident.opened", id_, 1, now, opened)
-        else:
-            incident = machine.reopened(current, parsed.version, decision.reason, now)
-        transaction.incidents.save(incident)
-        run = Run(
-            id=run_id(bee.pipeline, bee.bee, self._context.installation, incident.id, str(incident.attempt)),
-            template=bee.pipeline,
-            bee=bee.bee,
-            trigger="drift",
-            reason=decision.reason,
-            as_of=parsed.evaluated_at,
-            created_at=now,
-            incident_id=incident.id,
-            attempt=incident.attempt,
-            parameters={"beeId": bee.bee},
-        )
-        request_run(run, transaction, now)
-        return incident, run
 
-
-def _history(parsed: Evaluation, transaction: Transaction, incident: Incident | None) -> History:
+def _history(parsed: Evaluation, transaction: Transaction) -> History:
     version = transaction.models.get(parsed.bee, parsed.version)
     champion = transaction.models.champion(parsed.bee)
-    active = transaction.runs.in_flight(parsed.bee)
     recorded_metrics = version.metrics if version else {}
     return History(
         known=version is not None,
         champion=champion.version if champion else None,
+        previous=champion.previous if champion else None,
         recorded={name: None if value is None else Decimal(str(value)) for name, value in recorded_metrics.items()},
         watermark=transaction.decisions.watermark(parsed.bee, parsed.version),
-        incident=incident.id if incident and incident.working else None,
-        active_run=active.id if active else None,
     )
-
-
-def _recover(incident: Incident, reason: str, transaction: Transaction, now: datetime) -> None:
-    changed = machine.recovered(incident, reason, now)
-    transaction.incidents.save(changed)
-    if changed.state is State.CLOSED:
-        data = {"incidentId": incident.id, "beeId": incident.bee, "attempts": incident.attempt, "reason": reason}
-        transaction.outbox.add(incident.bee, "incident.closed", incident.id, incident.attempt, now, data)

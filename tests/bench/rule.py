@@ -9,6 +9,7 @@ import msgspec
 from config.schema import SHIPPED, load_bees
 from tests.bench.events import body
 from tests.bench.measure import Figure, median_s
+from worker.decide.course import Course, Situation
 from worker.decide.decision import History, decide
 from worker.decide.evaluation import parse_evaluation
 from worker.decide.policy import Policy
@@ -40,12 +41,13 @@ def bench(_: Path) -> list[Figure]:
     text = body(1)
     decoder = msgspec.json.Decoder(_Event)
     bee, policy, now = load_bees([SHIPPED])["spam-guard"], Policy(), datetime(2003, 1, 1, tzinfo=UTC)
+    course, situation = Course(), Situation(bee, policy, now)
     history = History(known=True, champion="1", recorded={"f1": Decimal("0.9")})
 
     def ours() -> None:
         for _ in range(COUNT):
             event = open_envelope(Message(text))
-            decide(parse_evaluation(event.data, event_time=now), history, bee, policy, now)
+            decide(parse_evaluation(event.data, event_time=now), history, course, situation, "i")
 
     def peer() -> None:
         for _ in range(COUNT):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.schema import SHIPPED, layers, load_bees, load_features, load_policy, load_templates, read_policy
-from worker.decide.policy import Policy
+from worker.decide.policy import DriftRule, MetricRule, Policy
 from worker.errors import Rejected
 
 BEE = """bee: NAME
@@ -40,10 +41,10 @@ def test_the_shipped_policy_is_the_missions_rule() -> None:
     """More than exactly a fifth, severity exactly high, five minutes: and a missing file means the same."""
     shipped = load_policy([SHIPPED])
 
-    assert (shipped.max_drop, shipped.drift_severity, shipped.drift_at_least) == (Decimal("0.2"), "high", False)
+    assert (shipped.metric, shipped.drift) == (MetricRule(max_drop=Decimal("0.2")), DriftRule("high", at_least=False))
     assert shipped.max_ahead == timedelta(minutes=5)
     assert load_policy([]) == Policy()
-    assert shipped.max_drop == Policy().max_drop
+    assert replace(shipped, version="default") == Policy()
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_an_overlay_adds_and_replaces(tmp_path: Path) -> None:
 
     assert load_bees(both)["spam-guard"].mode == "observe"
     assert "mine" in load_bees(both)
-    assert load_policy(both).max_drop == Decimal("0.3")
+    assert load_policy(both).metric.max_drop == Decimal("0.3")
     assert load_features(both)["spam_probability"].ttl == timedelta(days=7)
     assert set(load_features(both)) == set(load_features([SHIPPED]))
     assert load_templates(both)["auto-retrain"].path == tmp_path / "pipelines" / "auto-retrain.yaml"

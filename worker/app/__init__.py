@@ -28,9 +28,11 @@ from worker.pipelines.cache import write_compiled
 from worker.pipelines.load import Templates
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
+from worker.runs.cost import Prices
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
 from worker.runs.settle import Settler
+from worker.runs.timers import Timers
 from worker.runs.watch import Watcher
 
 
@@ -105,7 +107,13 @@ class App(Ports):
             ledger=self.ledger,
             launcher=Launcher(self.ledger, self.engine, self.frozen),
             watcher=Watcher(self.ledger, self.engine),
-            settler=Settler(self.ledger, self.outcomes),
+            settler=Settler(
+                self.ledger,
+                self.outcomes,
+                lambda: self.bees,
+                lambda: self.policy,
+                Prices(self.settings.cpu_hour_price),
+            ),
             clock=self.clock,
             owner=self.owner,
             poll_s=poll_s,
@@ -119,6 +127,11 @@ class App(Ports):
         # Read now: a fault in the configuration is told at the start, by whoever starts the loops.
         scheduled = self.configuration.scheduled
         return Scheduler(self.ledger, lambda: scheduled, lambda: self.bees, self.clock)
+
+    @cached_property
+    def timers(self) -> Timers:
+        """The loop over what waits for time."""
+        return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock)
 
     @cached_property
     def relay(self) -> Relay:
@@ -147,6 +160,7 @@ class App(Ports):
         ]
         if self.clock is wall_clock:
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
+            loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
         return loops
 

@@ -4,15 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from worker.decide.course import Ending, ended
+from worker.decide.policy import Policy
 from worker.engine.state import Status
 from worker.errors import NotFound
-from worker.incidents import machine
 from worker.incidents.machine import State
 from worker.intake.consume import Consumer
 from worker.intake.envelope import Event
 from worker.ledger import Ledger, Transaction
 from worker.models.port import Deployment, ModelVersion
+from worker.runs.follow import follow, look
 from worker.runs.lifecycle import Run, Verdict, concluded
+from worker.runs.timers import Timers
 
 _STATES = {"refused": State.REFUSED, "failed": State.FAILED, "deployed": State.DEPLOYED}
 _VERDICTS = {"refused": Verdict.REJECTED, "failed": Verdict.FAILED, "deployed": Verdict.DEPLOYED}
@@ -33,6 +36,7 @@ def dry_run(app: Any, time_: Any, printer: Any, *, policy: str | None, assume: s
         history.follow(event, ledger)
         return time_(event)
 
+    timers = Timers(ledger, lambda: app.bees, lambda: chosen, time_.now)
     source = _Kept(app.subscription)
     consumer = Consumer(source, ledger, handlers, now_for)
     while not source.exhausted():
@@ -40,8 +44,10 @@ def dry_run(app: Any, time_: Any, printer: Any, *, policy: str | None, assume: s
             for item in consumer.handle([message]):
                 run_id = (item.result or {}).get("runId")
                 if run_id and (item.result or {}).get("action") == "trigger":
-                    _assume(run_id, ledger, assume, time_.now())
+                    _assume(run_id, ledger, assume, app, chosen, time_.now())
                 printer.tell(item)
+            for run in timers.runs():
+                _assume(run.id, ledger, assume, app, chosen, time_.now())
 
 
 class _Kept:
@@ -118,14 +124,15 @@ def _put(transaction: Transaction, version: ModelVersion) -> None:
         transaction.models.deploy(deployment)
 
 
-def _assume(run_id: str, ledger: Ledger, assume: str, now: Any) -> None:
+def _assume(run_id: str, ledger: Ledger, assume: str, app: Any, policy: Policy, now: Any) -> None:
     with ledger.begin() as transaction:
         run: Run | None = transaction.runs.get(run_id)
         if run is None:
             raise NotFound(f"there is no run {run_id}")
         status = Status.FAILED if assume == "failed" else Status.SUCCEEDED
-        ended = replace(run, status=status, ended_at=now, error="assumed")
-        transaction.runs.save(concluded(ended, _VERDICTS[assume], None))
-        incident = transaction.incidents.get(run.incident_id or "")
-        if incident:
-            transaction.incidents.save(machine.settled(incident, _STATES[assume], f"assumed {assume}", run.id, now))
+        over = replace(run, status=status, ended_at=now, error="assumed")
+        transaction.runs.save(concluded(over, _VERDICTS[assume], None))
+        before, situation = look(app.bees[run.bee], policy, transaction, now, whole=True)
+        if before.incident is not None and before.incident.id == run.incident_id:
+            after = ended(before, situation, Ending(_STATES[assume], f"assumed {assume}", run.id))
+            follow(before, after, (), situation, transaction)

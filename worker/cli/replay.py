@@ -91,6 +91,10 @@ def _consume(app: Any, consumer: Any, printer: "_Printer", *, one_by_one: bool) 
             if one_by_one and run_id and not _settled(app, run_id):
                 run = follow(app, run_id, quiet=printer.as_json)
                 failed = failed or run.verdict not in GOOD
+        for begun in app.timers.runs():
+            if one_by_one:
+                run = follow(app, begun.id, quiet=printer.as_json)
+                failed = failed or run.verdict not in GOOD
     return failed
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from worker.decide.memory import BeeMemory, ColonyMemory
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -55,4 +57,28 @@ class DecisionLedger(Protocol):
 
     def move_watermark(self, bee: str, version: str, to: datetime) -> None:
         """Record that an evaluation of that time was judged; it never goes back."""
+        ...
+
+
+class MemoryLedger(Protocol):
+    """What deciding remembers of each bee, and of all of them together."""
+
+    def of(self, bee: str) -> BeeMemory:
+        """Return what is remembered of a bee; a new memory if there is none."""
+        ...
+
+    def save(self, bee: str, memory: BeeMemory) -> None:
+        """Replace what is remembered of a bee; its lock must be held."""
+        ...
+
+    def all(self) -> Mapping[str, BeeMemory]:
+        """Return every bee's memory, by name."""
+        ...
+
+    def colony(self, *, lock: bool = False) -> ColonyMemory:
+        """Return what is remembered of all bees together; with its lock, which is taken after those of the bees."""
+        ...
+
+    def save_colony(self, memory: ColonyMemory) -> None:
+        """Replace what is remembered of the colony; its lock must be held."""
         ...

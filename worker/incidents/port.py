@@ -21,6 +21,10 @@ class IncidentLedger(Protocol):
         """Return incidents, newest first."""
         ...
 
+    def unfinished(self) -> Sequence[Incident]:
+        """Return the incidents that are not closed, oldest first."""
+        ...
+
     def save(self, incident: Incident) -> None:
         """Insert or replace. Raises Conflict if the bee has another that is not closed."""
         ...

@@ -33,6 +33,7 @@ class Run:
         parameters: what the caller asked for.
         frozen: everything the steps read, fixed at launch; None before.
         transition: counts the changes of status; part of each event's id.
+        estimate, cost: what it was thought to cost and what it cost, in the currency of the prices; None: not known.
         loop: whether it may change the bee's champion (at most one such run in flight).
     """
 
@@ -57,6 +58,8 @@ class Run:
     verdict: Verdict | None = None
     outcome: Mapping[str, Any] | None = None
     loop: bool = True
+    estimate: float | None = None
+    cost: float | None = None
 
 
 _MAX_NAMES = 107

@@ -143,6 +143,14 @@ class RunLedger(Protocol):
         """Return the bee's loop run that has not been settled."""
         ...
 
+    def incidents_in_flight(self) -> int:
+        """Return how many runs of incidents have not been settled, of all bees."""
+        ...
+
+    def usual_cost(self, bee: str, template: str) -> float:
+        """Return what the newest runs of a template for a bee cost on average; 0 while none is known."""
+        ...
+
     def save(self, run: Run) -> None:
         """Replace a run."""
         ...

@@ -1,12 +1,15 @@
 """Settle an ended run: re-judge the gate, register, and flip the champion by compare-and-swap, in one transaction."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from worker.bee import BeeSpec
 from worker.clock import to_text
+from worker.decide.course import Ending, ended
+from worker.decide.policy import Policy
 from worker.engine.state import Status
 from worker.errors import Rejected
 from worker.incidents import machine
@@ -14,6 +17,8 @@ from worker.incidents.machine import State
 from worker.ledger import Ledger, Transaction
 from worker.models.gate import judge
 from worker.models.port import Artifact, Deployment, ModelVersion
+from worker.runs.cost import Prices, cost_of
+from worker.runs.follow import follow, look
 from worker.runs.lifecycle import Run, Verdict, concluded
 from worker.runs.outcome import checked
 from worker.runs.port import Lease
@@ -42,6 +47,9 @@ class Settler:
 
     ledger: Ledger
     outcomes: Outcomes
+    bees: Callable[[], Mapping[str, BeeSpec]] = dict
+    policy: Callable[[], Policy] = Policy
+    prices: Prices = field(default_factory=Prices)
 
     def settle(self, lease: Lease, run: Run, now: datetime) -> None:
         """Settle an ended run, once.
@@ -57,13 +65,13 @@ class Settler:
             if held.settled:
                 return
             judged = _judge(held, outcome, broken, transaction)
-            done = concluded(held, judged.verdict, outcome)
+            done = replace(concluded(held, judged.verdict, outcome), cost=cost_of(outcome, self.prices))
             version = _register(done, judged, outcome, transaction, now) if judged.register and outcome else None
             if version and judged.verdict is Verdict.DEPLOYED:
                 _deploy(version, done, judged, transaction, now)
             transaction.runs.save(done)
             _tell(done, judged, version, transaction, now)
-            _progress(done, judged, transaction, now)
+            _progress(done, judged, self.bees().get(run.bee), self.policy(), transaction, now)
 
     def _outcome(self, run: Run) -> tuple[Mapping[str, Any] | None, str]:
         if not run.frozen or "outputDir" not in run.frozen:
@@ -209,13 +217,39 @@ _INCIDENT_STATES = {
 }
 
 
-def _progress(run: Run, judged: _Judged, transaction: Transaction, now: datetime) -> None:
+def _progress(
+    run: Run, judged: _Judged, bee: BeeSpec | None, policy: Policy, transaction: Transaction, now: datetime
+) -> None:
+    """Take the run's incident on, or tell of a broken template that has none."""
     incident = transaction.incidents.get(run.incident_id) if run.incident_id else None
     state = _INCIDENT_STATES[judged.verdict]
     if judged.verdict is Verdict.FAILED and run.status is Status.SUCCEEDED:
         # A success that left no outcome is a broken template: nobody but a person can mend it.
         state = State.ESCALATED
-        data = {"beeId": run.bee, "runId": run.id, "incidentId": run.incident_id, "reason": judged.reason}
-        transaction.outbox.add(run.bee, "incident.escalated", run.id, run.transition, now, data)
-    if incident is not None and incident.working:
+        if incident is None:
+            data = {"beeId": run.bee, "runId": run.id, "incidentId": None, "reason": judged.reason}
+            transaction.outbox.add(run.bee, "incident.escalated", run.id, run.transition, now, data)
+    if incident is None or not incident.working:
+        return
+    bee = bee or _frozen_bee(run)
+    if bee is None:
+        # Nothing is known of the bee any more: its incident ends where its run did.
         transaction.incidents.save(machine.settled(incident, state, judged.reason, run.id, now))
+        return
+    before, situation = look(bee, policy, transaction, now, whole=True)
+    ending = Ending(state, judged.reason, run.id, _beyond(run))
+    follow(before, ended(before, situation, ending), (), situation, transaction)
+
+
+def _frozen_bee(run: Run) -> BeeSpec | None:
+    try:
+        return BeeSpec.model_validate((run.frozen or {}).get("bee"))
+    except ValueError:
+        return None
+
+
+def _beyond(run: Run) -> Decimal:
+    """Return what a run cost beyond its estimate; nothing where its cost is not known."""
+    if run.cost is None:
+        return Decimal(0)
+    return Decimal(str(round(run.cost - (run.estimate or 0.0), 6)))

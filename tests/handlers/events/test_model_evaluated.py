@@ -109,7 +109,7 @@ def test_a_second_bad_evaluation_joins(live: SqlLedger) -> None:
     assert (first["action"], second["action"]) == ("trigger", "attached")
     assert second["incidentId"] == first["incidentId"]
     assert len(_runs(live)) == 1
-    assert [entry["what"] for entry in _incident(live).story] == ["opened", "attached"]
+    assert [entry["what"] for entry in _incident(live).story] == ["opened", "retraining", "attached"]
 
 
 def test_after_a_refused_run_comes_the_next_attempt(live: SqlLedger) -> None:
@@ -149,7 +149,7 @@ def test_a_healthy_evaluation_while_retraining_is_noted(live: SqlLedger) -> None
     _send(live, message("e1", _at(0)), message("e2", healthy(evaluatedAt=_at(1)["evaluatedAt"])))
 
     assert _incident(live).state is State.RETRAINING
-    assert [entry["what"] for entry in _incident(live).story] == ["opened", "healthy"]
+    assert [entry["what"] for entry in _incident(live).story] == ["opened", "retraining", "healthy"]
 
 
 def test_no_evidence_heals_nothing(live: SqlLedger) -> None:
@@ -165,7 +165,7 @@ def test_no_evidence_heals_nothing(live: SqlLedger) -> None:
 
 
 def test_a_manual_run_in_flight_holds_back(live: SqlLedger) -> None:
-    """While an operator's run is in flight nothing else is started, and no incident is opened for nothing."""
+    """While an operator's run is in flight nothing else is started; the incident waits for its end."""
     run = world.ask_for_run(live)
 
     (result,) = _send(live, message("e1"))
@@ -173,8 +173,8 @@ def test_a_manual_run_in_flight_holds_back(live: SqlLedger) -> None:
     assert result["action"] == "held"
     assert run.id in result["reason"]
     assert len(_runs(live)) == 1
-    with live.begin(write=False) as transaction:
-        assert transaction.incidents.open_for(BEE.bee) is None
+    assert _incident(live).state is State.OPEN
+    assert run.id in str(_incident(live).waiting)
 
 
 def test_observe_journals_only(live: SqlLedger) -> None:

@@ -119,9 +119,9 @@ def test_an_incidents_story(here: Here, ledger: SqlLedger) -> None:
 
     told = here("incident", row["incidentId"])[1].splitlines()
 
-    assert [entry["what"] for entry in row["story"]] == ["opened", "attached"]
+    assert [entry["what"] for entry in row["story"]] == ["opened", "retraining", "attached"]
     assert "opened" in told[1]
-    assert "attached" in told[2]
+    assert "attached" in told[3]
 
 
 def test_a_run_by_hand(here: Here) -> None:

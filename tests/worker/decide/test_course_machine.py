@@ -1,4 +1,5 @@
 """The course of a bee as a whole: whatever happens in whatever order, its promises hold."""
+# ruff: noqa: D102, E501, FBT001 - hypothesis calls the rules, the invariants are named for what they hold
 
 from dataclasses import replace
 from datetime import timedelta
@@ -71,7 +72,7 @@ class Bees(RuleBasedStateMachine):
                 assert isinstance(effect, AskPerson)
 
     @rule(value=st.sampled_from(["0.9", "0.5", "0.3", None]), drift=st.booleans(), back=st.booleans())
-    def evaluation(self, value: str | None, drift: bool, back: bool) -> None:  # noqa: FBT001 - hypothesis names them
+    def evaluation(self, value: str | None, drift: bool, back: bool) -> None:
         self.number += 1
         evaluation = Evaluation(
             BEE.bee,
@@ -82,7 +83,9 @@ class Bees(RuleBasedStateMachine):
             baseline={"f1": Decimal("0.9")},
             drift=Drift(detected=drift, severity="high"),
         )
-        history = History(True, str(self.champion), previous=str(self.previous) if self.previous else None)
+        history = History(
+            known=True, champion=str(self.champion), previous=str(self.previous) if self.previous else None
+        )
         before = self.course.incident
         found = decide(evaluation, history, self.course, self.situation, f"i{self.number}")
         begins = any(isinstance(effect, Begin) for effect in found.effects)
@@ -107,7 +110,7 @@ class Bees(RuleBasedStateMachine):
 
     @precondition(lambda self: self.course.incident is not None and self.course.incident.state is State.GATED)
     @rule(approve=st.booleans())
-    def deployment_ruled(self, approve: bool) -> None:  # noqa: FBT001 - hypothesis names it
+    def deployment_ruled(self, approve: bool) -> None:
         if approve:
             self._deploy()
         self._do(courses.ruled(self.course, self.situation, approve=approve, reason="looked at", by="ann"), ())
@@ -164,7 +167,7 @@ class Bees(RuleBasedStateMachine):
         if incident.state is State.GATED:
             course = courses.ruled(course, later, approve=True, reason="mended", by="ann")
         well = Evaluation(BEE.bee, "9", later.now, metrics={"f1": Decimal("0.9")}, baseline={"f1": Decimal("0.9")})
-        found = decide(well, History(True, "9"), course, later, "i")
+        found = decide(well, History(known=True, champion="9"), course, later, "i")
         assert found.course.incident is not None
         assert found.course.incident.state is State.CLOSED
 

@@ -1,16 +1,22 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worker.world import BEE, NOW
-from worker.decide.decision import Action, Decision, History, decide
+from worker.bee import BeeSpec
+from worker.decide.course import Course, Situation
+from worker.decide.decision import Action, Conclusion, Decision, History, decide
 from worker.decide.evaluation import Drift, Evaluation
-from worker.decide.policy import Policy
-from worker.decide.rules import Outcome
+from worker.decide.memory import BeeMemory
+from worker.decide.policy import Arming, Policy
+from worker.decide.rules import Outcome, rules_of
+from worker.decide.signal import judge
+from worker.incidents.machine import State
 
 LIVE = History(known=True, champion="1")
 BAD = Evaluation(BEE.bee, "1", NOW, metrics={"f1": Decimal("0.4")}, baseline={"f1": Decimal("0.9")})
@@ -37,56 +43,75 @@ HISTORIES = st.builds(
     champion=st.none() | st.sampled_from(["1", "2"]),
     recorded=st.dictionaries(st.just("f1"), VALUES),
     watermark=st.none() | st.integers(-600, 600).map(lambda seconds: NOW + timedelta(seconds=seconds)),
-    incident=st.none() | st.just("i1"),
-    active_run=st.none() | st.just("r1"),
+    previous=st.none() | st.just("0"),
 )
+ACTIVE = st.none() | st.just("r1")
 BEES = st.sampled_from([BEE, OBSERVED])
 
 
-def _decide(evaluation: Evaluation, history: History = LIVE, policy: Policy | None = None) -> Decision:
-    return decide(evaluation, history, BEE, policy or Policy(), NOW)
+def _conclude(
+    evaluation: Evaluation,
+    history: History = LIVE,
+    *,
+    bee: BeeSpec = BEE,
+    policy: Policy | None = None,
+    active: str | None = None,
+    course: Course | None = None,
+) -> Conclusion:
+    return decide(evaluation, history, course or Course(), Situation(bee, policy or Policy(), NOW, active), "i1")
 
 
-@given(EVALUATIONS, HISTORIES, BEES)
-def test_pure(evaluation: Evaluation, history: History, bee: object) -> None:
-    """The same arguments give the same decision."""
-    first, second = (decide(evaluation, history, bee, Policy(), NOW) for _ in range(2))  # type: ignore[arg-type]
+def _decide(evaluation: Evaluation, history: History = LIVE, **more: Any) -> Decision:
+    return _conclude(evaluation, history, **more).decision
+
+
+@given(EVALUATIONS, HISTORIES, BEES, ACTIVE)
+def test_pure(evaluation: Evaluation, history: History, bee: BeeSpec, active: str | None) -> None:
+    """The same arguments give the same conclusion."""
+    first, second = (_conclude(evaluation, history, bee=bee, active=active) for _ in range(2))
 
     assert first == second
 
 
-@given(EVALUATIONS, HISTORIES, BEES)
-def test_every_decision_has_its_reason(evaluation: Evaluation, history: History, bee: object) -> None:
+@given(EVALUATIONS, HISTORIES, BEES, ACTIVE)
+def test_every_decision_has_its_reason(
+    evaluation: Evaluation, history: History, bee: BeeSpec, active: str | None
+) -> None:
     """Whatever was concluded, there is a sentence, and at least one rule or guard that says why."""
-    found = decide(evaluation, history, bee, Policy(), NOW)  # type: ignore[arg-type]
+    found = _decide(evaluation, history, bee=bee, active=active)
 
     assert found.reason
     assert all(rule.why for rule in found.rules)
     assert found.rules
 
 
-@given(EVALUATIONS, HISTORIES, BEES)
-def test_a_trigger_has_every_permission(evaluation: Evaluation, history: History, bee: object) -> None:
+@given(EVALUATIONS, HISTORIES, BEES, ACTIVE)
+def test_a_trigger_has_every_permission(
+    evaluation: Evaluation, history: History, bee: BeeSpec, active: str | None
+) -> None:
     """Nothing is triggered unless a rule fired, for the version in production, in order, with nothing in flight."""
-    found = decide(evaluation, history, bee, Policy(), NOW)  # type: ignore[arg-type]
+    found = _conclude(evaluation, history, bee=bee, active=active)
 
-    if found.action is Action.TRIGGER:
-        assert found.bad
+    assert (found.decision.action is Action.TRIGGER) == bool(found.effects)
+    if found.decision.action is Action.TRIGGER:
+        assert found.decision.bad
         assert bee is BEE
         assert history.known
         assert history.champion == evaluation.version
-        assert history.active_run is None
+        assert active is None
         assert history.watermark is None or evaluation.evaluated_at >= history.watermark
         assert evaluation.evaluated_at <= NOW + Policy().max_ahead
 
 
-@given(EVALUATIONS, HISTORIES, BEES)
-def test_good_and_bad_exclude_each_other(evaluation: Evaluation, history: History, bee: object) -> None:
-    """An evaluation is evidence for the model, against it, or neither; and only one that was judged."""
-    found = decide(evaluation, history, bee, Policy(), NOW)  # type: ignore[arg-type]
+@given(EVALUATIONS, HISTORIES, BEES, ACTIVE)
+def test_what_was_not_judged_is_not_remembered(
+    evaluation: Evaluation, history: History, bee: BeeSpec, active: str | None
+) -> None:
+    """An evaluation that was turned away opens no incident and leaves no window, only that the bee was heard."""
+    found = _conclude(evaluation, history, bee=bee, active=active)
 
-    assert not (found.good and found.bad)
-    assert found.moves_watermark or not (found.good or found.bad)
+    if not found.decision.moves_watermark:
+        assert found.course == Course().heard(NOW)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +154,6 @@ def test_what_is_turned_away(evaluation: Evaluation, history: History, action: A
     assert (found.action, found.moves_watermark) == (action, False)
     assert [one.name for one in found.rules] == [rule]
     assert not found.bad
-    assert not found.good
 
 
 def test_five_minutes_ahead_are_allowed() -> None:
@@ -145,27 +169,31 @@ def test_the_same_time_again_is_judged() -> None:
     assert _decide(BAD, replace(LIVE, watermark=NOW)).action is Action.TRIGGER
 
 
-@pytest.mark.parametrize(
-    ("history", "action", "guard"),
-    [
-        (replace(LIVE, incident="i", active_run="r"), Action.ATTACHED, "incident_open"),
-        (replace(LIVE, active_run="r"), Action.HELD, "one_run_per_bee"),
-    ],
-)
-def test_one_run_in_flight(history: History, action: Action, guard: str) -> None:
-    """While a run is in flight no other is asked for; the reason names the one."""
-    found = _decide(BAD, history)
+def test_a_run_in_flight_holds_back() -> None:
+    """While a run of another origin is in flight the incident waits for its end; the reason names it."""
+    found = _conclude(BAD, active="r")
 
-    assert found.action is action
-    assert found.rules[-1].name == guard
-    assert found.rules[-1].outcome is Outcome.HELD
-    assert "r" in found.rules[-1].inputs.values()
-    assert found.bad
+    assert found.decision.action is Action.HELD
+    assert "run r of this bee is in flight" in found.decision.reason
+    held = [rule.name for rule in found.decision.rules if rule.outcome is Outcome.HELD]
+    assert held == ["one_run_per_bee"]
+    assert found.course.incident is not None
+    assert found.course.incident.state is State.OPEN
+
+
+def test_an_evaluation_joins_the_incident_that_is_worked_on() -> None:
+    """While the incident's own run is in flight a bad evaluation asks for nothing."""
+    course = _conclude(BAD).course
+
+    found = _conclude(replace(BAD, window_id="w2"), course=course, active="r")
+
+    assert found.decision.action is Action.ATTACHED
+    assert found.effects == ()
 
 
 def test_observe() -> None:
     """A bee that is only observed is judged, and held back."""
-    found = decide(BAD, LIVE, OBSERVED, Policy(), NOW)
+    found = _decide(BAD, bee=OBSERVED)
 
     assert found.action is Action.HELD
     assert "observe" in found.reason
@@ -190,7 +218,9 @@ def test_observe() -> None:
 )
 def test_what_is_evidence_of_health(evaluation: Evaluation, good: bool) -> None:  # noqa: FBT001
     """Where the metric is told only it heals; quiet drift alone heals only where no metric is told."""
-    assert _decide(evaluation).good is good
+    rules = rules_of(evaluation, BEE, Policy(), {}, bad_before=False)
+
+    assert judge(evaluation, rules, BeeMemory(), "any", Arming()).good is good
 
 
 def test_the_recorded_evaluation_is_the_baseline() -> None:

@@ -2,6 +2,7 @@ import json
 from decimal import Decimal
 
 from tests.worker.world import BEE, NOW
+from worker.decide.course import Course, Situation
 from worker.decide.decision import History, decide
 from worker.decide.evaluation import parse_evaluation
 from worker.decide.journal import printed, recorded
@@ -18,15 +19,27 @@ def test_the_published_form() -> None:
         "unknown": [Decimal("1.5"), {"kept": None}],
     }
     evaluation = parse_evaluation(body, event_time=NOW)
-    decision = decide(evaluation, History(known=True, champion="1"), BEE, Policy(), NOW)
+    situation = Situation(BEE, Policy(), NOW)
+    decision = decide(evaluation, History(known=True, champion="1"), Course(), situation, "i1").decision
 
     entry = recorded("//m", "e1", evaluation, decision, "p1", NOW, run_id="r1", incident_id="i1")
 
     shown = json.loads(json.dumps(printed(entry), allow_nan=False))
     assert shown["rules"][0]["inputs"]["value"] == 0.45
-    assert [(rule["name"], rule["fired"]) for rule in shown.pop("rules")] == [
-        ("performance_drop", True),
-        ("drift_severity", False),
+    assert [(rule["name"], rule["outcome"], rule["fired"]) for rule in shown.pop("rules")] == [
+        ("performance_drop", "fired", True),
+        ("drift_severity", "undefined", False),
+        ("vote", "passed", False),
+        ("arming", "passed", False),
+        ("mode", "passed", False),
+        ("one_run_per_bee", "passed", False),
+        ("pause", "off", False),
+        ("colony_pause", "off", False),
+        ("cooldown", "off", False),
+        ("breaker", "off", False),
+        ("colony_breaker", "off", False),
+        ("concurrent_runs", "off", False),
+        ("approval", "off", False),
     ]
     assert shown == {
         "eventId": "e1",

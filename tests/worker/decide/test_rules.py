@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.worker.world import BEE, NOW
 from worker.bee import BeeSpec, Evidence
 from worker.decide.evaluation import Drift, Evaluation
-from worker.decide.policy import SEVERITIES, Policy
-from worker.decide.rules import Outcome, drift_severity, percent, performance_drop, relative_drop
+from worker.decide.policy import SEVERITIES, DriftRule, MetricRule
+from worker.decide.rules import Outcome, RuleResult, drift_severity, percent, performance_drop, relative_drop
 from worker.metric import HIGHER_IS_BETTER, LOWER_IS_BETTER
 
 METRICS = sorted(LOWER_IS_BETTER | HIGHER_IS_BETTER)
@@ -31,10 +31,15 @@ def _exact() -> Any:
 
 
 def _judge(
-    value: Decimal | None, baseline: Decimal | None, *, bee: BeeSpec = BEE, policy: Policy | None = None, **more: Any
+    value: Decimal | None, baseline: Decimal | None, *, bee: BeeSpec = BEE, limit: str | Decimal = "0.2", **more: Any
 ) -> Outcome:
     evaluation = Evaluation(bee.bee, "1", NOW, metrics={bee.metric: value}, baseline={bee.metric: baseline}, **more)
-    return performance_drop(evaluation, bee, policy or Policy(), {}).outcome
+    return _drop(evaluation, {}, bee=bee, limit=limit).outcome
+
+
+def _drop(evaluation: Evaluation, recorded: Any, *, bee: BeeSpec = BEE, limit: str | Decimal = "0.2") -> RuleResult:
+    rule = MetricRule(max_drop=Decimal(limit))
+    return performance_drop(evaluation, bee, bee.metric, rule, recorded, bad_before=False)
 
 
 def _bee(metric: str) -> BeeSpec:
@@ -76,7 +81,7 @@ def test_agrees_with_the_definition(value: Decimal, baseline: Decimal, metric: s
     sign = 1 if metric in LOWER_IS_BETTER else -1
     worsening = sign * (Fraction(value) - Fraction(baseline))
 
-    outcome = _judge(value, baseline, bee=_bee(metric), policy=Policy(max_drop=limit))
+    outcome = _judge(value, baseline, bee=_bee(metric), limit=limit)
 
     assert (outcome is Outcome.FIRED) == (worsening > Fraction(limit) * abs(Fraction(baseline)))
 
@@ -120,7 +125,7 @@ def test_a_metric_that_is_not_there_is_undefined() -> None:
     """An evaluation of other metrics says nothing about the bee's."""
     evaluation = Evaluation(BEE.bee, "1", NOW, metrics={"roc_auc": Decimal(0)}, baseline={"roc_auc": Decimal(1)})
 
-    assert performance_drop(evaluation, BEE, Policy(), {}).outcome is Outcome.UNDEFINED
+    assert _drop(evaluation, {}).outcome is Outcome.UNDEFINED
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,7 @@ def test_the_baseline_falls_back_to_the_recorded_evaluation(
         BEE.bee, "1", NOW, metrics={"f1": Decimal("0.45")}, baseline={"f1": Decimal(event) if event else None}
     )
 
-    found = performance_drop(evaluation, BEE, Policy(), {"f1": Decimal(recorded) if recorded else None})
+    found = _drop(evaluation, {"f1": Decimal(recorded) if recorded else None})
 
     assert found.inputs["baselineFrom"] == origin
 
@@ -170,7 +175,7 @@ def test_drift_fires_on_exactly_high(detected: bool | None, severity: str | None
     """Only detected drift with severity `high`, letter by letter, triggers; more severe is another word."""
     evaluation = Evaluation(BEE.bee, "1", NOW, drift=Drift(detected, severity))
 
-    fired = drift_severity(evaluation, Policy()).outcome is Outcome.FIRED
+    fired = drift_severity(evaluation, DriftRule()).outcome is Outcome.FIRED
 
     assert fired == (detected is True and severity == "high")
 
@@ -179,7 +184,7 @@ def test_drift_fires_on_exactly_high(detected: bool | None, severity: str | None
 @pytest.mark.parametrize("severity", [*SEVERITIES, "severe", None])
 def test_drift_at_least(threshold: str, severity: str | None) -> None:
     """A policy may ask for a severity or worse; a word outside the order never triggers."""
-    policy = Policy(drift_severity=threshold, drift_at_least=True)
+    policy = DriftRule(severity=threshold, at_least=True)
     evaluation = Evaluation(BEE.bee, "1", NOW, drift=Drift(detected=True, severity=severity))
 
     fired = drift_severity(evaluation, policy).outcome is Outcome.FIRED
@@ -190,7 +195,7 @@ def test_drift_at_least(threshold: str, severity: str | None) -> None:
 def test_silence_about_drift_is_undefined() -> None:
     """An event that does not say whether drift was detected is evidence of nothing."""
     for drift in (None, Drift(), Drift(severity="high")):
-        found = drift_severity(Evaluation(BEE.bee, "1", NOW, drift=drift), Policy())
+        found = drift_severity(Evaluation(BEE.bee, "1", NOW, drift=drift), DriftRule())
 
         assert found.outcome is Outcome.UNDEFINED
 
@@ -199,7 +204,7 @@ def test_a_drop_beyond_every_float_is_told() -> None:
     """A value of 1e300 against 1e-300 fires and can still be written down."""
     evaluation = Evaluation(BEE.bee, "1", NOW, metrics={"f1": Decimal("-1e300")}, baseline={"f1": Decimal("1e-300")})
 
-    found = performance_drop(evaluation, BEE, Policy(), {})
+    found = _drop(evaluation, {})
 
     assert found.outcome is Outcome.FIRED
     assert "times worse" in found.why
@@ -214,14 +219,14 @@ def test_what_the_rule_saw_is_recorded() -> None:
     """The rule's inputs say value, baseline, threshold and drop."""
     evaluation = Evaluation(BEE.bee, "1", NOW, metrics={"f1": Decimal("0.638")}, baseline={"f1": Decimal("0.912")})
 
-    found = performance_drop(replace(evaluation, sample_count=437), BEE, Policy(), {})
+    found = _drop(replace(evaluation, sample_count=437), {})
 
     assert found.inputs == {
         "metric": "f1",
         "value": Decimal("0.638"),
         "baseline": Decimal("0.912"),
         "baselineFrom": "event",
-        "threshold": Decimal("0.20"),
+        "threshold": Decimal("0.2"),
         "sampleCount": 437,
         "positiveCount": None,
         "drop": 0.300439,

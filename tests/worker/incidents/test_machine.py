@@ -1,4 +1,6 @@
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import strategies as st
@@ -7,9 +9,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.worker.world import NOW
 from worker.errors import Conflict
 from worker.incidents import machine
-from worker.incidents.machine import MAX_STORY, Incident, State
+from worker.incidents.machine import MAX_STORY, Incident, Newest, State, Waiting
 
-ENDS = [State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED]
+ENDS = [State.GATED, State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED]
+BUSY = {State.RETRAINING, State.GATED, State.CLOSED}
+BAD = Newest(NOW, NOW, bad=True, reason="bad", value=Decimal("0.4"))
+WELL = Newest(NOW, NOW, bad=False, reason="well")
 
 
 class Life(RuleBasedStateMachine):
@@ -17,14 +22,13 @@ class Life(RuleBasedStateMachine):
 
     incident: Incident
     history: list[tuple[str, Incident]]
-    changes: int
     runs: int
 
     @initialize()
     def _open(self) -> None:
-        self.incident = machine.opened("i", "b", "1", "bad", NOW)
+        self.incident = machine.opened("i", "b", "1", BAD, NOW)
         self.history = [("opened", self.incident)]
-        self.runs, self.changes = 1, 1
+        self.runs = 0
 
     def _try(self, name: str, change: object, *, allowed: bool) -> bool:
         """Apply a change, or see it refused; a refused one leaves everything as it was."""
@@ -34,23 +38,29 @@ class Life(RuleBasedStateMachine):
                 change()
             return False
         self.incident = change()
-        self.changes += 1
         self.history.append((name, self.incident))
         return True
 
-    @rule(version=st.sampled_from(["1", "2"]))
-    def bad_again(self, version: str) -> None:
-        """A bad evaluation asks for the next attempt."""
-        allowed = self.incident.state not in {State.RETRAINING, State.CLOSED}
-        if self._try("retried", lambda: machine.reopened(self.incident, version, "worse", NOW), allowed=allowed):
+    @rule()
+    def begins(self) -> None:
+        """The next attempt begins."""
+        allowed = self.incident.state not in BUSY
+        if self._try("retraining", lambda: machine.begun(self.incident, "worse", NOW), allowed=allowed):
             self.runs += 1
-            assert self.incident.version == version
+
+    @rule(why=st.sampled_from(["paused", "cooling down"]))
+    def held(self, why: str) -> None:
+        """The next attempt has to wait; the same reason again is no news."""
+        before = self.incident.waiting
+        change = lambda: machine.waits(self.incident, Waiting(why, NOW), NOW)  # noqa: E731
+        if self._try("held", change, allowed=self.incident.state not in BUSY) and before and before.why == why:
+            self.history.pop()
 
     @rule()
     def bad_meanwhile(self) -> None:
         """A bad evaluation joins."""
         allowed = self.incident.state is not State.CLOSED
-        self._try("attached", lambda: machine.attached(self.incident, "bad", NOW), allowed=allowed)
+        self._try("attached", lambda: machine.attached(self.incident, BAD, NOW), allowed=allowed)
 
     @rule(state=st.sampled_from(list(State)))
     def run_ends(self, state: State) -> None:
@@ -59,19 +69,41 @@ class Life(RuleBasedStateMachine):
         change = lambda: machine.settled(self.incident, state, "so", "r", NOW)  # noqa: E731
         self._try(str(state), change, allowed=allowed)
 
+    @rule(state=st.sampled_from([State.DEPLOYED, State.REFUSED, State.CLOSED]))
+    def a_person_rules(self, state: State) -> None:
+        """A person says yes or no to a deployment."""
+        allowed = self.incident.state is State.GATED and state is not State.CLOSED
+        self._try(str(state), lambda: machine.ruled(self.incident, state, "so", "ann", NOW), allowed=allowed)
+
+    @rule()
+    def goes_back(self) -> None:
+        """A deployed model is taken back."""
+        allowed = self.incident.state is State.DEPLOYED
+        self._try("rolled_back", lambda: machine.rolled_back(self.incident, "1", "worse", NOW), allowed=allowed)
+
+    @rule()
+    def escalates(self) -> None:
+        """A person is asked to look."""
+        self._try(
+            "escalated", lambda: machine.escalated(self.incident, "stuck", NOW), allowed=self.incident.state not in BUSY
+        )
+
     @rule()
     def healthy(self) -> None:
-        """A healthy evaluation comes."""
-        name = "healthy" if self.incident.working else "closed"
-        allowed = self.incident.state is not State.CLOSED
-        self._try(name, lambda: machine.recovered(self.incident, "well", NOW), allowed=allowed)
+        """A healthy evaluation comes: enough to close, unless a run is in flight."""
+        if self.incident.state is State.CLOSED:
+            self._try("", lambda: machine.well(self.incident, "w", 1, WELL, NOW), allowed=False)
+            return
+        closes = self.incident.state not in BUSY
+        noted = machine.attached(self.incident, WELL, NOW)
+        self._try("healthy", lambda: noted, allowed=True)
+        if closes:
+            self._try("closed", lambda: machine.closed(noted, "well", NOW), allowed=True)
 
     @invariant()
     def attempts_are_the_runs(self) -> None:
         """Each attempt is one run, and no two of them are in flight."""
         assert self.incident.attempt == self.runs
-        ended = sum(1 for name, _ in self.history if name in set(map(str, ENDS)))
-        assert self.runs - ended == int(self.incident.working)
 
     @invariant()
     def attempt_only_grows(self) -> None:
@@ -91,6 +123,11 @@ class Life(RuleBasedStateMachine):
         assert State.CLOSED not in states[:-1]
 
     @invariant()
+    def what_waits_says_why(self) -> None:
+        """An incident without a run in flight that is to have one says what it waits for."""
+        assert (self.incident.waiting is not None) == (self.incident.state in machine.WAITING)
+
+    @invariant()
     def identity_stays(self) -> None:
         """Id, bee and the time it began are never changed."""
         found = {(incident.id, incident.bee, incident.opened_at) for _, incident in self.history}
@@ -98,6 +135,30 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+
+
+def test_well_again_takes_as_many_windows_as_are_asked_for() -> None:
+    """One window said twice counts once, and a bad one in between begins anew."""
+    incident = machine.opened("i", "b", "1", BAD, NOW)
+    once = machine.well(machine.well(incident, "w1", 2, WELL, NOW), "w1", 2, WELL, NOW)
+    assert once.state is State.OPEN
+    assert machine.well(once, "w2", 2, WELL, NOW).state is State.CLOSED
+    assert machine.well(machine.unwell(once), "w2", 2, WELL, NOW).state is State.OPEN
+
+
+def test_a_healthy_evaluation_of_a_run_in_flight_is_only_noted() -> None:
+    """An incident is not closed under the run that works on it."""
+    working = machine.begun(machine.opened("i", "b", "1", BAD, NOW), "bad", NOW)
+
+    assert machine.well(working, "w1", 1, WELL, NOW).state is State.RETRAINING
+
+
+def test_an_older_evaluation_does_not_replace_the_newest() -> None:
+    """What the incident was last told is by event time."""
+    incident = machine.opened("i", "b", "1", BAD, NOW)
+    late = replace(WELL, evaluated_at=NOW - timedelta(days=1))
+
+    assert machine.attached(incident, late, NOW).newest == BAD
 
 
 def test_the_same_event_opens_the_same_incident() -> None:
@@ -112,19 +173,22 @@ def test_the_same_event_opens_the_same_incident() -> None:
 def test_a_change_is_dated() -> None:
     """A change of state has its time, a note leaves it."""
     later = NOW + timedelta(days=1)
-    opened = machine.opened("i", "b", "1", "bad", NOW)
+    opened = machine.opened("i", "b", "1", BAD, NOW)
 
-    assert machine.attached(opened, "bad", later).changed_at == NOW
-    assert machine.settled(opened, State.REFUSED, "no", "r", later).changed_at == later
+    begun = machine.begun(opened, "bad", NOW)
+
+    assert machine.attached(opened, BAD, later).changed_at == NOW
+    assert machine.settled(begun, State.REFUSED, "no", "r", later).changed_at == later
 
 
 def test_a_long_story_loses_only_notes() -> None:
     """However many evaluations came, the changes of state are told."""
-    incident = machine.opened("i", "b", "1", "bad", NOW)
+    incident = machine.opened("i", "b", "1", BAD, NOW)
     for _ in range(MAX_STORY + 10):
-        incident = machine.attached(incident, "bad", NOW)
+        incident = machine.attached(incident, BAD, NOW)
+    incident = machine.begun(incident, "bad", NOW)
     incident = machine.settled(incident, State.FAILED, "broke", "r", NOW)
-    incident = machine.recovered(incident, "well", NOW)
+    incident = machine.well(incident, "w", 1, WELL, NOW)
 
-    assert [entry["what"] for entry in incident.story[-2:]] == ["failed", "closed"]
-    assert len(incident.story) == MAX_STORY + 2
+    assert [entry["what"] for entry in incident.story[-3:]] == ["retraining", "failed", "closed"]
+    assert len(incident.story) == MAX_STORY + 3

@@ -32,7 +32,8 @@ def _incident_run(loop: Loop) -> Run:
     """Open an incident with its run, as a triggering evaluation does."""
     run = Run("auto-retrain-spam-guard-i", "auto-retrain", BEE.bee, "drift", "bad", NOW, NOW, incident_id="i")
     with loop.ledger.begin() as transaction:
-        transaction.incidents.save(machine.opened("i", BEE.bee, "1", "bad", NOW))
+        newest = machine.Newest(NOW, NOW, bad=True, reason="bad")
+        transaction.incidents.save(machine.begun(machine.opened("i", BEE.bee, "1", newest, NOW), "bad", NOW))
         request_run(run, transaction, NOW)
     return run
 
@@ -265,7 +266,7 @@ def test_the_incident_goes_on(loop: Loop, status: Status, changes: dict[str, Any
     loop.end(run, status)
 
     assert _incident(loop).state is state
-    assert _incident(loop).story[-1]["run"] == run.id
+    assert [entry["what"] for entry in _incident(loop).story if entry.get("run") == run.id] == [state]
 
 
 def test_twice_is_once(loop: Loop) -> None:

@@ -2,7 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
@@ -10,7 +14,7 @@ from worker.adapters.ledger.database import Database, dumps
 from worker.adapters.ledger.tables import OPEN, incidents
 from worker.clock import from_us, to_us
 from worker.errors import Conflict
-from worker.incidents.machine import Incident, State
+from worker.incidents.machine import Incident, Newest, State, Waiting
 
 #: Asked for every event: made once, since making a statement costs more than executing it.
 _OPEN_FOR = sa.select(incidents).where(incidents.c.bee == sa.bindparam("of_bee"), sa.text(f"incidents.{OPEN}"))
@@ -41,6 +45,11 @@ class SqlIncidents:
             query = query.where(incidents.c.bee == bee)
         return [_incident(row) for row in self._connection.execute(query)]
 
+    def unfinished(self) -> Sequence[Incident]:
+        """Return the incidents that are not closed, oldest first."""
+        query = sa.select(incidents).where(sa.text(f"incidents.{OPEN}")).order_by(incidents.c.opened_at, incidents.c.id)
+        return [_incident(row) for row in self._connection.execute(query)]
+
     def save(self, incident: Incident) -> None:
         """Insert or replace. Raises Conflict if the bee has another that is not closed."""
         row = {
@@ -52,6 +61,7 @@ class SqlIncidents:
             "changed_at": to_us(incident.changed_at),
             "version": incident.version,
             "story": dumps(list(incident.story)),
+            "detail": msgspec.json.encode(_detail(incident)).decode(),
         }
         try:
             with self._database.savepoint(self._connection):
@@ -60,8 +70,28 @@ class SqlIncidents:
             raise Conflict(f"bee {incident.bee} has another open incident") from error
 
 
+@dataclass(frozen=True)
+class _Detail:
+    """What of an incident nothing is looked up by."""
+
+    waiting: Waiting | None = None
+    newest: Newest | None = None
+    before: Decimal | None = None
+    well: tuple[str, ...] = ()
+    asked_until: datetime | None = None
+    approved: int = 0
+
+
+_DETAIL = msgspec.json.Decoder(_Detail)
+
+
+def _detail(incident: Incident) -> _Detail:
+    return _Detail(**{field.name: getattr(incident, field.name) for field in fields(_Detail)})
+
+
 def _incident(row: sa.Row[tuple[object, ...]]) -> Incident:
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    detail = _DETAIL.decode(values["detail"]) if values["detail"] else _Detail()
     return Incident(
         id=values["id"],
         bee=values["bee"],
@@ -71,4 +101,5 @@ def _incident(row: sa.Row[tuple[object, ...]]) -> Incident:
         changed_at=from_us(values["changed_at"]),
         version=values["version"],
         story=tuple(json.loads(values["story"])),
+        **{field.name: getattr(detail, field.name) for field in fields(_Detail)},
     )

@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from worker.adapters.ledger.database import Database, insert_into
 from worker.adapters.ledger.tables import bee_state
 
+#: The colony's own row. It is taken after the bees of a transaction: whoever holds it waits for no bee.
+COLONY = "*"
+
 
 def lock_bees(database: Database, connection: sa.Connection, bees: Sequence[str]) -> None:
     """Take the bees' row locks until the transaction ends; on SQLite the transaction has locked the whole database."""

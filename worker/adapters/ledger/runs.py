@@ -20,6 +20,9 @@ from worker.runs.port import Lease, RunFilter, StepState
 #: Asked for every event: made once, since making a statement costs more than executing it.
 _IN_FLIGHT = sa.select(runs).where(runs.c.bee == sa.bindparam("of_bee"), runs.c.loop, sa.not_(runs.c.settled))
 
+#: How many of the newest runs tell what the next one will cost.
+_USUAL = 5
+
 
 class SqlRuns:
     """Runs inside one transaction."""
@@ -72,6 +75,24 @@ class SqlRuns:
         """Return the bee's loop run that has not been settled."""
         row = self._connection.execute(_IN_FLIGHT, {"of_bee": bee}).first()
         return _run(row) if row else None
+
+    def incidents_in_flight(self) -> int:
+        """Return how many runs of incidents have not been settled, of all bees."""
+        query = (
+            sa.select(sa.func.count()).select_from(runs).where(sa.not_(runs.c.settled), runs.c.incident_id.is_not(None))
+        )
+        return int(self._connection.execute(query).scalar_one())
+
+    def usual_cost(self, bee: str, template: str) -> float:
+        """Return what the newest runs of a template for a bee cost on average; 0 while none is known."""
+        newest = (
+            sa.select(runs.c.cost)
+            .where(runs.c.bee == bee, runs.c.template == template, runs.c.cost.is_not(None))
+            .order_by(runs.c.created_at.desc())
+            .limit(_USUAL)
+            .subquery()
+        )
+        return float(self._connection.execute(sa.select(sa.func.avg(newest.c.cost))).scalar() or 0.0)
 
     def save(self, run: Run) -> None:
         """Replace a run."""
@@ -175,6 +196,8 @@ def _row(run: Run) -> dict[str, Any]:
         "verdict": None if run.verdict is None else run.verdict.value,
         "outcome": None if run.outcome is None else dumps(dict(run.outcome)),
         "loop": run.loop,
+        "estimate": run.estimate,
+        "cost": run.cost,
     }
 
 
@@ -202,4 +225,6 @@ def _run(row: sa.Row[tuple[object, ...]]) -> Run:
         verdict=None if values["verdict"] is None else Verdict(values["verdict"]),
         outcome=None if values["outcome"] is None else json.loads(values["outcome"]),
         loop=bool(values["loop"]),
+        estimate=values["estimate"],
+        cost=values["cost"],
     )

@@ -12,6 +12,7 @@ from worker.adapters.ledger.decisions import SqlDecisions
 from worker.adapters.ledger.inbox import SqlInbox
 from worker.adapters.ledger.incidents import SqlIncidents
 from worker.adapters.ledger.locks import lock_bees
+from worker.adapters.ledger.memories import SqlMemories
 from worker.adapters.ledger.migrate import upgrade
 from worker.adapters.ledger.models import SqlModels
 from worker.adapters.ledger.outbox import SqlOutbox
@@ -24,12 +25,14 @@ from worker.adapters.ledger.tokens import SqlTokens
 class SqlTransaction:
     """One open transaction."""
 
-    def __init__(self, database: Database, connection: sa.Connection) -> None:
+    def __init__(self, database: Database, connection: sa.Connection, installation: str) -> None:
         """Wrap a connection that is inside a transaction."""
+        self.installation = installation
         self._database = database
         self._connection = connection
         self.inbox = SqlInbox(database, connection)
         self.decisions = SqlDecisions(database, connection)
+        self.memories = SqlMemories(database, connection)
         self.incidents = SqlIncidents(database, connection)
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
@@ -77,7 +80,7 @@ class SqlLedger:
     def begin(self, *, write: bool = True) -> Iterator[SqlTransaction]:
         """Begin a transaction; it commits when the context ends well. Raises TryLater."""
         with self.database.begin(write=write) as connection:
-            yield SqlTransaction(self.database, connection)
+            yield SqlTransaction(self.database, connection, self.installation)
 
     def verify(self) -> None:
         """Write and commit. Raises TryLater."""

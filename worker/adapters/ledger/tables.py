@@ -3,7 +3,20 @@
 Binding to all rows: nothing here is a cache of another table, except `runs.status` of `engine_jobs` through *watch*.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from worker.adapters.ledger.words import Words
 
@@ -53,6 +66,7 @@ bee_state = Table(
     metadata,
     Column("bee", String(63), primary_key=True),
     Column("sequence", BigInteger, nullable=False, server_default=text("0")),
+    Column("memory", Text),
 )
 
 watermarks = Table(
@@ -95,6 +109,7 @@ incidents = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("version", String(128), nullable=False),
     Column("story", Text, nullable=False),
+    Column("detail", Text),
     Index(
         "uq_incidents_open",
         "bee",
@@ -129,6 +144,8 @@ runs = Table(
     Column("verdict", String(16)),
     Column("outcome", Text),
     Column("loop", Boolean, nullable=False),
+    Column("estimate", Float),
+    Column("cost", Float),
     Column("lease_owner", Words),
     Column("lease_until", BigInteger, nullable=False, server_default=text("0")),
     Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),

@@ -1,0 +1,144 @@
+"""Do what was concluded, in one transaction: the run that begins, the version that goes back, and the events."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from worker.bee import BeeSpec
+from worker.clock import to_text
+from worker.decide.course import AskPerson, Begin, Course, Effect, RollBack, Situation
+from worker.decide.memory import ColonyMemory
+from worker.decide.policy import Policy
+from worker.errors import Conflict
+from worker.incidents.machine import Incident, State
+from worker.ledger import Transaction
+from worker.models.port import Deployment
+from worker.runs.lifecycle import Run, run_id
+from worker.runs.request import request_run
+
+_TOLD = {State.ESCALATED: "incident.escalated", State.CLOSED: "incident.closed"}
+
+
+def look(
+    bee: BeeSpec, policy: Policy, transaction: Transaction, now: datetime, *, whole: bool
+) -> tuple[Course, Situation]:
+    """Read a bee's course and what is around it, with the bee's lock held.
+
+    Args:
+        bee: its spec.
+        policy: of the whole colony.
+        transaction: the open one.
+        now: the time.
+        whole: with what only counts when a run is to begin: the colony's memory, whose lock is taken, the runs in
+            flight and the cost. Without it a conclusion that asks for a run is to be reached again.
+    """
+    own = policy.of(bee.bee)
+    colony = transaction.memories.colony(lock=True) if whole else ColonyMemory()
+    course = Course(transaction.memories.of(bee.bee), colony, transaction.incidents.open_for(bee.bee))
+    active = transaction.runs.in_flight(bee.bee)
+    situation = Situation(bee, own, now, active.id if active else None)
+    if whole:
+        cost = transaction.runs.usual_cost(bee.bee, bee.pipeline)
+        in_flight = transaction.runs.incidents_in_flight()
+        situation = replace(situation, in_flight=in_flight, estimate=Decimal(str(round(cost, 6))))
+    return course, situation
+
+
+def follow(
+    before: Course, after: Course, effects: tuple[Effect, ...], situation: Situation, transaction: Transaction
+) -> Run | None:
+    """Write down what changed and do what follows; return the run that begins, if one does.
+
+    Raises:
+        Conflict: the ledger says otherwise (another run, another champion); nothing of this may stand then.
+    """
+    now, bee = situation.now, situation.bee
+    if after.memory != before.memory:
+        transaction.memories.save(bee.bee, after.memory)
+    if after.colony != before.colony:
+        transaction.memories.save_colony(after.colony)
+    if after.incident is not None and after.incident != before.incident:
+        transaction.incidents.save(after.incident)
+        _tell(before.incident, after.incident, transaction, now)
+    run = None
+    for effect in effects:
+        if isinstance(effect, Begin) and after.incident is not None:
+            run = _begin(effect, after.incident, situation, transaction)
+        elif isinstance(effect, RollBack):
+            _roll_back(effect, situation, transaction)
+        elif isinstance(effect, AskPerson) and after.incident is not None:
+            _ask(effect, after.incident, transaction, now)
+    return run
+
+
+def _begin(effect: Begin, incident: Incident, situation: Situation, transaction: Transaction) -> Run:
+    bee = situation.bee
+    run = Run(
+        id=run_id(bee.pipeline, bee.bee, transaction.installation, incident.id, str(incident.attempt)),
+        template=bee.pipeline,
+        bee=bee.bee,
+        trigger="drift",
+        reason=effect.reason,
+        as_of=effect.as_of,
+        created_at=situation.now,
+        incident_id=incident.id,
+        attempt=incident.attempt,
+        parameters={"beeId": bee.bee},
+        estimate=float(effect.estimate),
+    )
+    request_run(run, transaction, situation.now)
+    return run
+
+
+def _roll_back(effect: RollBack, situation: Situation, transaction: Transaction) -> None:
+    bee, now = situation.bee.bee, situation.now
+    champion = transaction.models.champion(bee)
+    version = transaction.models.get(bee, effect.to)
+    if champion is None or version is None or champion.version == effect.to:
+        raise Conflict(f"{bee} cannot go back to version {effect.to}: production is {champion and champion.version}")
+    transaction.models.deploy(
+        Deployment(bee, champion.epoch + 1, effect.to, champion.version, now, effect.reason, None)
+    )
+    transaction.models.set_state(bee, champion.version, "retired")
+    transaction.models.set_state(bee, effect.to, "deployed")
+    data = {
+        "beeId": bee,
+        "version": effect.to,
+        "previous": champion.version,
+        "reason": effect.reason,
+        "rolledBackAt": to_text(now),
+    }
+    subject = f"{bee}/{effect.to}"
+    transaction.outbox.add(bee, "model.rolled_back", subject, champion.epoch + 1, now, data)
+
+
+def _ask(effect: AskPerson, incident: Incident, transaction: Transaction, now: datetime) -> None:
+    data = {
+        "incidentId": incident.id,
+        "beeId": incident.bee,
+        "kind": "run",
+        "attempt": effect.attempt,
+        "reason": effect.reason,
+        "estimatedCost": float(effect.estimate),
+        "expiresAt": to_text(effect.expires),
+    }
+    transaction.outbox.add(incident.bee, "approval.requested", incident.id, effect.attempt, now, data)
+
+
+def _tell(before: Incident | None, after: Incident, transaction: Transaction, now: datetime) -> None:
+    """Tell of an incident that has opened, was escalated or closed; the story's length numbers the transitions."""
+    data: Mapping[str, Any] = {
+        "incidentId": after.id,
+        "beeId": after.bee,
+        "modelVersion": after.version,
+        "attempts": after.attempt,
+        "state": after.state.value,
+        "reason": str(after.story[-1].get("reason", "")) if after.story else "",
+    }
+    if before is None or before.id != after.id:
+        first = {**data, "reason": str(after.story[0].get("reason", ""))}
+        transaction.outbox.add(after.bee, "incident.opened", after.id, 1, now, first)
+    if after.state in _TOLD and (before is None or before.state is not after.state):
+        transaction.outbox.add(after.bee, _TOLD[after.state], after.id, len(after.story), now, data)
