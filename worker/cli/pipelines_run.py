@@ -25,6 +25,10 @@ from worker.runs.port import EngineState, Submission
 _POLL_S = 0.05
 #: Of how many failed steps the place of the log is told.
 _LOGS = 3
+#: How wide the column of the steps' paths may become.
+_WIDTH = 60
+#: How a condition names a value; people read the name.
+_INPUT = re.compile(r"inputs\.parameter_values\['(?:pipelinechannel--)?([^']+)'\]")
 
 
 @click.command("run")
@@ -130,13 +134,15 @@ def _follow(engine: Any, run_id: str, say: Callable[[str], object]) -> EngineSta
 
 
 def _tell(state: EngineState, told: set[tuple[str, Status, int]], say: Callable[[str], object]) -> None:
+    width = min(max((len(step.step_id) for step in state.steps), default=0), _WIDTH)
     for step in state.steps:
         mark = (step.step_id, step.status, step.attempt)
         begins = step.status is Status.RUNNING and sys.stdout.isatty()
         if mark not in told and (begins or (step.status.ended and (state.status.ended or step.started_at))):
             told.add(mark)
             taken = step.log_tail.startswith("taken from ") and step.status is Status.SUCCEEDED
-            say(f"{step_line(step)}  {step.log_tail.strip()}" if taken else step_line(step))
+            line = _INPUT.sub(r"\1", step_line(step, width))
+            say(f"{line}  {step.log_tail.strip()}" if taken else line)
 
 
 def _tell_end(state: EngineState, given: Mapping[str, Any], output_dir: Path) -> None:

@@ -25,10 +25,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Hit:
-    """An earlier result: its outputs as they were recorded, and the step that gave them."""
+    """An earlier result: its outputs as they were recorded, and the step that gave them, `run/path`."""
 
     outputs: Mapping[str, Any]
     of: str
+
+    @property
+    def run_id(self) -> str:
+        """The run that gave it; none takes its own, which would be there or not as it happens."""
+        return self.of.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ class Cache:
         return None
 
     def keep(self, key: str, outputs: Mapping[str, Any], of: str) -> None:
-        """Keep a result; one that cannot be written is only told, the step has succeeded all the same."""
+        """Keep a result where there is none; one that cannot be written is only told, the step has succeeded."""
+        if self.find(key):
+            return  # what follows from the first one can be taken in later runs: it names the first one's artifacts
         uris = (local_path(one["uri"]) for many in outputs["artifacts"].values() for one in many)
         entry = {"of": of, "outputs": outputs, "files": [path for path in uris if Path(path).exists()]}
         file = self._file(key)
@@ -89,7 +96,7 @@ def _bound(kept: Path) -> None:
     """Delete what is too much beside a result that was just kept."""
     found = [(file.stat().st_mtime, file.stat().st_size, file) for file in kept.parent.iterdir()]
     total, number, oldest = 0, 0, time.time() - _AGE_S
-    for used, size, file in sorted(found, reverse=True):
+    for used, size, file in sorted(found, key=lambda one: (one[2] == kept, one), reverse=True):
         whole = file.suffix == ".json"  # the others are being written now, or were when a worker was killed
         total, number = total + size * whole, number + whole
         if file != kept and (used < oldest or (whole and (number > _ENTRIES or total > _BYTES))):

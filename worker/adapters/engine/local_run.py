@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.adapters.engine import local_command, local_lightweight
-from worker.adapters.engine.local_cache import Cache, Hit
+from worker.adapters.engine.local_cache import Cache
 from worker.adapters.engine.local_files import AttemptFiles
 from worker.adapters.engine.local_spawn import Command, Exited, Started
 from worker.adapters.engine.local_state import facts_of
@@ -17,7 +17,6 @@ from worker.engine.cache_key import cache_key
 from worker.engine.container import Container
 from worker.engine.graph import build
 from worker.engine.inputs import bind_root
-from worker.engine.order import comes_after
 from worker.engine.plan import Again, Launch, Progress
 from worker.engine.port import Claim, Job, Journal, TaskRecord
 from worker.engine.progress import evaluate, retries
@@ -119,7 +118,7 @@ class ClaimedRun:
         executor = self.graph.executor(launch.component)
         key = self._cache_key(launch)
         hit = self.cache.find(key) if key else None
-        if hit and self._is_earlier(hit, launch.path):
+        if hit and hit.run_id != self.job.run_id:
             said = f"taken from {hit.of}, which did the same\n"
             ended = replace(begun, status=Status.SUCCEEDED, ended_at=self._clock(), outputs=hit.outputs, log_tail=said)
             self.record(ended)
@@ -137,11 +136,6 @@ class ClaimedRun:
         except Rejected as error:
             self.record(replace(begun, status=Status.FAILED, ended_at=self._clock(), error=str(error)))
         return None
-
-    def _is_earlier(self, hit: Hit, path: str) -> bool:
-        """Whether a result may be taken: another run's, or one of this run that was there whatever ran how fast."""
-        run_id, _, earlier = hit.of.partition("/")
-        return run_id != self.job.run_id or comes_after(self.graph, path, earlier)
 
     def _cache_key(self, launch: Launch) -> str | None:
         """Return under which key an earlier result may be taken, None if none may."""
