@@ -10,8 +10,18 @@ import numpy as np
 from worker.features.computed import cells
 from worker.features.computed.cells import Cells
 from worker.features.computed.inputs import closure, in_order
-from worker.features.computed.nodes import Aggregate, Binary, Call, Feature, IsNull, Literal, Node, Unary
-from worker.features.computed.parse import MAX_WINDOW_US, parse
+from worker.features.computed.nodes import (
+    MAX_WINDOW_US,
+    Aggregate,
+    Binary,
+    Call,
+    Feature,
+    IsNull,
+    Literal,
+    Node,
+    Unary,
+)
+from worker.features.computed.parse import parse
 from worker.features.computed.windows import NEVER, Spine, aggregate
 from worker.features.join import Bools, Ints, Log
 from worker.features.port import Definition, Value
@@ -86,10 +96,10 @@ class Evaluation:
         self._aggregates: dict[tuple[str, str, int | None], tuple[Cells, Ints]] = {}
         self._losses: dict[tuple[str, int | None], Loss] = {}
 
-    @property
-    def losses(self) -> list[Loss]:
-        """What known-at took from each input that was read so far."""
-        return list(self._losses.values())
+    def losses_of(self, name: str) -> list[Loss]:
+        """Return what known-at took from each input of a feature that was computed."""
+        needed = set(closure([name], self._definitions))
+        return [loss for loss in self._losses.values() if loss.feature in needed]
 
     def compute(self, name: str) -> Computed:
         """Return a computed feature. Raises Rejected if a window spans too many values."""

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: Longer than any calendar; so far back, a sum of times stays within 64 bits.
+MAX_WINDOW_US = 2**61
+
 
 @dataclass(frozen=True)
 class Literal:
