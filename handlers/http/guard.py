@@ -4,6 +4,7 @@ import ipaddress
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 
 import structlog
 from anyio import to_thread
@@ -43,7 +44,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        address = _address(scope)
+        address = _address(str((scope.get("client") or ("unknown",))[0]))
         try:
             caller = await self._caller(scope, address)
         except Refused as refused:
@@ -115,9 +116,9 @@ def _key(caller: Caller, address: str) -> str:
     return f"address {address}" if caller in (_LOCAL, _ANYONE) else f"caller {caller.name}"
 
 
-def _address(scope: Scope) -> str:
+@lru_cache(maxsize=MAX_CALLERS)
+def _address(host: str) -> str:
     """Return who counts as one caller: an IPv4 address, or the /64 that one IPv6 subscriber has."""
-    host = str((scope.get("client") or ("unknown",))[0])
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -11,6 +11,7 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+_RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
 DOCS = "/api/mlops/docs"
 #: FastAPI's page loads Swagger UI from where these point.
 _DOCS_POLICY = (
@@ -32,11 +33,11 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY.items():
-                    headers.setdefault(name, value)
+                given = message.get("headers", ())
+                names = {name for name, _ in given}
+                message["headers"] = [*given, *(pair for pair in _RAW if pair[0] not in names)]
                 if scope.get("path") == DOCS:
-                    headers["Content-Security-Policy"] = _DOCS_POLICY
+                    MutableHeaders(scope=message)["Content-Security-Policy"] = _DOCS_POLICY
             await send(message)
 
         await self._app(scope, receive, with_headers)

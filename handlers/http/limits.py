@@ -1,7 +1,8 @@
 """Every request body has a size limit, told by Content-Length or not, and a time in which it must come."""
 
+from collections.abc import Mapping
+
 import anyio
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,24 +19,37 @@ _DRAIN_BYTES, _DRAIN_S = 64 * MAX_BODY, 5.0
 class LimitBody:
     """Answers 413 once a body is larger than 1 MiB, and 408 if it does not come; nothing of it reaches a handler."""
 
-    def __init__(self, app: ASGIApp, read_s: float = READ_S) -> None:
-        """Wrap the application; `read_s` is how long a body may take, in seconds."""
+    def __init__(self, app: ASGIApp, read_s: float = READ_S, larger: Mapping[str, int] | None = None) -> None:
+        """Wrap the application.
+
+        Args:
+            app: what is behind.
+            read_s: how long a body may take, in seconds.
+            larger: paths whose bodies may be larger → how large, in bytes.
+        """
         self._app = app
         self._read_s = read_s
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body up to the limit, then hand it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared(scope) > MAX_BODY:
-            await _refuse(413, receive, send)
+        limit = self._larger.get(scope["path"], MAX_BODY)
+        declared = _declared(scope)
+        if declared is None:
+            # No body, nothing to wait for.
+            await self._app(scope, receive, send)
+            return
+        if declared > limit:
+            await _refuse(413, limit, receive, send)
             return
         body: bytes | int | None = 408
         with anyio.move_on_after(self._read_s):
-            body = await _read(receive)
+            body = await _read(receive, limit)
         if isinstance(body, int):
-            await _refuse(body, receive, send)
+            await _refuse(body, limit, receive, send)
         elif body is not None:
             await self._app(scope, _Whole(body, receive), send)
 
@@ -54,13 +68,17 @@ class _Whole:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _declared(scope: Scope) -> int:
-    """Return the length that the request says its body has; 0 if it says none."""
-    text = Headers(scope=scope).get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+def _declared(scope: Scope) -> int | None:
+    """Return the length that the request says its body has; 0 if it says none, None if it says that it has no body."""
+    headers = dict(scope["headers"])
+    text = headers.get(b"content-length", b"")
+    # HTTP/1.1: a request with neither header has no body.
+    if not text and b"transfer-encoding" not in headers and scope.get("http_version", "").startswith("1"):
+        return None
+    return int(text) if text.isdigit() else 0
 
 
-async def _read(receive: Receive) -> bytes | int | None:
+async def _read(receive: Receive, limit: int) -> bytes | int | None:
     """Return the body; the status 413 if it is too large, None if the client has gone."""
     body = bytearray()
     while True:
@@ -68,15 +86,15 @@ async def _read(receive: Receive) -> bytes | int | None:
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
+        if len(body) > limit:
             return 413
         if not message.get("more_body", False):
             return bytes(body)
 
 
-async def _refuse(status: int, receive: Receive, send: Send) -> None:
+async def _refuse(status: int, limit: int, receive: Receive, send: Send) -> None:
     """Answer at once, then take the rest of the body off the line before the connection is closed."""
-    answer = _answer(status)
+    answer = _answer(status, limit)
     await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     taken = 0
@@ -89,9 +107,9 @@ async def _refuse(status: int, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _answer(status: int) -> Response:
+def _answer(status: int, limit: int) -> Response:
     headers = {"Connection": "close"}
     if status == 408:
         return problem(408, "the body did not come in time", field="body", mend="send it at once", headers=headers)
-    words = f"a body has at most {MAX_BODY:,} bytes"
+    words = f"a body has at most {limit:,} bytes"
     return problem(413, words, field="body", mend="send it in parts", headers=headers)

@@ -1,6 +1,7 @@
 """On loopback without tokens: only programs of this machine, no web page that a browser here has opened."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -36,6 +37,7 @@ class LocalOnly:
         return ""
 
 
+@lru_cache(maxsize=256)
 def _local(url: str) -> bool:
     try:
         return is_loopback(urlsplit(url).hostname or "")

@@ -16,7 +16,7 @@ from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 _STATUS: list[tuple[type[ColonyError], int]] = [(Rejected, 422), (NotFound, 404), (Conflict, 409), (TryLater, 503)]
 
 PROBLEM = "application/problem+json"
-_UNREADABLE, _NOWHERE, _NOT_SO, _AWAY = 400, 404, 405, 503
+_UNREADABLE, _NOWHERE, _NOT_SO, _NOT_JSON, _AWAY = 400, 404, 405, 415, 503
 _MEND = "see /api/mlops/docs"
 
 
@@ -117,6 +117,8 @@ def refused(error: HTTPException) -> JSONResponse:
     """Return the answer to a request that no route takes, or that its caller may not make."""
     if error.status_code == _UNREADABLE:
         return problem(_UNREADABLE, "the body cannot be read", field="body", mend="send JSON in UTF-8")
+    if error.status_code == _NOT_JSON:
+        return problem(_NOT_JSON, error.detail, field="Content-Type", mend="send Content-Type: application/json")
     return problem(error.status_code, str(error.detail), mend=_MEND, headers=error.headers)
 
 

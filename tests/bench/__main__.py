@@ -4,10 +4,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import engine, intake, join, rule
+from tests.bench import engine, intake, join, rule, serving
 from tests.bench.measure import Figure
 
-BENCHES = {"rule": rule.bench, "intake": intake.bench, "join": join.bench, "engine": engine.bench}
+BENCHES = {
+    "rule": rule.bench,
+    "intake": intake.bench,
+    "join": join.bench,
+    "engine": engine.bench,
+    "serving": serving.bench,
+}
 
 
 def main(names: list[str]) -> None:

@@ -37,10 +37,13 @@ class Case:
 
     def given(self, tmp: Path) -> dict[str, Any]:
         """Return the parameters for a run with this directory."""
-        return {
-            name: value.replace("{tmp}", str(tmp)) if isinstance(value, str) else value
-            for name, value in self.parameters.items()
-        }
+
+        def placed(value: Any) -> Any:
+            if isinstance(value, list):
+                return [placed(item) for item in value]
+            return value.replace("{tmp}", str(tmp)) if isinstance(value, str) else value
+
+        return {name: placed(value) for name, value in self.parameters.items()}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 from kfp import dsl
 
 from tests.conformance.case import Refused
-from tests.conformance.parts import data, number, text
+from tests.conformance.parts import joined, read, text
 
 
 @dsl.container_component
@@ -42,10 +42,6 @@ def a_value_in_a_written_list() -> None:
         text(value=item)
 
 
-def a_created_time() -> None:
-    text(value=dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER)
-
-
 def an_image_without_command() -> None:
     bare()
 
@@ -54,13 +50,42 @@ def a_program_that_is_not_here() -> None:
     foreign()
 
 
-def artifacts_from_outside(given: dsl.Input[dsl.Dataset]) -> None:
-    del given
-    data(value="x")
+def an_artifact_that_nobody_gives(given: dsl.Input[dsl.Dataset]) -> None:
+    read(given=given)
 
 
-def a_memory_limit_by_parameter(limit: str = "1G") -> None:
-    number(value=1).set_memory_limit(limit)
+def a_field_of_an_item_beyond_a_branch() -> None:
+    with dsl.ParallelFor(items=[{"letter": "a"}]) as item:
+        with dsl.If(item.letter == "a"):
+            text(value="x")
+        with dsl.Else():
+            text(value="y")
+
+
+def a_value_in_a_uri(folder: str = "gs://bucket") -> None:
+    dsl.importer(artifact_uri=f"{folder}/x", artifact_class=dsl.Dataset)
+
+
+def a_placeholder_as_default(name: str = dsl.PIPELINE_JOB_NAME_PLACEHOLDER) -> None:
+    text(value=name)
+
+
+def a_value_in_the_environment(n: str = "3") -> None:
+    text(value="x").set_env_variable("N", f"{n}")
+
+
+def what_an_attempt_knows_in_a_list() -> None:
+    joined(values=[dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER])
+
+
+def a_text_that_ends_another(s: str = "x") -> None:
+    with dsl.If(s == "x' == 'x"):
+        text(value="x")
+
+
+def an_infinite_number(f: float = 1.0) -> None:
+    with dsl.If(f < float("inf")):
+        text(value="x")
 
 
 CASES = [
@@ -69,9 +94,17 @@ CASES = [
     Refused("bad escape", a_bad_escape, "condition-1.triggerPolicy.condition"),
     Refused("outer item in an inner text", an_outer_item_in_an_inner_text, "inputs.parameters"),
     Refused("value in a written list", a_value_in_a_written_list, "parameterIterator.items.raw"),
-    Refused("created time", a_created_time, "tasks.text.inputs.parameters.value"),
     Refused("image without command", an_image_without_command, "executors.exec-bare.container.command"),
     Refused("no such program", a_program_that_is_not_here, "executors.exec-foreign.container.command.0"),
-    Refused("artifacts from outside", artifacts_from_outside, "root.inputDefinitions.artifacts"),
-    Refused("memory limit by parameter", a_memory_limit_by_parameter, "tasks.number.inputs.parameters.memory_limit"),
+    Refused("artifact not given", an_artifact_that_nobody_gives, "parameters.given"),
+    # Vertex AI answers 400, "Component input parameter … is not defined": github.com/kubeflow/pipelines/issues/6628
+    Refused(
+        "field of an item beyond a branch", a_field_of_an_item_beyond_a_branch, "comp-condition-branches-3.dag.tasks"
+    ),
+    Refused("value in a URI", a_value_in_a_uri, "exec-importer.importer.artifactUri.constant"),
+    Refused("placeholder as default", a_placeholder_as_default, "inputDefinitions.parameters.name.defaultValue"),
+    Refused("value in the environment", a_value_in_the_environment, "exec-text.container.env.0.value"),
+    Refused("attempt in a list", what_an_attempt_knows_in_a_list, "tasks.joined.inputs.parameters.values"),
+    Refused("text that ends another", a_text_that_ends_another, "condition-1.triggerPolicy.condition"),
+    Refused("infinite number", an_infinite_number, "condition-1.triggerPolicy.condition"),
 ]

@@ -49,12 +49,12 @@ def _tell(step: Any, say: Callable[[str], None]) -> None:
         click.echo(step_line(step) + "\r", nl=False)
 
 
-def step_line(step: Any) -> str:
-    """Return a step's state in one line."""
+def step_line(step: Any, width: int = 18) -> str:
+    """Return a step's state in one line; `width` is that of its name's column."""
     took = f"{(step.ended_at - step.started_at).total_seconds():6.2f} s" if step.ended_at and step.started_at else ""
     again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
     error = f"  {step.error}" if step.error else ""
-    return f"      {_MARKS.get(step.status, ' ')} {step.step_id:<18} {step.status.value:<10}{took}{again}{error}"
+    return f"      {_MARKS.get(step.status, ' ')} {step.step_id:<{width}} {step.status.value:<10}{took}{again}{error}"
 
 
 def verdict_lines(run: Run) -> list[str]:

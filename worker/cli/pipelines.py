@@ -7,7 +7,7 @@ import click
 
 from worker.cli.common import json_option, opened, print_json, print_table
 from worker.cli.pipelines_look import show, validate
-from worker.cli.pipelines_run import run
+from worker.cli.pipelines_run import clear_cache, run
 from worker.errors import Rejected
 
 
@@ -19,6 +19,7 @@ def command() -> None:
 command.add_command(validate)
 command.add_command(show)
 command.add_command(run)
+command.add_command(clear_cache)
 
 
 @command.command("list")

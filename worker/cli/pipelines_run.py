@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +14,58 @@ import click
 
 from worker.cli.common import json_option, opened, print_json
 from worker.cli.follow import step_line
+from worker.cli.pipelines_spec import read_parameters, read_spec, without_accelerators, without_cache
 from worker.cli.root import RUN_FAILED
 from worker.engine.inputs import Bound
 from worker.engine.spec import PipelineSpec, parse
 from worker.engine.state import Status
-from worker.engine.values import from_text
 from worker.errors import Rejected
 from worker.runs.port import EngineState, Submission
 
 _POLL_S = 0.05
+#: Of how many failed steps the place of the log is told.
+_LOGS = 3
+#: How wide the column of the steps' paths may become.
+_WIDTH = 60
+#: How a condition names a value; people read the name.
+_INPUT = re.compile(r"inputs\.parameter_values\['(?:pipelinechannel--)?([^']+)'\]")
 
 
 @click.command("run")
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
-              help="A parameter of the pipeline (repeatable); all but texts as JSON.")  # fmt: skip
+              help="A parameter (repeatable): texts as they are, all else as JSON; an artifact's URI; @FILE reads a "
+                   "file, @@ is an @.")  # fmt: skip
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path),
               help="Where the run's directory goes (default: runs in COLONY_HOME).")  # fmt: skip
 @click.option("--fail-fast", is_flag=True, help="Begin nothing more once a step has failed.")
+@click.option("--no-cache", is_flag=True, help="Run every step, also where the pipeline asks for earlier results.")
+@click.option("--without-accelerators", "no_accelerators", is_flag=True,
+              help="Run steps that ask for GPUs or TPUs on this machine's processors.")  # fmt: skip
+@click.option("--without-platform", "no_platform", is_flag=True,
+              help="Leave out the second document, which says what Kubernetes is to do.")  # fmt: skip
 @json_option
-def run(spec: Path, parameters: tuple[str, ...], root: Path | None, *, fail_fast: bool, as_json: bool) -> int:
+def run(  # noqa: PLR0913 (options, each by its name)
+    spec: Path,
+    parameters: tuple[str, ...],
+    root: Path | None,
+    *,
+    fail_fast: bool,
+    no_cache: bool,
+    no_accelerators: bool,
+    no_platform: bool,
+    as_json: bool,
+) -> int:
     """Run SPEC, a compiled pipeline (YAML or JSON), here: show its steps as they go, then what it gave.
 
     Ctrl-C cancels the run. Exits with 0 if it succeeded, 6 if it failed or was cancelled, 2 if it is refused.
     """
-    document = read_spec(spec)
+    document = read_spec(spec, without_platform=no_platform)
     parsed = parse(document)
+    if no_accelerators:
+        document = without_accelerators(document)
+    if no_cache:
+        document = without_cache(document)
     values = read_parameters(parsed, parameters)
     with opened(local=True) as app:
         engine = app.engine
@@ -58,39 +84,21 @@ def run(spec: Path, parameters: tuple[str, ...], root: Path | None, *, fail_fast
     if as_json:
         print_json([_summary(run_id, state, given, output_dir)])
     else:
-        _tell_end(state, given)
+        _tell_end(state, given, output_dir)
     return 0 if state.status is Status.SUCCEEDED else RUN_FAILED
 
 
-def read_spec(path: Path) -> dict[str, Any]:
-    """Return the one document of a file. Raises Rejected if there are more, or if it is no mapping."""
-    import yaml
+@click.command("clear-cache")
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path),
+              help="Where the runs' directories are (default: runs in COLONY_HOME).")  # fmt: skip
+def clear_cache(root: Path | None) -> None:
+    """Forget the results of earlier steps, so that the next run of a pipeline does all of them."""
+    from config.settings import read_settings
+    from worker.adapters.engine.local_cache import Cache
 
-    try:
-        documents = list(yaml.load_all(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise Rejected(f"cannot be read: {error}", field=str(path)) from error
-    if len(documents) != 1:
-        mend = "compile it without what only Kubernetes has (a platform spec)"
-        raise Rejected(f"has {len(documents)} documents, not one", field=str(path), mend=mend)
-    if not isinstance(documents[0], dict) or not all(isinstance(key, str) for key in documents[0]):
-        raise Rejected("is no compiled pipeline", field=str(path))
-    return documents[0]
-
-
-def read_parameters(spec: PipelineSpec, words: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of `name=value` words, each as the pipeline declares it. Raises Rejected."""
-    declared = spec.root.input_definitions.parameters
-    values: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or name in values:
-            raise Rejected(f"{word!r} is not NAME=VALUE, or given twice", field="parameters")
-        if name not in declared:
-            mend = f"one of: {', '.join(declared)}" if declared else "it takes none"
-            raise Rejected("the pipeline has no such parameter", field=f"parameters.{name}", mend=mend)
-        values[name] = from_text(text, declared[name].parameter_type, f"parameters.{name}")
-    return values
+    runs = root or read_settings(local=True).home / "runs"
+    count = Cache.beside(str(runs.absolute() / "any")).clear()
+    click.echo(f"{count} result{'' if count == 1 else 's'} forgotten")
 
 
 def _uris(spec: PipelineSpec, outputs: Bound) -> dict[str, Any]:
@@ -126,20 +134,26 @@ def _follow(engine: Any, run_id: str, say: Callable[[str], object]) -> EngineSta
 
 
 def _tell(state: EngineState, told: set[tuple[str, Status, int]], say: Callable[[str], object]) -> None:
+    width = min(max((len(step.step_id) for step in state.steps), default=0), _WIDTH)
     for step in state.steps:
         mark = (step.step_id, step.status, step.attempt)
         begins = step.status is Status.RUNNING and sys.stdout.isatty()
         if mark not in told and (begins or (step.status.ended and (state.status.ended or step.started_at))):
             told.add(mark)
             taken = step.log_tail.startswith("taken from ") and step.status is Status.SUCCEEDED
-            say(f"{step_line(step)}  {step.log_tail.strip()}" if taken else step_line(step))
+            line = _INPUT.sub(r"\1", step_line(step, width))
+            say(f"{line}  {step.log_tail.strip()}" if taken else line)
 
 
-def _tell_end(state: EngineState, given: Mapping[str, Any]) -> None:
+def _tell_end(state: EngineState, given: Mapping[str, Any], output_dir: Path) -> None:
     colour = "green" if state.status is Status.SUCCEEDED else "red"
     click.echo(f"      → {click.style(state.status.value.upper(), fg=colour, bold=True)}")
     if state.error:
         click.echo(f"        because: {state.error}")
+    for step in [step for step in state.steps if step.status is Status.FAILED][:_LOGS]:
+        log = output_dir / "steps" / step.step_id / str(step.attempt) / "log.txt"
+        if log.exists():
+            click.echo(f"        log: {log}")
     for name, value in given.items():
         click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
 

@@ -137,7 +137,7 @@ class _Parser:
         if not sign:
             return left
         right = self.operand()
-        if left.kind != right.kind or (left.kind == "boolean" and sign not in ("==", "!=")):
+        if left.kind != right.kind:
             raise self.fault("compares values of different kinds")
         return Term("boolean", lambda values: _COMPARE[sign](left.value(values), right.value(values)))
 

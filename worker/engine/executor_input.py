@@ -1,10 +1,10 @@
 """What a step's process is told: the ExecutorInput JSON, and its command line with the placeholders filled in."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from worker.engine import structure
+from worker.engine import placeholder, structure
 from worker.engine.container import Container
 from worker.engine.inputs import Bound
 from worker.engine.placeholder import Placeholder
@@ -46,8 +46,8 @@ def build(component: Component, bound: Bound, root: str) -> dict[str, Any]:
                         {
                             "name": name,
                             "uri": f"{root}/artifacts/{name}",
-                            "type": artifact.artifact_type.model_dump(by_alias=True),
-                            "metadata": artifact.metadata,
+                            "type": artifact.artifact_type.told(),
+                            "metadata": whole(artifact.metadata),
                         }
                     ]
                 }
@@ -61,13 +61,16 @@ def build(component: Component, bound: Bound, root: str) -> dict[str, Any]:
     }
 
 
-def command_line(container: Container, told: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:
+def command_line(
+    container: Container, told: Mapping[str, Any], facts: Mapping[str, str], late: Collection[str] = ()
+) -> list[str]:
     """Return command and arguments for an ExecutorInput.
 
     Args:
         container: the command, checked.
         told: what the step is told (`build`).
         facts: of the run and the task (`Facts.of_task`).
+        late: the input parameters whose values hold placeholders of this attempt (`Bound.late`).
 
     Raises:
         Rejected: an input that they name was not given.
@@ -85,7 +88,8 @@ def command_line(container: Container, told: Mapping[str, Any], facts: Mapping[s
         if one.form == "output_parameter":
             return outputs["parameters"][one.name]["outputFile"]
         if one.form == "input_parameter":
-            return _given(inputs["parameterValues"], one.name)
+            given = _given(inputs["parameterValues"], one.name)
+            return placeholder.fill(given, value) if one.name in late else given
         if one.form == "input_artifacts":
             return _given(inputs["artifacts"], one.name)["artifacts"]
         side = inputs if one.form == "input_artifact" else outputs

@@ -11,10 +11,12 @@ class Facts:
     Attributes:
         run_id: the run's name.
         root: where it writes, a directory or gs://.
+        created: when it was submitted, RFC 3339 in UTC; no run here has another time for which it is scheduled.
     """
 
     run_id: str = ""
     root: str = ""
+    created: str = ""
 
     @property
     def resource(self) -> str:
@@ -30,4 +32,6 @@ class Facts:
             "pipeline_task_name": name,
             "pipeline_task_uuid": path,
             "pipeline_root": self.root,
+            "pipeline_job_create_time_utc": self.created,
+            "pipeline_job_schedule_time_utc": self.created,
         }

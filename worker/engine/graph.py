@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from worker.engine import condition, importer, links, structure
+from worker.engine import condition, importer, links, placeholder, structure
 from worker.engine.condition import Condition
 from worker.engine.container import Container, Executor
-from worker.engine.interface import Inputs
+from worker.engine.interface import InputParameter, Inputs
 from worker.engine.policy import ArtifactIterator
 from worker.engine.spec import Component, Dag, PipelineSpec, parse
 from worker.engine.spec import Task as TaskSpec
@@ -90,7 +90,7 @@ def build(document: Mapping[str, Any]) -> Graph:
             _check_executor(spec, component, path)
         for key, declared in component.input_definitions.parameters.items():
             if declared.has_default and declared.default_value is not None:
-                declared.take(declared.default_value, f"{path}.inputDefinitions.parameters.{key}.defaultValue")
+                _check_default(declared, f"{path}.inputDefinitions.parameters.{key}.defaultValue")
     return Graph(spec, dags)
 
 
@@ -102,6 +102,13 @@ def item_key(selector: str | None, field: str) -> str | None:
     if not match:
         raise Rejected(f"the local engine does not know this expression: {selector}", field=field)
     return match[1]
+
+
+def _check_default(declared: InputParameter, field: str) -> None:
+    declared.take(declared.default_value, field)
+    if any("{{$" in text for text in placeholder.strings(declared.default_value)):
+        mend = "give it where the task is called"
+        raise Rejected("no placeholder is known in a default value", field=field, mend=mend)
 
 
 def _check_executor(spec: PipelineSpec, component: Component, path: str) -> None:
@@ -124,8 +131,9 @@ def _check_container(container: Container, component: Component, at: str) -> Non
         for number, text in enumerate(texts):
             structure.check(text, component, f"{at}.{part}.{number}")
     for number, variable in enumerate(container.env):
-        if "{{$" in variable.value:
-            raise Rejected("no placeholder is known in the environment", field=f"{at}.env.{number}.value")
+        if "{{$" in variable.value or "{{channel:" in variable.value:
+            mend = "give the value as an argument of the component"
+            raise Rejected("no placeholder is known in the environment", field=f"{at}.env.{number}.value", mend=mend)
 
 
 def _check_nesting(spec: PipelineSpec) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from worker.engine import placeholder
 from worker.engine.container import Importer
 from worker.engine.spec import Component
+from worker.engine.values import whole
 from worker.errors import Rejected
 
 
@@ -14,6 +15,9 @@ def check(importer: Importer, component: Component, field: str) -> None:
     name = importer.artifact_uri.runtime_parameter
     if name is not None and name not in component.input_definitions.parameters:
         raise Rejected(f"the component has no input {name!r}", field=f"{field}.artifactUri.runtimeParameter")
+    if "{{" in (importer.artifact_uri.constant or ""):
+        mend = "give the URI by a parameter, or by another task's output"
+        raise Rejected("no placeholder is known in a URI", field=f"{field}.artifactUri.constant", mend=mend)
     outputs = component.output_definitions
     if len(outputs.artifacts) != 1 or outputs.parameters:
         raise Rejected("an importer gives exactly one artifact", field=field)
@@ -34,7 +38,7 @@ def outputs(importer: Importer, component: Component, given: Mapping[str, Any]) 
     artifact = {
         "name": name,
         "uri": uri,
-        "type": importer.type_schema.model_dump(by_alias=True),
-        "metadata": placeholder.filled(importer.metadata, lambda one: given.get(one.name, "")),
+        "type": importer.type_schema.told(),
+        "metadata": whole(placeholder.filled(importer.metadata, lambda one: given.get(one.name, ""))),
     }
     return {"parameters": {}, "artifacts": {name: [artifact]}}

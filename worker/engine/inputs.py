@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.engine import placeholder
 from worker.engine.graph import Graph, Task, item_key
-from worker.engine.interface import InputParameter
+from worker.engine.interface import InputArtifact, InputParameter
 from worker.engine.links import CHANNEL
 from worker.engine.sources import ParameterSource
 from worker.engine.spec import Component, PipelineSpec
@@ -25,10 +25,17 @@ class MissingOutputError(ColonyError):
 
 @dataclass(frozen=True)
 class Bound:
-    """Values and artifacts by name: a component's inputs, or a task's outputs; one artifact is a list of one."""
+    """Values and artifacts by name: a component's inputs, or a task's outputs; one artifact is a list of one.
+
+    Attributes:
+        aside: what the task has beside its component's inputs: its container's resources may name it.
+        late: input parameters that are written as placeholders which only an attempt can fill in.
+    """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     artifacts: Mapping[str, Sequence[Artifact]] = field(default_factory=dict)
+    aside: Mapping[str, Any] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,20 +55,33 @@ class Around:
     facts: Mapping[str, str]
 
 
-def bind_root(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the root's input parameters, cast, with defaults.
+def bind_root(spec: PipelineSpec, given: Mapping[str, Any]) -> Bound:
+    """Return the root's inputs: parameters, cast, with defaults, and artifacts, which are given by their URIs.
 
     Raises:
-        Rejected: an unknown, a missing or a wrongly typed parameter, or a root that takes artifacts.
+        Rejected: an unknown, a missing or a wrongly typed input.
     """
     declared = spec.root.input_definitions
     for name in given:
-        if name not in declared.parameters:
+        if name not in declared.parameters and name not in declared.artifacts:
             raise Rejected("the pipeline has no such parameter", field=f"parameters.{name}")
-    if declared.artifacts:
-        at = "root.inputDefinitions.artifacts"
-        raise Rejected("the local engine does not know pipelines that take artifacts", field=at)
-    return _with_defaults(spec.root, given, "parameters")
+    artifacts = {}
+    for name, artifact in declared.artifacts.items():
+        if name in given:
+            artifacts[name] = _from_outside(name, artifact, given[name])
+        elif not artifact.is_optional:
+            raise Rejected("is needed", field=f"parameters.{name}", mend=f"give the URI of the {artifact.kind}")
+    values = {name: value for name, value in given.items() if name in declared.parameters}
+    return Bound(_with_defaults(spec.root, values, "parameters"), artifacts)
+
+
+def _from_outside(name: str, declared: InputArtifact, given: Any) -> list[Artifact]:
+    uris = given if declared.is_artifact_list and isinstance(given, list) else [given]
+    if not all(isinstance(uri, str) and uri for uri in uris):
+        many = "a list of URIs" if declared.is_artifact_list else "a URI"
+        raise Rejected(f"{given!r} is not {many}", field=f"parameters.{name}")
+    told = declared.artifact_type.told()
+    return [{"name": name, "uri": uri, "type": told, "metadata": {}} for uri in uris]
 
 
 def bind(task: Task, around: Around) -> Bound:
@@ -89,8 +109,9 @@ def bind(task: Task, around: Around) -> Bound:
         return around.facts[one.name] if one.form == "run" else given.get(one.name, "")
 
     written = {name for name, source in inputs.parameters.items() if source.runtime_value is not None}
-    values = {name: placeholder.filled(one, fact) if name in written else one for name, one in given.items()}
-    return Bound(values, artifacts)
+    late = frozenset(name for name in written if placeholder.is_late(given[name]))
+    values = {name: placeholder.filled(one, fact) if name in written - late else one for name, one in given.items()}
+    return Bound(values, artifacts, late=late)
 
 
 def complete(graph: Graph, task: Task, bound: Bound, *item: Any) -> Bound:
@@ -113,6 +134,8 @@ def complete(graph: Graph, task: Task, bound: Bound, *item: Any) -> Bound:
     return Bound(
         _with_defaults(component, given, task.name),
         {name: artifacts[name] for name in declared.artifacts if name in artifacts},
+        {name: given[name] for name in given if name not in declared.parameters},
+        bound.late,
     )
 
 

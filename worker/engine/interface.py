@@ -1,8 +1,8 @@
 """What a component takes and gives, as the PipelineSpec declares it; and the base of all of its whitelisted objects."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from worker.engine.values import ParameterType, cast
@@ -32,10 +32,26 @@ class Node(BaseModel):
 
 
 class ArtifactType(Node):
-    """The kind of an artifact, by its registered title (`system.Model`)."""
+    """The kind of an artifact: its registered title (`system.Model`), or where its schema is, or the schema itself."""
 
-    schema_title: str
+    schema_title: str | None = None
+    schema_uri: str | None = None
+    instance_schema: str | None = None
     schema_version: str = "0.0.1"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._exactly_one("schema_title", "schema_uri", "instance_schema")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Its name, or where its schema is; `artifact` where only the schema itself is given."""
+        return self.schema_title or self.schema_uri or "artifact"
+
+    def told(self) -> dict[str, str]:
+        """Return it as executor inputs and journals hold it."""
+        return {name: str(value) for name, value in self.model_dump(by_alias=True, exclude_none=True).items()}
 
 
 class InputArtifact(Node):
@@ -45,6 +61,11 @@ class InputArtifact(Node):
     is_artifact_list: bool = False
     is_optional: bool = False
     description: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is, for people."""
+        return f"list of {self.artifact_type.title}" if self.is_artifact_list else self.artifact_type.title
 
 
 class OutputArtifact(Node):

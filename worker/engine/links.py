@@ -1,6 +1,7 @@
 """Checks of what flows between the tasks of one DAG: every source exists, and is of the kind its taker declares."""
 
 from worker.engine import placeholder
+from worker.engine.container import Container
 from worker.engine.sources import ArtifactSource, ParameterSource
 from worker.engine.spec import Component, Dag, PipelineSpec, Task
 from worker.engine.values import ParameterType, cast
@@ -8,6 +9,23 @@ from worker.errors import Rejected
 
 #: Inputs that the compiler adds to pass a value into a group; a component need not declare them, nor type them well.
 CHANNEL = "pipelinechannel--"
+#: Inputs that the compiler adds beside them where a container's needs or image are given by parameters.
+_SETTINGS = frozenset(
+    {
+        "cpu_limit",
+        "cpu_request",
+        "memory_limit",
+        "memory_request",
+        "accelerator_type",
+        "accelerator_count",
+        "base_image",
+    }
+)
+#: Vertex AI refuses the same (github.com/kubeflow/pipelines/issues/6628; the compiler: issues/13273).
+_LOST = (
+    "the compiler lost a loop's item on its way into a group or a text: give it to a task as an argument of its own, "
+    "and use that task's output"
+)
 
 
 class Links:
@@ -27,6 +45,7 @@ class Links:
             for name, given in task.inputs.artifacts.items():
                 self._check_artifact(task, name, given, f"{at}.inputs.artifacts.{name}")
             self._check_complete(task, f"{at}.inputs")
+            self._check_resources(task, at)
             if task.iterator:
                 self._check_collected(task, at)
         self._check_outputs()
@@ -47,9 +66,10 @@ class Links:
 
     def _check_parameter(self, task: Task, name: str, source: ParameterSource, field: str) -> None:
         declared = self._component(task).input_definitions.parameters.get(name)
-        if declared is None and not name.startswith(CHANNEL):
+        if declared is None and not name.startswith(CHANNEL) and not (name in _SETTINGS and self._container(task)):
             raise Rejected(f"the component has no input parameter {name!r}", field=field)
-        given = self._parameter_type(task, name, source, declared.parameter_type if declared else None, field)
+        taken: ParameterType | None = "STRING" if name in _SETTINGS else None
+        given = self._parameter_type(task, name, source, declared.parameter_type if declared else taken, field)
         loose = name.startswith(CHANNEL) or source.parameter_expression_selector or given is None
         if declared is None or loose or str(source.component_input_parameter).startswith(CHANNEL):
             return
@@ -64,7 +84,9 @@ class Links:
             if outer is None and name.startswith(CHANNEL) and self._is_unread(task, name):
                 return None  # the compiler passes a loop's item to the loops around it, too, where there is none
             if outer is None:
-                raise Rejected(f"the DAG has no input parameter {source.component_input_parameter!r}", field=field)
+                mend = _LOST if source.component_input_parameter.startswith(CHANNEL) else ""
+                reason = f"the DAG has no input parameter {source.component_input_parameter!r}"
+                raise Rejected(reason, field=field, mend=mend)
             return outer.parameter_type
         if source.task_output_parameter:
             of = source.task_output_parameter
@@ -80,12 +102,17 @@ class Links:
         return None
 
     def _is_unread(self, task: Task, name: str) -> bool:
-        """Whether no task of the group takes this input of it."""
+        """Whether neither the group's condition nor any of its tasks takes this input of it."""
         dag = self._component(task).dag
-        return dag is not None and not any(
-            source.component_input_parameter == name
-            for inner in dag.tasks.values()
-            for source in inner.inputs.parameters.values()
+        read = f"['{name}']" in (task.trigger_policy.condition or "")
+        return (
+            dag is not None
+            and not read
+            and not any(
+                source.component_input_parameter == name
+                for inner in dag.tasks.values()
+                for source in inner.inputs.parameters.values()
+            )
         )
 
     def _check_constant(self, task: Task, value: object, declared: ParameterType | None, field: str) -> None:
@@ -93,14 +120,33 @@ class Links:
         for text in placeholder.strings(value):
             for one in placeholder.find(text, field):
                 holes += 1
-                if one.form not in ("run", "input_parameter"):
-                    raise Rejected(f"the local engine does not know {one.form} in a constant", field=field)
+                if one.form not in ("run", "input_parameter", *self._late(task, value)):
+                    raise Rejected(f"the local engine does not know {one.form} in this constant", field=field)
                 if one.form == "input_parameter" and one.name not in task.inputs.parameters:
                     raise Rejected(f"refers to {one.name!r}, which is no input parameter of the task", field=field)
+        forms = {one.form for text in placeholder.strings(value) for one in placeholder.find(text, field)}
+        if "input_parameter" in forms and forms & placeholder.LATE:
+            raise Rejected("mixes values with what only an attempt knows", field=field)
         if holes and declared not in ("STRING", "LIST", "STRUCT"):
             raise Rejected(f"a placeholder makes a text, but the input takes a {declared}", field=field)
         if declared is not None:
             cast(value, declared, field)
+
+    def _late(self, task: Task, value: object) -> frozenset[str]:
+        """Return the placeholders of an attempt that a constant may have: a text, for what has attempts."""
+        return placeholder.LATE if isinstance(value, str) and self._container(task) else frozenset()
+
+    def _container(self, task: Task) -> Container | None:
+        executor = self.spec.deployment_spec.executors.get(str(self._component(task).executor_label))
+        return executor.container if executor else None
+
+    def _check_resources(self, task: Task, at: str) -> None:
+        container = self._container(task)
+        for path, text in container.resources.texts().items() if container else ():
+            field = f"deploymentSpec.executors.{self._component(task).executor_label}.container.resources.{path}"
+            for one in placeholder.find(text, field):
+                if one.form != "input_parameter" or one.name not in task.inputs.parameters:
+                    raise Rejected(f"{text} is no input parameter of the task {at}", field=field)
 
     def _check_artifact(self, task: Task, name: str, source: ArtifactSource, field: str) -> None:
         declared = self._component(task).input_definitions.artifacts.get(name)

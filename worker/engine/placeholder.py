@@ -15,6 +15,7 @@ _FORMS: dict[str, re.Pattern[str]] = {
     "output_file": re.compile(r"\.outputs\.output_file|\.outputMetadataUri"),
     "run": re.compile(
         r"\.(?P<name>pipeline_job_name|pipeline_job_uuid|pipeline_job_resource_name"
+        r"|pipeline_job_create_time_utc|pipeline_job_schedule_time_utc"
         r"|pipeline_task_name|pipeline_task_uuid|pipeline_root)"
     ),
     "input_parameter": re.compile(r"\.inputs\.parameters\['(?P<name>[^']+)'\]"),
@@ -27,6 +28,8 @@ _FORMS: dict[str, re.Pattern[str]] = {
     ),
     "output_parameter": re.compile(r"\.outputs\.parameters\['(?P<name>[^']+)'\]\.output_file"),
 }
+#: Of an attempt; `dsl` documents both as arguments of tasks.
+LATE = frozenset({"executor_input", "output_file"})
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ def check(text: str, component: Component, field: str) -> None:
     for one in find(text, field):
         if one.form in known and one.name not in known[one.form]:
             raise Rejected(f"the component declares no {one.form.replace('_', ' ')} {one.name!r}", field=field)
+
+
+def is_late(value: Any) -> bool:
+    """Whether a constant is a text with placeholders that only an attempt can fill in: what it is told, and where."""
+    return isinstance(value, str) and any(one.form in LATE for one in find(value, ""))
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from worker.clock import from_us
 from worker.engine.state import Status
+
+#: The label that the engine itself adds: when the job was submitted, in microseconds.
+CREATED = "created-us"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,12 @@ class Job:
     def fail_fast(self) -> bool:
         """Whether nothing more is to begin once a step has failed: asked for by the label `failure-policy: fast`."""
         return self.labels.get("failure-policy") == "fast"
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was submitted, None if that was not kept."""
+        text = self.labels.get(CREATED)
+        return from_us(int(text)) if text else None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class _Result:
 
 def evaluate(
     graph: Graph,
-    parameters: Mapping[str, Any],
+    given: Bound,
     records: Mapping[str, TaskRecord],
     facts: Facts | None = None,
     *,
@@ -42,17 +42,17 @@ def evaluate(
 
     Args:
         graph: the checked pipeline.
-        parameters: the root's input parameters, cast (`inputs.bind_root`).
+        given: the root's inputs (`inputs.bind_root`).
         records: the recorded steps by path. SKIPPED is derived anew; a failed step with retries left is PENDING.
         facts: what steps may ask about the run.
         cancelling: nothing more is to begin, but what runs always.
         fail_fast: the same once a step has failed for good; what has begun goes on.
     """
     walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling)
-    result = walk.dag("", "", Bound(parameters=parameters))
+    result = walk.dag("", "", given)
     if fail_fast and walk.has_failed():
         walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling, stopping=True)
-        result = walk.dag("", "", Bound(parameters=parameters))
+        result = walk.dag("", "", given)
     failed = [leaf for leaf in walk.leaves if leaf.status is Status.FAILED]
     error = None
     if failed:

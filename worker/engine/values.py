@@ -44,7 +44,7 @@ def from_text(text: str, declared: ParameterType, field: str) -> Any:
             return text in _TRUE
         raise Rejected(f"{_shown(text)} is not of type BOOLEAN", field=field)
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=refuse_constant)
     except ValueError as error:
         raise Rejected(f"{_shown(text)} is not of type {declared}: {error}", field=field) from error
     return cast(value, declared, field)
@@ -66,7 +66,8 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _refuse_constant(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """Refuse `NaN` and the infinities, which JSON has not (for `json.loads(parse_constant=…)`). Raises ValueError."""
     raise ValueError(f"{name} is no JSON number")
 
 

@@ -7,8 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from worker.errors import Rejected
+from worker.pipelines.flow import Flow
+from worker.pipelines.possible import impossible
 from worker.pipelines.shape import StepShape
-from worker.steps.placeholders import resolve
+from worker.steps.kinds import item_kind, list_of
+from worker.steps.placeholders import has_item, resolve
 from worker.steps.step import StepType
 
 Path = tuple[str | int, ...]
@@ -26,13 +29,14 @@ class Checker:
         self._parameters = {**dict.fromkeys(_GIVEN), **parameters}
 
     def check(
-        self, steps: Sequence[StepShape], types: Mapping[int, StepType]
+        self, steps: Sequence[StepShape], types: Mapping[int, StepType], flows: Sequence[Flow]
     ) -> tuple[list[Wiring], list[int], list[Fault]]:
         """Return each step's wiring, the order to run them in, and all faults.
 
         Args:
             steps: in the template's order.
             types: their types by number; one that is not known is missing, and its own fault already.
+            flows: their conditions and loops.
         """
         faults = [*self._ids(steps)]
         wiring: list[Wiring] = []
@@ -42,7 +46,13 @@ class Checker:
                 faults += self._config(number, step, types[number])
                 faults += self._wire(number, steps, types, wires)
             wiring.append(wires)
-        order, cycle = self._order(steps, wiring)
+        needs = _needs(steps, wiring, flows)
+        order, cycle = self._order(steps, needs)
+        if not faults and not cycle:
+            never = impossible(order, [step.id for step in steps], needs, flows)
+            faults += [
+                (("steps", number, "when" if flows[number].when else "id"), why) for number, why in never.items()
+            ]
         return wiring, order, faults + cycle
 
     def _ids(self, steps: Sequence[StepShape]) -> Iterator[Fault]:
@@ -64,24 +74,37 @@ class Checker:
         at: Path = ("steps", number, "config")
         nulls = list(_nulls(step.config, at))
         yield from ((path, "is empty; leave it out instead") for path in nulls)
+        known = isinstance(step.foreach, list)
+        told: set[tuple[Path, str]] = set()
+        for item in step.foreach if isinstance(step.foreach, list) else [_Unknown()]:
+            for path, text in self._tried(step, type_, {} if step.foreach is None else {"item": item}, known=known):
+                if (*at, *path) not in nulls and (path, text) not in told:
+                    told.add((path, text))
+                    yield (*at, *path), text
+
+    def _tried(self, step: StepShape, type_: StepType, item: Mapping[str, Any], *, known: bool) -> Iterator[Fault]:
+        """Yield what a step's config would be refused for, with one of its items."""
         try:
-            type_.config.model_validate(resolve(step.config, self._parameters))
+            type_.config.model_validate(resolve(step.config, self._parameters, **item))
         except Rejected as error:
-            yield (*at, *_place(step.config, error.field)), str(error)
+            if "${item" not in f"${{{error.field}}}" or step.foreach is not None:
+                yield _place(step.config, error.field), str(error)
         except ValidationError as error:
             for fault in error.errors():
-                path = (*at, *fault["loc"])
-                if path not in nulls and not self._open(step.config, fault["loc"]):
-                    yield path, _config_fault(fault, type_)
+                named = fault["type"] == "extra_forbidden"
+                if named or not self._open(step.config, fault["loc"], item_known=known):
+                    yield fault["loc"], _config_fault(fault, type_)
 
-    def _open(self, config: Any, path: Path) -> bool:
-        """Whether a value depends on a parameter that is only known when the pipeline is triggered."""
+    def _open(self, config: Any, path: Path, *, item_known: bool) -> bool:
+        """Whether a value depends on a parameter, or an item, that is only known when the pipeline is triggered."""
         for part in path:
             if not isinstance(config, dict | list):
                 break
             known = dict(enumerate(config)) if isinstance(config, list) else config
             if part in known:
                 config = known[part]
+        if has_item(config) and not item_known:
+            return True
         missing = [name for name, default in self._parameters.items() if default is None]
         return any(f"${{parameters.{name}}}" in str(config) for name in missing)
 
@@ -105,10 +128,9 @@ class Checker:
             if place is not None and place not in types:
                 continue  # an unknown type is its own fault
             if place is not None and output in types[place].outputs:
-                given = types[place].outputs[output]
                 wires[name] = (steps[place].id, output)
-                if given != kind:
-                    yield at, f"takes a {kind}, but {output!r} of {steps[place].id!r} is a {given}"
+                if fault := _kind_fault(kind, types[place].outputs[output], steps[place], output):
+                    yield at, fault
             elif name in step.inputs:
                 known = ", ".join(f"{giver}.{one}" for one in types[place].outputs) if place is not None else ""
                 mend = f"{giver!r} gives {known or 'nothing'}" if place is not None else "write it as step.output"
@@ -116,21 +138,56 @@ class Checker:
             elif len(types) == len(steps):
                 yield ("steps", number), f"{type_.name!r} needs {name!r}, which no earlier step gives"
 
-    def _order(self, steps: Sequence[StepShape], wiring: Sequence[Wiring]) -> tuple[list[int], list[Fault]]:
-        by_id = {step.id: number for number, step in enumerate(steps)}
-        sorter = TopologicalSorter(
-            {
-                number: [
-                    by_id[i] for i in (*step.after, *(giver for giver, _ in wiring[number].values())) if i in by_id
-                ]
-                for number, step in enumerate(steps)
-            }
-        )
+    def _order(self, steps: Sequence[StepShape], needs: Mapping[int, Sequence[int]]) -> tuple[list[int], list[Fault]]:
         try:
-            return list(sorter.static_order()), []
+            return list(TopologicalSorter(needs).static_order()), []
         except CycleError as error:
             circle = " → ".join(steps[number].id for number in error.args[1])
-            return [], [(("steps",), f"steps wait for each other: {circle}")]
+            text = f"steps wait for each other: {circle}; one of them must not refer to the next"
+            return [], [(("steps", min(error.args[1])), text)]
+
+
+class _Unknown(dict[str, Any]):
+    """An item that is not known yet: it has every field."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> Any:
+        return self
+
+
+def _needs(steps: Sequence[StepShape], wiring: Sequence[Wiring], flows: Sequence[Flow]) -> dict[int, list[int]]:
+    """Return step -> the steps that it waits for: by data, by a value that decides whether it runs, or by `after`."""
+    by_id = {step.id: number for number, step in enumerate(steps)}
+    return {
+        number: [
+            by_id[name]
+            for name in (*step.after, *(giver for giver, _ in wiring[number].values()), *flows[number].needs)
+            if name in by_id
+        ]
+        for number, step in enumerate(steps)
+    }
+
+
+def _kind_fault(kind: str, given: str, giver: StepShape, output: str) -> str | None:
+    """Return why an input does not take an output, None if it does."""
+    wanted = item_kind(kind)
+    if wanted is None and giver.foreach is not None:
+        return (
+            f"takes one {kind}, but {giver.id!r} runs for each item and gives many; use a step type that takes a "
+            f"{list_of(kind)}"
+        )
+    if (wanted or kind) != given:
+        return f"takes a {kind}, but {output!r} of {giver.id!r} is a {given}"
+    if wanted is not None and giver.foreach is None:
+        return f"takes what many runs of a step gave, but {giver.id!r} runs once; give {giver.id!r} `foreach`"
+    if wanted is not None and giver.when is not None:
+        return (
+            f"takes a list of what {giver.id!r} gave, which would have gaps, for it has `when` as well; leave items "
+            "out of the list instead"
+        )
+    return None
 
 
 def _config_fault(fault: Any, type_: StepType) -> str:

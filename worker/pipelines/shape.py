@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from worker.bee import Duration
 from worker.pipelines.cron import checked_cron, checked_zone
@@ -11,6 +11,26 @@ from worker.pipelines.cron import checked_cron, checked_zone
 
 class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _condition(value: Any) -> Any:
+    if isinstance(value, str) or value is None:
+        return value
+    raise ValueError(f"{value!r} is no condition; write it as ${{parameters.deploy}} == true")
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str | list) or value is None:
+        return value
+    raise ValueError(
+        f"{value!r} is no list; write ${{parameters.NAME}}, ${{steps.ID.outputs.NAME}}, or the list itself"
+    )
+
+
+def _at_least_a_second(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("is shorter than a second; leave it out for no limit")
+    return value
 
 
 class Retry(_Shape):
@@ -37,6 +57,10 @@ class StepShape(_Shape):
     retry: Retry = Retry()
     resources: Resources = Resources()
     inputs: dict[str, str] = Field(default_factory=dict)
+    when: Annotated[str, BeforeValidator(_condition)] | None = None
+    foreach: Annotated[str | list[Any], BeforeValidator(_listed)] | None = None
+    parallelism: Annotated[int, Field(ge=1, le=1000)] | None = None
+    timeout: Annotated[Duration, AfterValidator(_at_least_a_second)] | None = None
 
 
 class Schedule(_Shape):

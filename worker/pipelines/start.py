@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from worker.errors import Rejected
-from worker.pipelines.parameters import Fault, Parameter, given
+from worker.pipelines.parameters import Parameter, given
 from worker.pipelines.shape import Schedule, TemplateShape
+from worker.steps.values import Fault
 
 
 def start_faults(shape: TemplateShape, parameters: Mapping[str, Parameter]) -> Iterator[Fault]:

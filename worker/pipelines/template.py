@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from worker.errors import Rejected
 from worker.pipelines.check import Checker, Fault, Path
+from worker.pipelines.flow import Flow, Flows, Foreach, When
 from worker.pipelines.parameters import Parameter, declared, defaults
 from worker.pipelines.shape import Resources, Retry, Schedule, StepShape, TemplateShape
 from worker.pipelines.start import start_faults
@@ -22,6 +24,9 @@ class Step:
 
     Attributes:
         inputs: declared input -> (id of the step that gives it, its output).
+        when: the condition that it runs under; a step that needs one which is skipped is skipped, too.
+        foreach: what it runs for each of.
+        timeout: after which an attempt is ended, as failed.
     """
 
     id: str
@@ -31,6 +36,15 @@ class Step:
     retry: Retry
     resources: Resources
     inputs: Mapping[str, tuple[str, str]]
+    when: When | None = None
+    foreach: Foreach | None = None
+    timeout: timedelta | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The ids of the steps that it waits for."""
+        values = Flow(self.when, self.foreach).needs
+        return tuple(dict.fromkeys([*(giver for giver, _ in self.inputs.values()), *values, *self.after]))
 
 
 @dataclass(frozen=True)
@@ -75,15 +89,12 @@ def parse_template(
     Raises:
         Rejected: with every fault, each with its place: unknown type, wrong config, missing input, cycle, …
     """
-    faults: list[Fault] = _known_gaps(content)
     try:
         shape = TemplateShape.model_validate(dict(content))
     except ValidationError as error:
-        known = {path for path, _ in faults}
-        faults += [(tuple(one["loc"]), _said(one)) for one in error.errors() if tuple(one["loc"]) not in known]
-        raise _rejected(faults, at) from error
-    parameters, found = declared(shape.parameters)
-    faults += [*found, *start_faults(shape, parameters)]
+        raise _rejected([(tuple(one["loc"]), _said(one)) for one in error.errors()], at) from error
+    parameters, faults = declared(shape.parameters)
+    faults += start_faults(shape, parameters)
     checker = Checker(defaults(parameters))
     loaded: dict[int, StepType] = {}
     for number, step in enumerate(shape.steps):
@@ -91,11 +102,13 @@ def parse_template(
             loaded[number] = load_type(step.type, types)
         except Rejected as error:
             faults.append((("steps", number, "type"), f"{error.reason}; {error.mend}"))
-    wiring, order, found = checker.check(shape.steps, loaded)
-    faults += found
+    flows = Flows(shape.steps, loaded, parameters)
+    flow = [flows.of(number) for number in range(len(shape.steps))]
+    wiring, order, found = checker.check(shape.steps, loaded, flow)
+    faults += [*flows.faults, *found]
     if faults:
         raise _rejected(faults, at)
-    steps = [_step(shape.steps[number], loaded[number], wiring[number]) for number in order]
+    steps = [_step(shape.steps[number], loaded[number], wiring[number], flow[number]) for number in order]
     return Template(
         shape.name,
         shape.version,
@@ -108,19 +121,19 @@ def parse_template(
     )
 
 
-def _step(shape: StepShape, type_: StepType, inputs: Mapping[str, tuple[str, str]]) -> Step:
-    return Step(shape.id, type_, shape.config, tuple(shape.after), shape.retry, shape.resources, inputs)
-
-
-def _known_gaps(content: Mapping[str, Any]) -> list[Fault]:
-    """Return a clear word on the parts of the format that templates do not have yet."""
-    steps = content.get("steps")
-    return [
-        (("steps", number, word), f"`{word}` is not known to this version's compiler; take it out")
-        for number, step in enumerate(steps if isinstance(steps, list) else [])
-        for word in ("when", "foreach")
-        if isinstance(step, dict) and word in step
-    ]
+def _step(shape: StepShape, type_: StepType, inputs: Mapping[str, tuple[str, str]], flow: Flow) -> Step:
+    return Step(
+        shape.id,
+        type_,
+        shape.config,
+        tuple(shape.after),
+        shape.retry,
+        shape.resources,
+        inputs,
+        flow.when,
+        flow.foreach,
+        shape.timeout,
+    )
 
 
 def _said(fault: Any) -> str:

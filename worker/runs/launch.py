@@ -90,10 +90,11 @@ class Launcher:
         frozen = run.frozen or {}
         if "refused" in frozen:
             raise Rejected(str(frozen["refused"]))
+        spec = self.freezer.spec(run.template)
         return Submission(
             run_id=run.id,
-            spec=self.freezer.spec(run.template),
-            parameters={"run": frozen},
+            spec=spec,
+            parameters=root_parameters(spec, frozen),
             output_dir=str(frozen["outputDir"]),
             labels={"installation": self.ledger.installation, "run": run.id[-63:], "bee": run.bee},
         )
@@ -103,6 +104,12 @@ class Launcher:
             run = transaction.runs.hold(lease)
             if run.status is Status.PENDING:
                 transaction.runs.save(moved(run, status, now, error=error))
+
+
+def root_parameters(spec: Mapping[str, Any], frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the compiled pipeline takes: `run`, and those parameters that conditions and loops refer to."""
+    declared = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+    return {"run": frozen, **{name: frozen["parameters"].get(name) for name in declared if name != "run"}}
 
 
 def freeze(run: Run, transaction: Transaction, freezer: Freezer) -> dict[str, Any]:

@@ -6,19 +6,23 @@ Exit codes: 0 done (or the run was stopped with its reason), 2 rejected and not 
 import argparse
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from config.schema import layers
 from config.settings import read_settings
+from worker.adapters.engine.local_process import adopt_orphans, die_with_parent, end_children
 from worker.adapters.models.local import LocalArtifacts
 from worker.adapters.models.skops_format import SkopsFormat
 from worker.errors import ColonyError, TryLater
 from worker.pipelines.types import StepTypes, load_type
-from worker.steps.execute import execute
-from worker.steps.executor import context_of, parse_input, write_output
+from worker.steps.execute import conclude, execute
+from worker.steps.executor import ExecutorInput, context_of, parse_input, write_output
 from worker.steps.step import Ports, StepType
+from worker.steps.supervise import End, Family, Limits, supervised
 from worker.steps.types import STEPS
 
 OK, FAILED, REJECTED = 0, 1, 2
@@ -33,22 +37,56 @@ def main(argv: list[str], build: Callable[[], Ports] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
-        step = load_step(arguments.type)
-        given = parse_input(_input_text(arguments))
-        ports = (build or _ports)()
-        try:
-            context = context_of(step, given, ports)
-            execute(step, context, name=arguments.step)
-            write_output(step, given, context)
-        finally:
-            ports.features.close()
+        run = _Run(arguments, load_step(arguments.type), parse_input(_input_text(arguments)), build or _ports)
+        limits = Limits(arguments.timeout, arguments.attempts, arguments.backoff)
     except ColonyError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - the engine keeps it as the reason
-        return FAILED if isinstance(error, TryLater) else REJECTED
-    except Exception:  # noqa: BLE001 - the process boundary: whatever happened is this step's failure
-        traceback.print_exc()
-        return FAILED
-    return OK
+        return _failed(error).code
+    if not limits.needed:
+        return run.attempt().code
+    end = supervised(run.attempt, limits, Family(adopt_orphans, end_children, die_with_parent))
+    return run.conclude(end.reason).code if end.code and run.step.failed else end.code
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One execution of a step."""
+
+    arguments: argparse.Namespace
+    step: StepType
+    given: ExecutorInput
+    build: Callable[[], Ports]
+
+    def attempt(self) -> End:
+        """Do the step's work and tell the engine of it."""
+        return self._do(execute)
+
+    def conclude(self, reason: str) -> End:
+        """Write a failure as the step's result."""
+        return self._do(lambda step, context, **names: conclude(step, context, reason, **names))
+
+    def _do(self, work: Callable[..., Mapping[str, Any]]) -> End:
+        try:
+            ports = self.build()
+            try:
+                context = context_of(self.step, self.given, ports)
+                values = work(self.step, context, name=self.arguments.step, task=self.arguments.task)
+                write_output(self.step, self.given, context, values)
+            finally:
+                ports.features.close()
+        except Exception as error:  # noqa: BLE001 - the process boundary: whatever happened is this step's failure
+            return _failed(error)
+        return End(OK)
+
+
+def _failed(error: Exception) -> End:
+    """Print why a step failed, and return it."""
+    reason = f"{type(error).__name__}: {error}"
+    if not isinstance(error, ColonyError):
+        traceback.print_exception(error)
+        return End(FAILED, reason)
+    print(reason, file=sys.stderr)  # noqa: T201 - the engine keeps it as the reason
+    rejected = not isinstance(error, TryLater)
+    return End(REJECTED if rejected else FAILED, reason, again=not rejected)
 
 
 def load_step(name: str) -> StepType:
@@ -63,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     given.add_argument("--executor-input", help="KFP's executor input as JSON, or @FILE")
     given.add_argument("--executor-input-file", help="a file that holds it")
     parser.add_argument("--step", default="", help="the step's id in its template, under which its cost is kept")
+    parser.add_argument("--task", default="", help="which of the runs of a `foreach` step this is")
+    parser.add_argument("--timeout", type=float, help="seconds after which an attempt is ended, as failed")
+    parser.add_argument("--attempts", type=int, default=1, help="how often it is tried (a loop's engine does not)")
+    parser.add_argument("--backoff", type=float, default=0.0, help="seconds before the second attempt, then doubled")
     return parser
 
 

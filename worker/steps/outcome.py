@@ -1,5 +1,6 @@
 """The outcome contract: `outcome.json` under the run's directory, replaced atomically; *settle* reads only that."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,17 +60,27 @@ def record(context: StepContext, stage: str, **changes: Any) -> Json:
     return merged
 
 
-def add_cost(context: StepContext, step: str, cpu_seconds: float) -> None:
+def add_cost(context: StepContext, step: str, cpu_seconds: float, *, task: str = "") -> None:
     """Say what a step cost; a second execution of the same step replaces the first one's figure.
 
     Each step writes its own file, so that parallel steps cannot lose each other's figures; the outcome sums them.
+
+    Args:
+        context: of the step.
+        step: its id.
+        cpu_seconds: what it took.
+        task: which of the runs of a `foreach` step this was. Those leave the outcome to the steps after them, which do
+            not run at the same time.
     """
-    write_json(context.output_dir / "cost" / f"{step}.json", {"step": step, "cpuSeconds": round(cpu_seconds, 3)})
-    current = read(context.output_dir)
+    name = f"{step}.{hashlib.sha256(task.encode()).hexdigest()[:16]}" if task else step
+    write_json(context.output_dir / "cost" / f"{name}.json", {"step": step, "cpuSeconds": round(cpu_seconds, 3)})
+    current = None if task else read(context.output_dir)
     if current is None:
         return
-    steps = [read_json(path) for path in sorted((context.output_dir / "cost").glob("[!.]*.json"))]
-    figures = {item["step"]: item["cpuSeconds"] for item in steps}
+    figures: dict[str, float] = {}
+    for path in sorted((context.output_dir / "cost").glob("[!.]*.json")):
+        item = read_json(path)
+        figures[item["step"]] = round(figures.get(item["step"], 0.0) + item["cpuSeconds"], 3)
     spent = _spent(context.output_dir)
     current["cost"] = {"cpuSeconds": round(sum(figures.values()), 3), "steps": figures, **spent}
     write_json(context.output_dir / FILE, current)

@@ -63,6 +63,8 @@ def test_failure(here: Here, spec: dict[str, Any]) -> None:
 
     assert code == 6
     assert "because: step 'a' failed: exit code 1: too small" in out
+    log = next(line for line in out.splitlines() if "log: " in line).partition("log: ")[2]
+    assert Path(log).read_text() == "too small\n"
     assert "said" not in out
 
 
@@ -99,11 +101,85 @@ def test_refused(here: Here, spec: dict[str, Any], tmp_path: Path, words: Any, c
 
 
 def test_two_documents(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
-    """A second document (a platform spec) would be left out: it is refused."""
-    (tmp_path / "spec.yaml").write_text(yaml.safe_dump_all([spec, {"platforms": {"kubernetes": {}}}]))
+    """A platform spec is not left out silently: what it asks for is told, and leaving it out is the user's choice."""
+    asked = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-a": {"secretAsEnv": [{}]}}}}}}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump_all([spec, asked]))
     code, _, error = here("pipelines", "run", "spec.yaml")
 
-    assert (code, "has 2 documents" in error) == (2, True)
+    assert (code, "kubernetes.exec-a.secretAsEnv" in error, "--without-platform" in error) == (2, True, True)
+    assert here("pipelines", "run", "spec.yaml", "--without-platform")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("pipelineSpec: {}\nruntimeConfig: {}", "give its pipelineSpec"),
+        ("name: x\nimplementation: {}", "compile it with kfp"),
+        ("[1]", "is no compiled pipeline"),
+        ("", "is no compiled pipeline"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_other_files(here: Here, tmp_path: Path, content: str, told: str) -> None:
+    """What is no compiled pipeline is told as what it is."""
+    (tmp_path / "spec.yaml").write_text(content)
+    code, _, error = here("pipelines", "run", "spec.yaml")
+
+    assert (code, told in " ".join(error.split())) == (2, True)
+
+
+def test_accelerators(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """A step that asks for an accelerator is refused where there is none, or runs without it by the user's choice."""
+    container = spec["deploymentSpec"]["executors"]["exec-a"]["container"]
+    container["resources"] = {"accelerator": {"resourceType": "TPU_V3", "resourceCount": "8"}, "cpuLimit": 1.0}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    code, _, error = here("pipelines", "run", "spec.yaml")
+
+    assert (code, "asks for 8 × TPU_V3" in error, "--without-accelerators" in error) == (2, True, True)
+    assert here("pipelines", "run", "spec.yaml", "--without-accelerators")[0] == 0
+
+
+def test_values_from_files(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """A value may be read from a file; one that begins with an at sign is written with two."""
+    (tmp_path / "who.txt").write_text("a long text")
+
+    assert 'said = "a long text"' in here("pipelines", "run", "spec.yaml", "-p", "who=@who.txt")[1]
+    assert 'said = "@who"' in here("pipelines", "run", "spec.yaml", "-p", "who=@@who")[1]
+    code, _, error = here("pipelines", "run", "spec.yaml", "-p", "who=@nobody.txt")
+    assert (code, "nobody.txt cannot be read" in error) == (2, True)
+
+
+def test_missing(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """All that is missing is told at once, with its types."""
+    declared = spec["root"]["inputDefinitions"]
+    declared["parameters"].update(m={"parameterType": "STRING"}, l={"parameterType": "LIST"})
+    declared["artifacts"] = {"d": {"artifactType": {"schemaTitle": "system.Dataset"}}}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    code, _, error = here("pipelines", "run", "spec.yaml")
+
+    assert code == 2
+    assert "needs l (LIST), m (STRING), d (the URI of a system.Dataset)" in error
+
+
+def test_artifact_given(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """An artifact that the pipeline takes is given by its URI."""
+    spec["root"]["inputDefinitions"]["artifacts"] = {"d": {"artifactType": {"schemaTitle": "system.Dataset"}}}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+
+    assert here("pipelines", "run", "spec.yaml", "-p", "d=/some/where")[0] == 0
+
+
+def test_cache(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """A second run takes the first one's result, unless it is not to, or the results were cleared."""
+    spec["root"]["dag"]["tasks"]["a"]["cachingOptions"] = {"enableCache": True}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    words = ("pipelines", "run", "spec.yaml", "--root", "runs")
+
+    assert "taken from" not in here(*words)[1]
+    assert "taken from" in here(*words)[1]
+    assert "taken from" not in here(*words, "--no-cache")[1]
+    assert "1 result forgotten" in here("pipelines", "clear-cache", "--root", "runs")[1]
+    assert "taken from" not in here(*words)[1]
 
 
 def test_interrupted(home: Path, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ S, N, D, B = (f"inputs.parameter_values['{name}']" for name in "sndb")
         (f"{S} == 'no' && ({S} == 'no' || {N} == 4)", False),
         (f"!{B}", True),
         (B, False),
+        (f"{B} < true", True),
+        (f"{B} >= true", False),
         (f"{S} == 'a && b || !('", False),
     ],
 )
@@ -51,7 +53,6 @@ def test_conditions(text: str, expected: bool) -> None:  # noqa: FBT001
         f"{S} == '\\UFFFFFFFF'",
         f"{N} == '4'",
         f"{S} > 3",
-        f"{B} < true",
         f"{S} && {B}",
         S,
         f"size({S}) > 1",

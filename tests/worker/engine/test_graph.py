@@ -87,8 +87,8 @@ UNKNOWN: list[tuple[str, Change]] = [
     ),
     ("deploymentSpec.executors.exec-a.container.lifecycle", lambda d: container(d, "a").update(lifecycle={})),
     (
-        "deploymentSpec.executors.exec-a.container.resources.accelerator",
-        lambda d: container(d, "a").update(resources={"accelerator": {"resourceType": "GPU"}}),
+        "deploymentSpec.executors.exec-a.container.resources.accelerator.sharing",
+        lambda d: container(d, "a").update(resources={"accelerator": {"sharing": "MPS"}}),
     ),
     ("deploymentSpec.executors.exec-a.container.command", lambda d: container(d, "a").update(command=[])),
     ("schemaVersion", lambda d: d.update(schemaVersion="2.0.0")),

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from tests.worker.engine.recipe import Recipe
 from worker.engine.graph import build
+from worker.engine.inputs import Bound
 from worker.engine.port import TaskRecord
 from worker.engine.progress import evaluate
 from worker.engine.state import Status
@@ -41,7 +42,7 @@ def test_invariants(case: tuple[Needs, set[str], set[str]], data: st.DataObject,
     began: dict[str, bool] = {}
     while True:
         cancelling = cancelling or data.draw(st.integers(0, 9)) == 0
-        progress = evaluate(graph, {}, records, cancelling=cancelling, fail_fast=fast)
+        progress = evaluate(graph, Bound(), records, cancelling=cancelling, fail_fast=fast)
         for launch in progress.launches:
             assert launch.path not in began
             ended = [leaf.status for leaf in progress.leaves if leaf.path in needs[launch.path]]
@@ -60,7 +61,7 @@ def test_invariants(case: tuple[Needs, set[str], set[str]], data: st.DataObject,
         broke = broke or status is Status.FAILED
         records[path] = TaskRecord(path, status)
 
-    final = evaluate(graph, {}, records, cancelling=cancelling, fail_fast=fast)
+    final = evaluate(graph, Bound(), records, cancelling=cancelling, fail_fast=fast)
     states = {leaf.path: leaf.status for leaf in final.leaves}
     assert final.status.ended
     assert always <= set(began)

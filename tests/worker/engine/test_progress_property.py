@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from tests.worker.engine.recipe import Recipe, output
 from worker.engine.graph import build
+from worker.engine.inputs import Bound
 from worker.engine.port import TaskRecord
 from worker.engine.progress import evaluate
 from worker.engine.state import Status
@@ -35,7 +36,7 @@ def test_invariants(case: tuple[dict[str, list[str]], set[str]], data: st.DataOb
     graph = build(recipe_of(needs).document)
     records: dict[str, TaskRecord] = {}
     started: list[str] = []
-    while not (progress := evaluate(graph, {}, records)).status.ended:
+    while not (progress := evaluate(graph, Bound(), records)).status.ended:
         for launch in progress.launches:
             assert launch.path not in started
             assert all(records[giver].status is Status.SUCCEEDED for giver in needs[launch.path])

@@ -1,10 +1,12 @@
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.worker import world
 from tests.worker.runs.loop import Loop
-from tests.worker.world import BEE, DAY, NOW, Engine
+from tests.worker.world import BEE, DAY, NOW, Engine, Freezer
 from worker.engine.state import Status
 from worker.errors import Conflict, LeaseLost, Rejected, TryLater
 from worker.runs.launch import Launcher
@@ -51,6 +53,25 @@ def test_the_submission(loop: Loop) -> None:
     assert sent.parameters == {"run": world.get_run(loop.ledger, run.id).frozen}
     assert sent.labels == {"installation": loop.ledger.installation, "run": run.id[-63:], "bee": BEE.bee}
     assert sent.output_dir == f"mem://runs/{run.id}"
+
+
+class _Typed(Freezer):
+    """A configuration whose compiled pipelines take parameters of their own."""
+
+    def spec(self, template: str) -> Mapping[str, Any]:
+        """Return a spec whose root takes the run, and two parameters."""
+        declared = {name: {} for name in ("run", "depth", "beeId")}
+        return {**super().spec(template), "root": {"inputDefinitions": {"parameters": declared}}}
+
+
+def test_what_the_pipeline_takes_is_given(loop: Loop) -> None:
+    """What a compiled pipeline takes for its conditions and loops are the frozen parameters, by default or given."""
+    run = world.ask_for_run(loop.ledger)
+
+    replace(loop, freezer=_Typed()).advancer().turn()
+
+    sent = loop.engine.submitted[run.id].parameters
+    assert sent == {"run": world.get_run(loop.ledger, run.id).frozen, "depth": 3, "beeId": BEE.bee}
 
 
 def test_without_a_champion(loop: Loop) -> None:

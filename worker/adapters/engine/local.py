@@ -8,10 +8,10 @@ from worker.adapters.engine import local_command, local_state
 from worker.adapters.engine.local_files import make_output_dir
 from worker.adapters.engine.local_loop import Limits, Loop
 from worker.adapters.options import Options
-from worker.clock import Clock
+from worker.clock import Clock, to_us
 from worker.engine import graph as graphs
 from worker.engine.inputs import Bound, bind_root
-from worker.engine.port import Job, Journal
+from worker.engine.port import CREATED, Job, Journal
 from worker.errors import Conflict, NotFound, Rejected
 from worker.runs.port import EngineState, Submission
 
@@ -51,7 +51,7 @@ class LocalEngine:
             step_timeout_s: how long an attempt of a step may take, None for as long as it likes.
             preload: modules that the process for our own steps loads once.
         """
-        self._journal = journal
+        self._journal, self._clock = journal, clock
         limits = Limits(max_steps, max_runs, lease_s, memory_bytes, cancel_grace_s, step_timeout_s)
         self._loop = Loop(journal, clock, owner, limits, environment={**os.environ, **environment}, preload=preload)
 
@@ -67,7 +67,8 @@ class LocalEngine:
         bind_root(graph.spec, submission.parameters)
         local_command.check(graph)
         output_dir = _absolute(submission.output_dir)
-        job = Job(submission.run_id, submission.spec, submission.parameters, output_dir, submission.labels)
+        labels = {**submission.labels, CREATED: str(to_us(self._clock()))}
+        job = Job(submission.run_id, submission.spec, submission.parameters, output_dir, labels)
         known = self._journal.job(submission.run_id)
         if known is None:
             make_output_dir(output_dir)
@@ -75,7 +76,7 @@ class LocalEngine:
                 self._loop.wake()
                 return
             known = self._journal.job(submission.run_id)
-        if known is None or dict(known.labels) != dict(submission.labels):
+        if known is None or {**known.labels, CREATED: labels[CREATED]} != labels:
             raise Conflict(f"there is a run {submission.run_id!r} with other labels")
 
     def state(self, run_id: str) -> EngineState:

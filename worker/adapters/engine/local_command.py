@@ -4,10 +4,13 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from worker.adapters.engine import local_lightweight
-from worker.engine.container import Container
+from worker.adapters.engine.local_accelerators import check as check_accelerator
+from worker.engine.container import Container, Resources
 from worker.engine.graph import Graph
+from worker.engine.placeholder import filled as filled_in
 from worker.errors import Rejected
 
 STEPS_MODULE = "worker.steps"
@@ -26,7 +29,8 @@ def check(graph: Graph) -> None:
         program = container.command[0]
         if program not in _PYTHON and ("{{$" in program or shutil.which(program) is None):
             raise Rejected(f"there is no program {program!r} on this machine", field=f"{path}.command.0")
-        memory_bytes(container, f"{path}.resources")
+        if not any("{{$" in text for text in container.resources.texts().values()):
+            check_resources(container.resources, f"{path}.resources")
 
 
 def is_own_step(argv: Sequence[str]) -> bool:
@@ -44,11 +48,34 @@ def environment(base: Mapping[str, str], container: Container) -> dict[str, str]
     return {**base, **{variable.name: variable.value for variable in container.env}}
 
 
-def memory_bytes(container: Container, field: str) -> int | None:
-    """Return the container's memory limit in bytes, None for none. Raises Rejected for text that is no size."""
-    text = container.resources.resource_memory_limit
+def placed(container: Container, aside: Mapping[str, Any], field: str) -> Container:
+    """Return the container with its resources as the task's own inputs give them. Raises Rejected if they would not do.
+
+    Args:
+        container: as in the spec, where its resources may be placeholders.
+        aside: the task's inputs beside its component's (`Bound.aside`).
+        field: the task, for errors.
+    """
+    resources = container.resources
+    if not any("{{$" in text for text in resources.texts().values()):
+        return container
+    texts = resources.model_dump(by_alias=True, exclude_unset=True)
+    filled = Resources.model_validate(filled_in(texts, lambda one: aside[one.name]))
+    check_resources(filled, field)
+    return container.model_copy(update={"resources": filled})
+
+
+def check_resources(resources: Resources, field: str) -> None:
+    """Check that this machine has what a container needs. Raises Rejected."""
+    memory_bytes(resources, field)
+    check_accelerator(resources.accelerator, f"{field}.accelerator")
+
+
+def memory_bytes(resources: Resources, field: str) -> int | None:
+    """Return a container's memory limit in bytes, None for none. Raises Rejected for text that is no size."""
+    text = resources.resource_memory_limit
     if text is None:
-        given = container.resources.memory_limit
+        given = resources.memory_limit
         return int(given * 10**9) if given else None
     match = _SIZE.fullmatch(text)
     if not match:

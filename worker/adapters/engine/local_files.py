@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from worker.adapters.engine.local_process import kill_if_same
 from worker.engine.executor_input import local_path
 from worker.engine.inputs import Artifact
 from worker.engine.spec import Component
-from worker.engine.values import cast, from_text
+from worker.engine.values import cast, from_text, refuse_constant
 from worker.errors import Rejected, TryLater
 
 _TAIL_BYTES = 4096
@@ -109,14 +110,14 @@ class AttemptFiles:
             for name, one in declared.parameters.items()
         }
         artifacts = {
-            name: [_merged(told["outputs"]["artifacts"][name]["artifacts"][0], reported, name)]
+            name: [_merged(told["outputs"]["artifacts"][name]["artifacts"][0], _own(reported, name))]
             for name in declared.artifacts
         }
         return {"parameters": parameters, "artifacts": artifacts}
 
     def _reported(self, path: str) -> Mapping[str, Any]:
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            found = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=refuse_constant)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -155,12 +156,37 @@ def make_output_dir(output_dir: str) -> None:
         raise TryLater(f"cannot write to the run's directory {directory}: {error.strerror or error}") from error
 
 
-def _merged(artifact: Artifact, reported: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the artifact with the uri and metadata that the step itself reported, if it did."""
-    listed = reported.get("artifacts", {}).get(name, {}).get("artifacts", [])
-    own = listed[0] if listed else {}
-    return {
-        **artifact,
-        "uri": own.get("uri") or artifact["uri"],
-        "metadata": {**artifact.get("metadata", {}), **own.get("metadata", {})},
-    }
+def _own(reported: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return what the step itself reported of an artifact. Raises Rejected if it is not in the form that it must be."""
+    own: Any = reported
+    for key in ("artifacts", name, "artifacts"):
+        own = own.get(key, {}) if isinstance(own, dict) else None
+    own = own[0] if isinstance(own, list) and own else own
+    if not isinstance(own, dict) or not isinstance(own.get("metadata", {}), dict):
+        raise Rejected(f"executor_output.json does not tell of the artifact {name!r} as it should")
+    for key in ("uri", "custom_path"):
+        if not isinstance(own.get(key) or "", str):
+            raise Rejected(f"{key} of the artifact {name!r} in executor_output.json is no text")
+    return own
+
+
+def _merged(artifact: Artifact, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the artifact with the uri and metadata that the step reported; content at a path of its own is moved in.
+
+    Raises:
+        Rejected: the content cannot be copied from there.
+    """
+    uri, elsewhere = own.get("uri") or artifact["uri"], own.get("custom_path")
+    if elsewhere:
+        _copy(Path(elsewhere), Path(local_path(uri)))
+    return {**artifact, "uri": uri, "metadata": {**artifact.get("metadata", {}), **own.get("metadata", {})}}
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source != target:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise Rejected(f"an artifact cannot be copied from the path that the step gave it: {error}") from error

@@ -10,11 +10,11 @@ from worker.adapters.engine import local_command, local_lightweight
 from worker.adapters.engine.local_cache import Cache
 from worker.adapters.engine.local_files import AttemptFiles
 from worker.adapters.engine.local_spawn import Command, Exited, Started
+from worker.adapters.engine.local_state import facts_of
 from worker.clock import Clock
 from worker.engine import executor_input, importer
 from worker.engine.cache_key import cache_key
 from worker.engine.container import Container
-from worker.engine.facts import Facts
 from worker.engine.graph import build
 from worker.engine.inputs import bind_root
 from worker.engine.plan import Again, Launch, Progress
@@ -49,8 +49,8 @@ class ClaimedRun:
         """Read what has been recorded. Raises Rejected if the job cannot be executed at all, TryLater."""
         self.job, self.claim = job, claim
         self.graph = build(job.spec)
-        self.parameters = bind_root(self.graph.spec, job.parameters)
-        self.facts = Facts(job.run_id, job.output_dir)
+        self.given = bind_root(self.graph.spec, job.parameters)
+        self.facts = facts_of(job)
         self.cache = Cache.beside(job.output_dir)
         self.records = {record.path: record for record in journal.tasks(job.run_id)}
         self.running: dict[str, Running] = {}
@@ -94,7 +94,7 @@ class ClaimedRun:
         """Return what follows from the records."""
         return evaluate(
             self.graph,
-            self.parameters,
+            self.given,
             self.records,
             self.facts,
             cancelling=self.cancelling,
@@ -118,7 +118,7 @@ class ClaimedRun:
         executor = self.graph.executor(launch.component)
         key = self._cache_key(launch)
         hit = self.cache.find(key) if key else None
-        if hit:
+        if hit and hit.run_id != self.job.run_id:
             said = f"taken from {hit.of}, which did the same\n"
             ended = replace(begun, status=Status.SUCCEEDED, ended_at=self._clock(), outputs=hit.outputs, log_tail=said)
             self.record(ended)
@@ -156,7 +156,9 @@ class ClaimedRun:
         component = self.graph.component(launch.component)
         try:
             told = executor_input.build(component, launch.bound, files.uri)
-            argv = executor_input.command_line(container, told, self.facts.of_task(launch.task, launch.path))
+            facts = self.facts.of_task(launch.task, launch.path)
+            argv = executor_input.command_line(container, told, facts, launch.bound.late)
+            container = local_command.placed(container, launch.bound.aside, launch.path)
             files.prepare()
             lightweight = local_lightweight.read(container)
             if lightweight:
@@ -178,7 +180,7 @@ class ClaimedRun:
             environment=local_command.environment(environment, container),
             log=files.log,
             identity=files.identity,
-            memory_bytes=local_command.memory_bytes(container, launch.path) or memory_bytes,
+            memory_bytes=local_command.memory_bytes(container.resources, launch.path) or memory_bytes,
         )
 
     def settle(self) -> None:

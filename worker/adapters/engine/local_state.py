@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from worker.engine.facts import Facts
 from worker.engine.graph import build
 from worker.engine.inputs import Bound, bind_root
 from worker.engine.plan import Leaf
@@ -11,6 +12,9 @@ from worker.engine.progress import evaluate
 from worker.engine.state import Status
 from worker.errors import Rejected
 from worker.runs.port import EngineState, StepState
+
+#: How an artifact's type may be told, the best first.
+_KINDS = ("schemaTitle", "schemaUri", "instanceSchema")
 
 
 def state_of(job: Job, tasks: Sequence[TaskRecord]) -> EngineState:
@@ -32,15 +36,22 @@ def state_of(job: Job, tasks: Sequence[TaskRecord]) -> EngineState:
 def outputs_of(job: Job, tasks: Sequence[TaskRecord]) -> Bound:
     """Return what the pipeline itself has given: nothing before it has succeeded. Raises Rejected for a bad spec."""
     graph = build(job.spec)
-    return evaluate(graph, bind_root(graph.spec, job.parameters), {task.path: task for task in tasks}).outputs
+    given = bind_root(graph.spec, job.parameters)
+    return evaluate(graph, given, {task.path: task for task in tasks}, facts_of(job)).outputs
+
+
+def facts_of(job: Job) -> Facts:
+    """Return what a run's steps may ask about it."""
+    created = job.created.isoformat(timespec="milliseconds").replace("+00:00", "Z") if job.created else ""
+    return Facts(job.run_id, job.output_dir, created)
 
 
 def _leaves(job: Job, records: Mapping[str, TaskRecord]) -> Sequence[Leaf]:
     """Return the steps that follow from the spec; of a spec that is not understood (any more) those on record."""
     try:
         graph = build(job.spec)
-        parameters = bind_root(graph.spec, job.parameters)
-        return evaluate(graph, parameters, records, cancelling=job.cancel_requested, fail_fast=job.fail_fast).leaves
+        given, facts = bind_root(graph.spec, job.parameters), facts_of(job)
+        return evaluate(graph, given, records, facts, cancelling=job.cancel_requested, fail_fast=job.fail_fast).leaves
     except Rejected:
         return [Leaf(record.path, record.status, record.error) for record in records.values()]
 
@@ -66,7 +77,7 @@ def _artifacts(tasks: Sequence[TaskRecord]) -> Iterator[Mapping[str, Any]]:
                 yield {
                     "step": task.path,
                     "name": name,
-                    "type": artifact["type"]["schemaTitle"],
+                    "type": next(artifact["type"].get(kind) for kind in _KINDS if artifact["type"].get(kind)),
                     "uri": artifact["uri"],
                     "metadata": artifact.get("metadata", {}),
                 }

@@ -47,7 +47,8 @@ def job_fields(submission: Submission, placement: Placement) -> dict[str, Any]:
     if not submission.output_dir.startswith("gs://"):
         raise Rejected(f"{submission.output_dir} is not in a bucket", field="outputDir", mend="Set PIPELINE_BUCKET.")
     graph = build(submission.spec)
-    bind_root(graph.spec, submission.parameters)
+    if bind_root(graph.spec, submission.parameters).artifacts:
+        raise Rejected("Vertex AI takes artifacts only from its own metadata store", field="parameters")
     fields: dict[str, Any] = {
         "display_name": submission.run_id,
         "pipeline_spec": _json(submission.spec, "spec"),

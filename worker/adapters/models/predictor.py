@@ -19,8 +19,12 @@ class SkopsPredictor:
     """
 
     def __init__(self, estimator: Any, metadata: Mapping[str, Any]) -> None:
+        # Who has an estimator has loaded scikit-learn already.
+        from worker.adapters.models.quick import Quick
+
         self.estimator = estimator
         self.metadata = metadata
+        self._scorer = Quick(estimator)
 
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> list[Scored]:
         """Score rows given as columns (feature -> one value per row, None where missing), in order.
@@ -41,18 +45,18 @@ class SkopsPredictor:
 
     def _predict(self, matrix: Any) -> list[Scored]:
         if self.metadata["task"] == "regression":
-            return [Scored(float(value), None) for value in self.estimator.predict(matrix)]
+            return [Scored(float(value), None) for value in self._scorer.predict(matrix)]
         if self.metadata["task"] == "binary" and hasattr(self.estimator, "predict_proba"):
             return self._binary(matrix)
         labels = self.metadata.get("classes")
-        found = self.estimator.predict(matrix).tolist()
+        found = self._scorer.predict(matrix).tolist()
         return [Scored(labels[int(value)] if labels else value, None) for value in found]
 
     def _binary(self, matrix: Any) -> list[Scored]:
         """Compare the positive class's probability with the threshold that the metadata names (0.5 if none)."""
         threshold = self.metadata.get("threshold", _THRESHOLD)
         negative, positive, column = self._classes()
-        scores = self.estimator.predict_proba(matrix)[:, column].tolist()
+        scores = self._scorer.predict_proba(matrix)[:, column].tolist()
         return [Scored(positive if score >= threshold else negative, score) for score in scores]
 
     def _classes(self) -> tuple[Any, Any, int]:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from worker.bee import Value
+from worker.models.gate import judge
 from worker.models.port import Artifact
 from worker.steps import outcome
 from worker.steps.files import describe, sha256_of, uri_of, write_json
@@ -22,8 +23,12 @@ class EvaluateConfig(Value):
     resamples: int | None = Field(default=None, ge=100, le=100_000)
 
 
-def evaluate(context: StepContext) -> None:
-    """Write the evaluation; without a champion the opponent is the best constant prediction."""
+def evaluate(context: StepContext) -> dict[str, Any]:
+    """Write the evaluation; without a champion the opponent is the best constant prediction.
+
+    Returns:
+        `better`: whether the bee's gate lets the challenger pass.
+    """
     from worker.steps.comparison import Opponent, compare
     from worker.steps.tables import read_rows
     from worker.steps.trainers.port import Job, trainer_of
@@ -47,6 +52,7 @@ def evaluate(context: StepContext) -> None:
     write_json(context.outputs["evaluation"], evaluation)
     describe(context.outputs["evaluation"], {"metrics": evaluation["challenger"]["metrics"]})
     _record(context, evaluation)
+    return {"better": judge(evaluation["gate"], bee.gate, task=bee.task).passed}
 
 
 def _spend(context: StepContext, evaluation: outcome.Json, models: Mapping[str, Any]) -> None:
@@ -85,4 +91,5 @@ STEP = StepType(
     inputs={"model": MODEL, "holdout": DATASET},
     outputs={"evaluation": METRICS},
     body=evaluate,
+    values={"better": "boolean"},
 )

@@ -8,6 +8,7 @@ import yaml
 
 from tests.emulators import absent
 from tests.worker.pipelines.conftest import GOOD, TYPES
+from tests.worker.pipelines.flow_world import parse
 from worker.adapters.engine.kfp_compiler import compile_template
 from worker.engine.graph import build
 from worker.errors import Rejected
@@ -92,6 +93,94 @@ def test_the_local_engine_understands_it(template: Template) -> None:
     graph = build(compile_template(template))
 
     assert [task.name for task in graph.dags[""]] == ["get_rows", "prepare", "train", "finish"]
+
+
+FLOW = """
+name: flow
+parameters:
+  deploy: false
+  things: {type: list, default: [], items: {type: object, fields: {size: integer}}}
+steps:
+  - {id: get_rows, type: give}
+  - {id: try_it, type: note, when: "not ${parameters.deploy} or ${steps.get_rows.outputs.share} > 1"}
+  - id: each
+    type: note
+    foreach: ${parameters.things}
+    when: ${item.size} > 3
+    parallelism: 2
+    timeout: 90s
+    retry: {attempts: 4, backoff: 1m}
+  - {id: many, type: note, foreach: [1, 2], after: [each, try_it]}
+  - {id: together, type: gather}
+"""
+
+
+def test_conditions() -> None:
+    """A condition stands at its step's task, over typed inputs from root parameters and from what steps give."""
+    spec = compile_template(parse(FLOW))
+    task, component = spec["root"]["dag"]["tasks"]["try-it"], spec["components"]["comp-try-it"]
+
+    assert spec["root"]["inputDefinitions"]["parameters"] == {
+        "run": {"parameterType": "STRUCT"},
+        "deploy": {"parameterType": "BOOLEAN"},
+        "things": {"parameterType": "LIST"},
+    }
+    assert task["triggerPolicy"]["condition"] == (
+        "!(inputs.parameter_values['when_0'] == true) || inputs.parameter_values['when_1'] > double(1)"
+    )
+    assert task["inputs"]["parameters"]["when_0"] == {"componentInputParameter": "deploy"}
+    assert task["inputs"]["parameters"]["when_1"]["taskOutputParameter"] == {
+        "producerTask": "get-rows",
+        "outputParameterKey": "share",
+    }
+    assert component["inputDefinitions"]["parameters"]["when_0"] == {"parameterType": "BOOLEAN"}
+    assert component["inputDefinitions"]["parameters"]["when_1"] == {"parameterType": "NUMBER_DOUBLE"}
+
+
+def test_loops() -> None:
+    """A step with `foreach` is a loop of its name around it; time and attempts are its own process's to watch."""
+    spec = compile_template(parse(FLOW))
+    tasks = spec["root"]["dag"]["tasks"]
+    loops = {task["taskInfo"]["name"]: (key, task) for key, task in tasks.items() if "parameterIterator" in task}
+    each, many = loops["each"][1], loops["many"][1]
+    inner = spec["components"][each["componentRef"]["name"]]["dag"]["tasks"]["each"]
+
+    assert each["iteratorPolicy"] == {"parallelismLimit": 2}
+    assert many["parameterIterator"]["items"] == {"raw": "[1, 2]"}
+    assert many["dependentTasks"] == sorted([loops["each"][0], "try-it"])
+    channel = each["parameterIterator"]["itemInput"]
+    assert inner["inputs"]["parameters"]["when_0"] == {
+        "componentInputParameter": channel,
+        "parameterExpressionSelector": 'parseJson(string_value)["size"]',
+    }
+    assert inner["triggerPolicy"] == {"condition": "int(inputs.parameter_values['when_0']) > 3"}
+    assert "retryPolicy" not in inner
+    args = spec["deploymentSpec"]["executors"]["exec-each"]["container"]["args"]
+    assert args[2:10] == ["--timeout", "90", "--task", "{{$.pipeline_task_uuid}}", "--attempts", "4", "--backoff", "60"]
+    collected = tasks["together"]["inputs"]["artifacts"]["note"]["taskOutputArtifact"]
+    assert collected["producerTask"] == loops["many"][0]
+    assert spec["components"]["comp-together"]["inputDefinitions"]["artifacts"]["note"]["isArtifactList"]
+    assert spec["components"]["comp-many"]["inputDefinitions"]["parameters"]["item"] == {
+        "parameterType": "NUMBER_INTEGER"
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("> 1", "> 2"),
+        ("> 3", "> 4"),
+        ("parallelism: 2", "parallelism: 3"),
+        ("timeout: 90s", "timeout: 91s"),
+        ("[1, 2]", "[1, 3]"),
+        ("size: integer", "size: number"),
+    ],
+)
+def test_the_hash_covers_the_flow(change: tuple[str, str]) -> None:
+    """Another condition, list or time-out makes another hash, so that a spec compiled before is stale."""
+    assert change[0] in FLOW
+
+    assert content_hash(parse(FLOW)) != content_hash(parse(FLOW.replace(*change, 1)))
 
 
 def test_half_seconds(template: Template) -> None:

@@ -1,8 +1,12 @@
+import os
 import shutil
+import time
+from pathlib import Path
 from typing import Any
 
 from tests.worker.adapters.engine.conftest import Bench
 from tests.worker.engine.recipe import Recipe, outer
+from worker.adapters.engine.local_cache import Cache
 from worker.engine.state import Status
 
 
@@ -83,3 +87,67 @@ def test_failures_are_not_kept(bench: Bench) -> None:
         bench.submit(made, run_id)
         assert bench.ended(run_id).status is Status.FAILED
     assert (bench.root / "ran").read_text() == "aa"
+
+
+def test_own_results(bench: Bench) -> None:
+    """A run takes no result of its own, which would be there or not by how fast its steps are; the next run does.
+
+    Vertex AI, "Configure execution caching": computations are skipped "that were completed in a previous pipeline run".
+    """
+    made = recipe(bench)
+    made.tasks["again"] = {**made.tasks["a"], "taskInfo": {"name": "again"}, "dependentTasks": ["b"]}
+
+    assert ran(bench, "run-1", made) == "aba"
+    assert ran(bench, "run-2", made) == ""
+
+
+def kept(root: Path, *, count: int = 1, size: int = 1) -> tuple[Cache, list[str]]:
+    """Return a cache, and the keys of the results that were kept in one of its directories, one after another."""
+    cache = Cache.beside(str(root / "run"))
+    keys = [f"aa{number:062}" for number in range(count)]
+    for number, key in enumerate(keys):
+        cache.keep(key, {"parameters": {"x": "x" * size}, "artifacts": {}}, "run/step")
+        file = next(cache.directory.glob(f"*/{key}.json"))
+        used = file.stat().st_mtime - count + number
+        os.utime(file, (used, used))
+    return cache, keys
+
+
+def test_bounded_number(tmp_path: Path) -> None:
+    """Of too many results the longest unused are forgotten."""
+    cache, keys = kept(tmp_path, count=70)
+
+    assert [key for key in keys if cache.find(key)] == keys[-64:]
+
+
+def test_bounded_size(tmp_path: Path) -> None:
+    """Of results that are too large together the longest unused are forgotten, never the one just kept."""
+    cache, keys = kept(tmp_path, count=4, size=3 * 2**20)
+    assert [key for key in keys if cache.find(key)] == keys[-1:]
+
+    cache, keys = kept(tmp_path / "other", size=9 * 2**20)
+    assert cache.find(keys[0])
+
+
+def test_unused_for_long(tmp_path: Path) -> None:
+    """What nobody took for a month goes when something is kept beside it, as do the remains of killed workers."""
+    cache, (old, taken, new) = kept(tmp_path, count=3)
+    remains = cache.directory / "aa" / "x.1.tmp"
+    remains.touch()
+    long_ago = time.time() - 31 * 86400
+    for name in (old, taken, "x.1"):
+        file = next(cache.directory.glob(f"*/{name}.*"))
+        os.utime(file, (long_ago, long_ago))
+    assert cache.find(taken)
+    cache.keep(f"{new}-2", {"parameters": {}, "artifacts": {}}, "run/step")
+
+    assert [bool(cache.find(key)) for key in (old, taken, f"{new}-2")] == [False, True, True]
+    assert not remains.exists()
+
+
+def test_cleared(tmp_path: Path) -> None:
+    """Clearing forgets all results and says how many; there may be none."""
+    cache, keys = kept(tmp_path, count=3)
+
+    assert (cache.clear(), cache.clear()) == (3, 0)
+    assert cache.find(keys[0]) is None
