@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import engine, intake, join, rule, serving
+from tests.bench import engine, features_online, intake, join, rule, serving
 from tests.bench.measure import Figure
 
 BENCHES = {
@@ -12,6 +12,7 @@ BENCHES = {
     "intake": intake.bench,
     "join": join.bench,
     "engine": engine.bench,
+    "features_online": features_online.bench,
     "serving": serving.bench,
 }
 
@@ -25,8 +26,10 @@ def main(names: list[str]) -> None:
             figures += BENCHES[name](Path(directory))
     print(f"{'work':<58}{'ours':>14}{'peer':>14}{'ratio':>8}  peer is")
     for figure in figures:
-        ours, peer = f"{figure.ours:,.2f} {figure.unit}", f"{figure.peer:,.2f} {figure.unit}"
-        print(f"{figure.work:<58}{ours:>14}{peer:>14}{figure.ours / figure.peer:>8.2f}  {figure.peer_is}")
+        ours = f"{figure.ours:,.2f} {figure.unit}"
+        peer = "not installed" if figure.peer is None else f"{figure.peer:,.2f} {figure.unit}"
+        ratio = "" if figure.peer is None else f"{figure.ours / figure.peer:.2f}"
+        print(f"{figure.work:<58}{ours:>14}{peer:>14}{ratio:>8}  {figure.peer_is}")
 
 
 if __name__ == "__main__":
