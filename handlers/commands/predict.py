@@ -9,7 +9,7 @@ from typing import Any
 
 from worker.bee import BeeSpec
 from worker.errors import NotFound, Rejected
-from worker.features.port import FeatureStore, Reading, Status
+from worker.features.port import FeatureStore, Reader, Reading, Status
 from worker.ledger import Ledger
 from worker.models.port import ArtifactStore, ModelFormat, Predictor
 
@@ -97,13 +97,14 @@ class PredictionServer:
         owners = {item.name: item.entity for item in self._features.definitions()}
         own = [name for name in bee.features if owners.get(name) == bee.entity]
         links = list(bee.entities.values())
-        readings = dict(self._features.read([entity_id], [*own, *links], now=now)[entity_id])
+        reader = Reader(f"model:{bee.bee}", "serving")
+        readings = dict(self._features.read([entity_id], [*own, *links], now=now, reader=reader)[entity_id])
         for entity, link in bee.entities.items():
             other = readings[link]
             wanted = [name for name in bee.features if owners.get(name) == entity]
             if other.status is Status.PRESENT and wanted:
                 key = str(other.value)
-                readings |= self._features.read([key], wanted, now=now)[key]
+                readings |= self._features.read([key], wanted, now=now, reader=reader)[key]
         empty = Reading(Status.MISSING)
         return {name: readings.get(name, empty).value for name in bee.features}
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from worker.bee import BeeSpec, Duration, Value
 from worker.clock import to_text
-from worker.features.port import LabelWindow, TrainingRequest, TrainingTable
+from worker.features.port import LabelWindow, Reader, TrainingRequest, TrainingTable
 from worker.steps import outcome
 from worker.steps.files import describe, sha256_of
 from worker.steps.frozen import Champion, as_of, bee_of, champion_of, new_rows_since
@@ -85,7 +85,8 @@ def _read(context: StepContext, bee: BeeSpec, champion: Champion | None, end: da
             entities=bee.entities,
             label=LabelWindow(label=bee.label, start=_start(end, _window(context, bee)), end=end),
             respect_known_at=bee.respect_known_at,
-        )
+        ),
+        reader=Reader(f"model:{bee.bee}", "training"),
     )
 
 
