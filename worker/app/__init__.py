@@ -19,6 +19,7 @@ from worker.app.upkeep import Upkeep
 from worker.bee import BeeSpec
 from worker.clock import Clock, wall_clock
 from worker.decide.policy import Policy
+from worker.errors import Rejected
 from worker.features.port import Definition
 from worker.instruments import Instruments
 from worker.intake.consume import Consumer
@@ -71,8 +72,22 @@ class App(Ports):
         return write_compiled(template, self.compile_template(template), into or self.configuration.directories[-1])
 
     def define_features(self) -> list[Definition]:
-        """Bring the store's definitions in line with `config/features`; unchanged ones are left alone."""
-        return [self.features.define(definition) for definition in self.configuration.features.values()]
+        """Bring the store's definitions in line with `config/features`; unchanged ones are left alone.
+
+        Raises:
+            Rejected: one that cannot be defined, with its name.
+            Conflict: one that cannot be changed so.
+        """
+        from worker.features.computed.inputs import in_order
+
+        return [self._define(definition) for definition in in_order(self.configuration.features.values())]
+
+    def _define(self, definition: Definition) -> Definition:
+        try:
+            return self.features.define(definition)
+        except Rejected as error:
+            field = f"features.{definition.name}.{error.field}"
+            raise Rejected(error.reason, field=field, mend=error.mend) from error
 
     # parts
 

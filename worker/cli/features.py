@@ -43,6 +43,7 @@ def show_all(*, as_json: bool) -> None:
 @click.option("--group", default="", help="A label to find it by.")
 @click.option("--description", default="", help="What it says.")
 @click.option("--ttl", help="How long a value is valid: 30d, 12h, 86400s (default: for ever).")
+@click.option("--computation", help="Compute it from features of the same entity: sum(engagement) / account_age.")
 def define(name: str | None, **given: Any) -> None:
     """Define one feature, or bring the store in line with config/features; the same again changes nothing."""
     with opened() as app:
@@ -62,6 +63,8 @@ def define(name: str | None, **given: Any) -> None:
                 group=given["group"],
                 description=given["description"],
                 ttl=ttl or None,
+                source="ingested" if given["computation"] is None else "computed",
+                computation=given["computation"],
             )
             defined = [app.features.define(definition)]
         click.echo(f"{len(defined)} features: {', '.join(f'{item.name} v{item.version}' for item in defined)}")
