@@ -94,12 +94,13 @@ class Journal(Protocol):
         """Give a lease back, so that another process can claim at once."""
         ...
 
-    def record_job(self, claim: Claim, status: Status, error: str | None = None) -> None:
-        """Set the job's status. Raises LeaseLost."""
-        ...
+    def record(
+        self, claim: Claim, tasks: Sequence[TaskRecord], status: Status | None = None, error: str | None = None
+    ) -> None:
+        """Insert or replace tasks' states, in order, and set the job's status if one is given. Raises LeaseLost.
 
-    def record_task(self, claim: Claim, task: TaskRecord) -> None:
-        """Insert or replace a task's state. Raises LeaseLost."""
+        A status that ends the job gives its lease back as well.
+        """
         ...
 
     def request_cancel(self, run_id: str) -> None:
