@@ -8,8 +8,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from handlers.http import decisions, health, models, pipelines, run_events
+from handlers.http import decisions, features, health, models, pipelines, run_events
 from handlers.http.authentication import Authenticator
+from handlers.http.features.hot import HotReads
+from handlers.http.features.limits import BODIES
 from handlers.http.guard import Guard
 from handlers.http.head import AnswerHead
 from handlers.http.headers import DOCS, SecurityHeaders
@@ -24,6 +26,7 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "run events": run_events.routes,
     "models": models.routes,
     "decisions": decisions.routes,
+    "features": features.routes,
 }
 
 
@@ -53,8 +56,9 @@ def build(services: Services) -> FastAPI:
             router, prefix="" if tag == "health" else "/api/mlops", tags=[] if tag == "health" else [tag]
         )
     # The last one added is met first.
+    api.add_middleware(HotReads, services=services)
     api.add_middleware(AnswerHead)
-    api.add_middleware(LimitBody)
+    api.add_middleware(LimitBody, larger=BODIES)
     api.add_middleware(Guard, access=access, authenticator=authenticator)
     if access.origins:
         api.add_middleware(CORSMiddleware, allow_origins=access.origins, **_CORS)
@@ -64,9 +68,9 @@ def build(services: Services) -> FastAPI:
 
 
 _CORS: dict[str, Any] = {
-    "allow_methods": ["GET", "POST"],
-    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-    "expose_headers": ["Location", "Retry-After"],
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"],
+    "expose_headers": ["Colony-Snapshot-Id", "ETag", "Location", "Retry-After"],
 }
 
 

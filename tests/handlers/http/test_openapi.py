@@ -21,7 +21,8 @@ from worker.runs.lifecycle import Verdict, concluded
 from worker.runs.port import StepState
 
 EXAMPLES = 25
-#: What their schemas cannot say: which features a bee reads, which versions there are, which cursors were given out.
+#: What their schemas cannot say: which features a bee reads, which versions there are, which cursors were given out,
+#: what a feature's values are, and how long a duration is.
 MEANINGS = {
     "POST /api/mlops/pipeline/trigger",
     "GET /api/mlops/pipeline/runs",
@@ -29,6 +30,14 @@ MEANINGS = {
     "POST /api/mlops/models/{beeId}/promote",
     "POST /api/mlops/models/{beeId}/rollback",
     "GET /api/mlops/decisions",
+    "GET /api/mlops/features",
+    "POST /api/mlops/features/define",
+    "POST /api/mlops/features/store",
+    "POST /api/mlops/features/batch",
+    "POST /api/mlops/features/training",
+    "POST /api/mlops/features/{featureName}/deprecate",
+    "DELETE /api/mlops/features/{featureName}",
+    "GET /api/mlops/features/{entityId}/{featureName}",
 }
 
 
