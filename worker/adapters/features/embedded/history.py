@@ -9,7 +9,7 @@ import numpy as np
 
 from worker.adapters.features.embedded.segments import identity, tables
 from worker.adapters.features.embedded.segments.archive import Archive
-from worker.adapters.features.embedded.segments.run import Part, log_part, segment_part
+from worker.adapters.features.embedded.segments.run import EVER, Part, log_part, segment_part
 from worker.features.columns import Bools, Column
 from worker.features.join import Ints, Log, Matches, Rows, Rule, match
 from worker.features.port import Definition
@@ -40,14 +40,14 @@ class StoredHistory:
         column = _picked(definition.type, parts, matches)
         return Found(column, matches.without_known_at, matches.found)
 
-    def _parts(self, definition: Definition, codes: Ints | None) -> list[Part]:
+    def _parts(self, definition: Definition, codes: Ints | None, span: tuple[int, int] = EVER) -> list[Part]:
         feature = self._features[definition.name]
         parts = [
             segment_part(self._archive.file(segment.name), self._bound)
             for segment in tables.segments(self._connection, feature)
             if codes is None or (len(codes) and codes[0] <= segment.max_entity and codes[-1] >= segment.min_entity)
         ]
-        log = log_part(self._connection, feature, definition.type, self._bound, codes)
+        log = log_part(self._connection, feature, definition.type, self._bound, codes, span)
         return parts if log is None else [*parts, log]
 
     def log(self, definition: Definition, codes: Ints, *, since_us: int | None, until_us: int) -> Log:
@@ -55,7 +55,7 @@ class StoredHistory:
         first = -_EVERYTHING if since_us is None else since_us
         wanted = np.unique(codes)
         pieces = []
-        for part in self._parts(definition, wanted):
+        for part in self._parts(definition, wanted, (first, until_us)):
             start, stop = part.run.ranges(wanted)
             pieces.append(_cut(part, _places(start, stop), first, until_us + 1))
         return _log(pieces)

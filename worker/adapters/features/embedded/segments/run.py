@@ -19,8 +19,10 @@ KEYS = ("event", "known", "sequence")
 _ALL = "SELECT entity, event_us, known_us, sequence, value FROM entry WHERE feature = ? AND sequence <= ?"
 _SOME = (
     "SELECT v.entity, v.event_us, v.known_us, v.sequence, v.value FROM json_each(?) AS w CROSS JOIN entry AS v"
-    " WHERE v.feature = ? AND v.entity = w.value AND v.sequence <= ?"
+    " WHERE v.feature = ? AND v.entity = w.value AND v.sequence <= ? AND v.event_us BETWEEN ? AND ?"
 )
+#: All event times.
+EVER = (-(2**62), 2**62)
 #: How many rows of the log cost as much to read in order as one entity costs to seek.
 _ROWS_PER_SEEK = 3
 
@@ -63,7 +65,12 @@ def segment_part(file: File, bound: int) -> Part:
 
 
 def log_part(
-    connection: sqlite3.Connection, feature: int, feature_type: str, bound: int, codes: Ints | None
+    connection: sqlite3.Connection,
+    feature: int,
+    feature_type: str,
+    bound: int,
+    codes: Ints | None,
+    span: tuple[int, int] = EVER,
 ) -> Part | None:
     """Return the log's part of a feature up to a write sequence, None if there is none.
 
@@ -73,9 +80,10 @@ def log_part(
         feature_type: its type.
         bound: the last write sequence that shows.
         codes: the entities asked for, ascending and each once; None for all.
+        span: the first and the last event time that matter; others may be there as well.
     """
     if codes is not None and _is_long(connection, feature, _ROWS_PER_SEEK * len(codes)):
-        rows = connection.execute(_SOME, (json.dumps(codes.tolist()), feature, bound)).fetchall()
+        rows = connection.execute(_SOME, (json.dumps(codes.tolist()), feature, bound, *span)).fetchall()
     else:
         rows = connection.execute(_ALL, (feature, bound)).fetchall()
     return part_of(feature_type, rows) if rows else None
