@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     max_streams: int = Field(default=64, ge=1)
     cors_origins: str = ""
     trusted_proxies: str = ""
+    features_sync: str = Field(default="full", pattern="^(full|normal)$")
+    features_accessed: float = Field(default=1.0, ge=0, le=1)
+    skew: str = Field(default="auto", pattern="^(auto|refuse|warn)$")
     request_key_days: float = Field(default=31, gt=0, le=36500)
     log_level: str = Field(default="", pattern="^(|debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")

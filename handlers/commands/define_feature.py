@@ -63,10 +63,9 @@ def delete_feature(
 ) -> Users:
     """Delete a feature with all its values, and return who used it.
 
-    Args:
-        force: delete it although a bee's spec names it or a model in production reads it: the bee's next run fails
-            until its spec changes, and its model sees the value as missing. What is computed from a feature always
-            stands against deleting it.
+    With `force` it is deleted although a bee's spec names it or a model in production reads it: the bee's next run
+    fails until its spec changes, and the skew guard refuses to predict with that model. What is computed from a
+    feature always stands against deleting it.
 
     Raises:
         NotFound: it is not defined.

@@ -132,6 +132,7 @@ class Ports:
         environment = {
             "COLONY_HOME": str(self.settings.home.absolute()),
             "COLONY_IMPORT_DIRS": self.settings.import_dirs,
+            "COLONY_FEATURES_SYNC": self.settings.features_sync,
             "COLONY_CHAT_URL": self.settings.chat_url,
             "COLONY_CHAT_KEY": self.settings.chat_key.get_secret_value(),
         }

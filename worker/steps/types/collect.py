@@ -112,7 +112,13 @@ def _write(context: StepContext, bee: BeeSpec, table: TrainingTable, kept: list[
     write_rows(path, rows)
     metadata = {"rows": len(kept), "sha256": sha256_of(path), "snapshotId": table.snapshot_id}
     describe(path, metadata)
-    lineage = {"rowsSha256": metadata["sha256"], "snapshotId": table.snapshot_id, "window": facts["window"]}
+    lineage = {
+        "rowsSha256": metadata["sha256"],
+        "snapshotId": table.snapshot_id,
+        "window": facts["window"],
+        # Those that were read, which may be newer than those that held when the run was asked for.
+        "definitions": facts["definitions"],
+    }
     outcome.record(context, STAGE, lineage=lineage, artifacts=[outcome.artifact("rows", DATASET, path, metadata)])
 
 
