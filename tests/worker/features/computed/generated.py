@@ -111,3 +111,13 @@ histories = st.lists(_entry(), max_size=40)
 spines = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, SPAN_S + 8).map(lambda s: s * SECOND)), min_size=1, max_size=6
 )
+
+
+def definition(kind: str, expressions: st.SearchStrategy[str]) -> st.SearchStrategy[Definition]:
+    """Return computed features of a type; what a computation does not read itself is added without effect."""
+    wrapped = "{0} + 0 * count(n)" if kind == "number" else "if(n is null, {0}, {0})"
+    texts = expressions.filter(lambda text: len(text) < 600).map(wrapped.format)
+    ttls = st.sampled_from([None, None, timedelta(seconds=3)])
+    return st.builds(
+        lambda text, ttl: Definition("wanted", "user", kind, source="computed", computation=text, ttl=ttl), texts, ttls
+    )
