@@ -123,11 +123,13 @@ def _follow(engine: Any, run_id: str, say: Callable[[str], object]) -> EngineSta
                 say("cancelling")
                 engine.cancel(run_id)
                 asked = False
+            began = time.monotonic()
             state: EngineState = engine.state(run_id)
             _tell(state, told, say)
             if state.status.ended:
                 return state
-            time.sleep(_POLL_S)
+            # A run of thousands of steps takes a while to look at: the steps shall have most of the time.
+            time.sleep(max(_POLL_S, 4 * (time.monotonic() - began)))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,11 +20,14 @@ from worker.engine.inputs import bind_root
 from worker.engine.plan import Again, Launch, Progress
 from worker.engine.port import Claim, Job, Journal, TaskRecord
 from worker.engine.progress import evaluate, retries
+from worker.engine.results import Memo
 from worker.engine.state import Status
 from worker.errors import Rejected
 
 #: The exit code by which our own steps say that trying again is of no use.
 _REJECTED = 2
+#: Of how many steps that may start a run knows at a time; each end of one brings up the next.
+_ENOUGH = 16
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ClaimedRun:
         self.closing = False
         self.kill_at: float | None = None
         self.killed = False
+        self._memo = Memo(_ENOUGH)
         self._journal, self._clock = journal, clock
         self._unwritten: list[TaskRecord] = []
         self._begins = False
@@ -102,7 +106,14 @@ class ClaimedRun:
             self.facts,
             cancelling=self.cancelling,
             fail_fast=self.job.fail_fast,
+            memo=self._looked_into(),
         )
+
+    def _looked_into(self) -> Memo:
+        """Return what is known from earlier looks; steps that wait to be tried again keep no other from being seen."""
+        waiting = sum(one.status is Status.PENDING and one.attempt > 1 for one in self.records.values())
+        self._memo.enough = _ENOUGH + waiting
+        return self._memo
 
     def note(self, progress: Progress) -> None:
         """Record the steps that will not run, and why."""
