@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from handlers.http.examples import add_examples
 from handlers.http.features.described import schemas as feature_schemas
 from handlers.http.problems import Problem
 from handlers.http.scopes import SCHEME
@@ -29,6 +30,7 @@ def describe(api: FastAPI, *, guarded: bool) -> dict[str, Any]:
     components["securitySchemes"] = {SCHEME: _TOKEN}
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components.setdefault("schemas", {}).update(Problem=schema, **feature_schemas())
+    add_examples(document)
     if not guarded:
         for operations in document["paths"].values():
             for operation in operations.values():

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,6 +13,7 @@ from schemathesis.checks import negative_data_rejection, positive_data_acceptanc
 from handlers.commands.manage_tokens import create_token
 from handlers.http import ROUTES, build
 from handlers.http.access import Access
+from handlers.http.examples import EXAMPLES
 from handlers.http.scopes import check_scopes, needs
 from tests.handlers.http.api import Parts, parts
 from tests.worker import world
@@ -133,3 +135,33 @@ def test_a_route_without_a_scope_is_refused(colony: Parts) -> None:
         check_scopes(router)
 
     assert "dependencies" in needs(Scope.READ)
+
+
+def test_every_operation_has_examples(described: Described) -> None:
+    """Each call shows what to send and what comes back, and what it shows fits its own description."""
+    document = described.schema.raw_schema
+    names = {operation["operationId"] for operations in document["paths"].values() for operation in operations.values()}
+    assert set(EXAMPLES) <= names
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                _check_examples(document, media, path)
+            for status, answer in operation["responses"].items():
+                for media in answer.get("content", {}).values() if status.startswith("2") else ():
+                    _check_examples(document, media, path)
+            for parameter in operation.get("parameters", []):
+                if parameter["required"]:
+                    _check_examples(document, parameter | {"schema": parameter["schema"]}, path)
+
+
+def _check_examples(document: Any, described: Any, path: str) -> None:
+    schema = described["schema"]
+    if schema.get("format") == "binary":
+        return
+    shown = [item["value"] for item in described.get("examples", {}).values()] if "examples" in described else []
+    shown += [described["example"]] if "example" in described else schema.get("examples", [])
+
+    assert shown, f"{path} has no example"
+    for example in shown:
+        if schema.get("type") != "object" or not isinstance(example, str):
+            jsonschema.validate(example, {**schema, "components": document["components"]})
