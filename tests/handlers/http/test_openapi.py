@@ -11,9 +11,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from handlers.commands.manage_tokens import create_token
-from handlers.http import ROUTES, build
+from handlers.http import ROUTES, build, examples
 from handlers.http.access import Access
-from handlers.http.examples import EXAMPLES
 from handlers.http.scopes import check_scopes, needs
 from tests.handlers.http.api import Parts, parts
 from tests.worker import world
@@ -141,7 +140,7 @@ def test_every_operation_has_examples(described: Described) -> None:
     """Each call shows what to send and what comes back, and what it shows fits its own description."""
     document = described.schema.raw_schema
     names = {operation["operationId"] for operations in document["paths"].values() for operation in operations.values()}
-    assert set(EXAMPLES) <= names
+    assert set(examples.EXAMPLES) <= names
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for media in operation.get("requestBody", {}).get("content", {}).values():
