@@ -106,7 +106,10 @@ def _entry(draw: st.DrawFn) -> Entry:
     return Entry(draw(st.integers(0, 1)), definition.name, event * SECOND, (event + late) * SECOND, value)
 
 
-histories = st.lists(_entry(), max_size=40)
+#: The same observation twice is one, so it is there once.
+histories = st.lists(
+    _entry(), max_size=40, unique_by=lambda one: (one.entity, one.feature, one.event, one.known, repr(one.value))
+)
 #: (entity, time); entity 2 has no values.
 spines = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, SPAN_S + 8).map(lambda s: s * SECOND)), min_size=1, max_size=6
