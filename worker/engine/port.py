@@ -1,6 +1,6 @@
 """What the local engine asks of durable storage: a queue of jobs with leases, and each task's state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -101,6 +101,10 @@ class Journal(Protocol):
 
         A status that ends the job gives its lease back as well.
         """
+        ...
+
+    def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those of the runs that are marked for cancellation."""
         ...
 
     def request_cancel(self, run_id: str) -> None:

@@ -162,12 +162,10 @@ class Loop:
             self._steps.warm()
 
     def _look_for_cancels(self) -> None:
-        for run in self._runs.values():
-            if not run.cancelling:
-                job = self._journal.job(run.job.run_id)
-                if job is not None and job.cancel_requested:
-                    run.cancelling = True
-                    run.due = 0.0
+        going_on = [run.job.run_id for run in self._runs.values() if not run.cancelling]
+        for run_id in self._journal.to_cancel(going_on) if going_on else ():
+            self._runs[run_id].cancelling = True
+            self._runs[run_id].due = 0.0
 
     def _drive(self, run: ClaimedRun) -> None:
         """Take a run as far as it goes now; what cannot be written yet is not acted on."""

@@ -1,7 +1,7 @@
 """The local engine's durable queue and task states, as two tables of the ledger."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -113,6 +113,14 @@ class SqlJournal:
                 raise _lost(claim)
             for task in tasks:
                 connection.execute(self._upsert, _row(claim.run_id, task))
+
+    def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those of the runs that are marked for cancellation. Raises TryLater."""
+        marked = sa.select(engine_jobs.c.run_id).where(
+            engine_jobs.c.run_id.in_(run_ids), engine_jobs.c.cancel_requested
+        )
+        with self._database.begin(write=False) as connection:
+            return set(connection.execute(marked).scalars())
 
     def request_cancel(self, run_id: str) -> None:
         """Mark a job for cancellation; one that waits unclaimed is CANCELLED at once, an ended one is left alone."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from worker.engine.port import Claim, Job, TaskRecord
@@ -80,6 +80,11 @@ class MemoryJournal:
                 self.jobs[claim.run_id] = replace(self.jobs[claim.run_id], status=status, error=error)
                 if status.ended:
                     self.leases[claim.run_id] = (claim.epoch + 1, 0.0)
+
+    def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those marked for cancellation."""
+        self.calls += 1
+        return {run_id for run_id in run_ids if run_id in self.jobs and self.jobs[run_id].cancel_requested}
 
     def request_cancel(self, run_id: str) -> None:
         """Mark for cancellation."""

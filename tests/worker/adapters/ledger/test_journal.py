@@ -170,6 +170,7 @@ def test_cancelling(journal: Journal) -> None:
         if journal.job(f"run-{number}"):
             journal.request_cancel(f"run-{number}")
 
+    assert set(journal.to_cancel(["run-1", "run-2", "run-9"])) == {"run-1"}
     found = [journal.job(f"run-{number}") for number in (1, 2, 3)]
     assert [(one.status, one.cancel_requested) for one in found if one] == [
         (Status.RUNNING, True),
