@@ -82,8 +82,8 @@ def _refused(
 def _at(value: Any, path: tuple[str | int, ...]) -> tuple[Any, tuple[str | int, ...]]:
     """Return the deepest part of a value that a path leads to, and the rest of the path."""
     for place, part in enumerate(path):
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
+        parts = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+        if part not in parts:
             return value, path[place:]
+        value = parts[part]
     return value, ()
