@@ -207,7 +207,7 @@ class _Best:
         if not len(run.event):
             return
         start, stop = run.ranges(codes)
-        index = _last_until(run.event, start, stop, times)
+        index = last_until(run.event, start, stop, times)
         if run.bound is not None:
             index = step_back(Limit(None, run.sequence, run.bound), start, index, times)
         newest = np.where(index >= 0, run.event[index], _NEVER)
@@ -234,7 +234,7 @@ class _Best:
         self.sequence = np.where(better, sequence, self.sequence)
 
 
-def _last_until(event: Ints, start: Ints, stop: Ints, time: Ints) -> Ints:
+def last_until(event: Ints, start: Ints, stop: Ints, time: Ints) -> Ints:
     """Return per row the last position in [start, stop) whose event time is not after `time`, or -1.
 
     Steps halve from the longest history down; a row takes part from the step that is not longer than its own, so that

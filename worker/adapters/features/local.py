@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from worker.adapters.features.embedded import catalogue, counting, removal
+from worker.adapters.features.embedded.bulk import Bulk
 from worker.adapters.features.embedded.counting import Counter
 from worker.adapters.features.embedded.database import Database
 from worker.adapters.features.embedded.known import Known
@@ -27,6 +28,7 @@ from worker.adapters.features.embedded.writer import Writer
 from worker.adapters.options import Options
 from worker.clock import Clock, to_us
 from worker.errors import Conflict, TryLater
+from worker.features.bulk import Batch, Stored
 from worker.features.definition import check_entity_id, time_us
 from worker.features.port import (
     ANYONE,
@@ -71,6 +73,7 @@ class LocalFeatureStore:
         self._archive = Archive(directory / SEGMENTS)
         self._upkeep = Upkeep(self._database, self._archive)
         self._writer = Writer(self._database, self._known, clock, self._archive, self._upkeep)
+        self._bulk = Bulk(self._database, self._known, self._archive, self._upkeep, clock)
         self._offline = Offline(self._database, self._known, self._archive, clock)
         self._reader = OnlineReader(self._database, self._known, self._compute)
 
@@ -136,6 +139,14 @@ class LocalFeatureStore:
         Threads that write at the same time share one transaction and its wait for the disk.
         """
         return self._writer.write(values)
+
+    def write_columns(self, entity: str, batch: Batch) -> Stored:
+        """Store many rows of columns durably, each whole or not at all; the same value again changes nothing."""
+        return self._bulk.write(entity, batch)
+
+    def tidy(self) -> None:
+        """Keep segments few and the log short, as writing itself does every now and then."""
+        self._upkeep.tidy()
 
     def read(
         self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime, reader: Reader = ANYONE

@@ -76,8 +76,12 @@ class Upkeep:
             if free:
                 self.clean()
                 flush(self._database, self._archive, LEAST_ROWS)
-                self.index(LEAST_IDS)
-                self.merge(all_of_them=False)
+                self.settle()
+
+    def settle(self) -> None:
+        """Merge what has become many, and give new ids a file when they are worth one. The lock is held."""
+        self.index(LEAST_IDS)
+        self.merge(all_of_them=False)
 
     def compact(self) -> None:
         """Move everything out of the log, and make one segment of each feature's, once nobody else is at it."""
