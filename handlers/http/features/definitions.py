@@ -69,7 +69,7 @@ def add_routes(router: APIRouter, services: Services) -> None:
         "/{featureName}", status_code=204, responses={**RESPONSES, 412: IF_MATCH[412]}, **needs(Scope.OPERATE)
     )
     def delete_feature_(featureName: FeatureName, match: Match = None) -> Response:
-        """Delete a feature with all its values; refused (409) while a bee, a live model or a computed feature reads it."""
+        """Delete a feature with all its values; refused (409) while a bee, a live model or a feature reads it."""
         Condition(match).check(standing(services, featureName))
         delete_feature(featureName, services.features, services.bees(), services.ledger)
         return Response(status_code=204)

@@ -1,10 +1,14 @@
+import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.handlers.http.api import Client
+from handlers.http import build
+from handlers.http.access import Access
+from tests.handlers.http.api import Client, Parts
 from tests.worker.world import NOW
 from worker.clock import to_text
 from worker.features.port import FeatureStore, Reader
@@ -263,3 +267,72 @@ def test_reads_are_counted_by_caller_and_purpose(store: FeatureStore, client: Cl
     found = {item.reader: item.reads for item in store.usage() if item.feature == "counted"}
 
     assert found == {Reader("http", "serving"): 2, Reader("http", "batch"): 3}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options"),
+    [
+        ("GET", "e/score", {}),
+        ("GET", "a%2Fb/score", {}),
+        ("GET", "e/nothing", {}),
+        ("GET", "%FF/score", {}),
+        ("GET", "e/score?x=1", {}),
+        ("HEAD", "e/score", {}),
+        ("POST", "batch", {"json": {"entityId": "e", "featureNames": ["score"]}}),
+        ("POST", "batch", {"json": {"entityIds": ["e", "f"], "featureNames": ["score", "flag"]}}),
+        ("POST", "batch", {"json": {"entityIds": ["e"], "featureNames": ["nothing"]}}),
+        ("POST", "batch", {"json": {"entityIds": ["e"] * 20_000, "featureNames": ["score"]}}),
+        ("POST", "batch", {"content": b"{", "headers": {"content-type": "application/json"}}),
+        ("POST", "batch", {"content": b"{}", "headers": {"content-type": "text/plain"}}),
+        ("POST", "batch?x=1", {"json": {"entityId": "e", "featureNames": ["score"]}}),
+    ],
+)
+def test_the_short_way_is_the_long_one(shared: Parts, client: Client, method: str, path: str, options: Any) -> None:
+    """What is answered before the routes is answered as the routes do, to the byte and the header."""
+    routed = shared.client(Access(origins=("https://console.example.org",)))
+    assert routed.api.hot is None  # type: ignore[attr-defined]
+
+    short = client.call(method, f"features/{path}", **options)
+    long = routed.call(method, f"features/{path}", **options)
+
+    assert (short.status_code, short.content) == (long.status_code, long.content)
+    assert dict(short.headers) == {name: value for name, value in long.headers.items() if name != "vary"}
+
+
+def test_a_fault_inside_tells_nothing(shared: Parts) -> None:
+    """A fault of ours is a problem without its inside on the short way, too, and is not swallowed."""
+
+    class Broken:
+        """A store that fails in a way that nobody foresaw."""
+
+        instant = True
+
+        def read(self, *_: Any, **__: Any) -> Any:
+            raise ZeroDivisionError("secret")
+
+    broken: Any = Broken()
+    client = Client(build(replace(shared.services(), features=broken)))
+
+    with pytest.raises(ZeroDivisionError):
+        client.get("features/e/score")
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_store_behind_a_network_is_read_in_a_thread(shared: Parts, slow: bool) -> None:  # noqa: FBT001
+    """Only a store that answers at once is read by the event loop itself."""
+    seen: list[str] = []
+
+    class Watched:
+        """A store that notes who reads it."""
+
+        instant = not slow
+
+        def read(self, *args: Any, **kwargs: Any) -> Any:
+            seen.append(threading.current_thread().name)
+            return shared.features.read(*args, **kwargs)
+
+    watched: Any = Watched()
+    client = Client(build(replace(shared.services(), features=watched)))
+    client.get("features/e/score")
+
+    assert (seen == [threading.current_thread().name]) is not slow
