@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What the benches measure against, in an environment of its own: its pins are not ours.
+PEERS := .venv-bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test lint bench serve lock clean
@@ -21,7 +23,7 @@ lint: $(VENV)/.dev ## Run ruff, mypy and import-linter only
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## Measure speed, each figure as a ratio to a peer in the same run
+bench: $(VENV)/.dev $(PEERS)/.ready ## Measure speed, each figure as a ratio to a peer in the same run
 	$(BIN)/python -m tests.bench
 
 serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on the demo's data if there is any
@@ -35,7 +37,7 @@ lock: $(VENV)/.dev ## Write the hashed locks anew from pyproject.toml
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$extras pyproject.toml || exit 1; done
 
 clean: ## Remove the environment, caches and the demo's data
-	rm -rf $(VENV) .colony build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .colony build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.pip:
@@ -51,4 +53,11 @@ $(VENV)/.runtime: $(VENV)/.pip deploy/requirements.lock pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime deploy/requirements-dev.lock
 	$(BIN)/pip install -q --require-hashes -r deploy/requirements-dev.lock
+	@touch $@
+
+$(PEERS)/.ready: pyproject.toml $(VENV)/.pip
+	@echo "installing what the benches measure against (a few minutes at most, once) …"
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q $$($(PYTHON) -c \
+	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])') \
+	  || { echo "cannot be installed; its rows will say so" >&2; rm -rf $(PEERS); mkdir $(PEERS); }
 	@touch $@

@@ -27,6 +27,11 @@ class _Feature(Value):
     computation: str | None = None
     ttl: Duration | None = None
     owner: str = ""
+    unit: str = ""
+    tags: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    deprecated: str = ""
 
 
 class _FeatureFile(Value):

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     chat_url: str = Field(default="", pattern="^(|https?://.+)$")
     chat_key: SecretStr = SecretStr("")
 
+    import_dirs: str = ""
+
     max_runs: int = Field(default=2, ge=1, le=1000)
     max_steps: int = Field(default=2, ge=1, le=1000)
     step_memory_mb: int = Field(default=0, ge=0)
@@ -68,6 +70,9 @@ class Settings(BaseSettings):
     max_streams: int = Field(default=64, ge=1)
     cors_origins: str = ""
     trusted_proxies: str = ""
+    features_sync: str = Field(default="full", pattern="^(full|normal)$")
+    features_accessed: float = Field(default=1.0, ge=0, le=1)
+    skew: str = Field(default="auto", pattern="^(auto|refuse|warn)$")
     request_key_days: float = Field(default=31, gt=0, le=36500)
     log_level: str = Field(default="", pattern="^(|debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
@@ -79,6 +84,9 @@ class Settings(BaseSettings):
                 "COLONY_LEDGER: GOOGLE_CLOUD_PROJECT is set but no PostgreSQL URL; "
                 "set COLONY_LEDGER=postgresql://…, or COLONY_LEDGER=sqlite to keep the ledger on this machine"
             )
+        for word in filter(None, map(str.strip, self.import_dirs.split(","))):
+            if not word.startswith(("/", "gs://")):
+                raise ValueError(f"COLONY_IMPORT_DIRS: {word!r} is neither an absolute path nor a gs:// URI")
         if bool(self.auth_audience) != bool(self.auth_emails):
             raise ValueError(
                 "COLONY_AUTH_AUDIENCE, COLONY_AUTH_EMAILS: set both, or neither; "

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from handlers.commands.skew_guard import check_skew, trained_with
 from worker.bee import BeeSpec
 from worker.errors import NotFound, Rejected
-from worker.features.port import FeatureStore, Reading, Status
+from worker.features.port import FeatureStore, Reader, Reading, Status
+from worker.features.skew import Guard
 from worker.ledger import Ledger
 from worker.models.port import ArtifactStore, ModelFormat, Predictor
 
@@ -19,13 +21,23 @@ class _Loaded:
     epoch: int
     version: str
     predictor: Predictor
+    trained: Mapping[str, int]
 
 
 class PredictionServer:
     """Keeps one loaded champion per bee; thread-safe."""
 
-    def __init__(self, ledger: Ledger, features: FeatureStore, artifacts: ArtifactStore, format_: ModelFormat) -> None:
-        """Load nothing yet."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        features: FeatureStore,
+        artifacts: ArtifactStore,
+        format_: ModelFormat,
+        *,
+        skew: Guard = Guard.AUTO,
+    ) -> None:
+        """Load nothing yet; `skew` says what becomes of reads for a model trained with other definitions."""
+        self._guard = skew
         self._ledger = ledger
         self._features = features
         self.artifacts = artifacts
@@ -43,8 +55,11 @@ class PredictionServer:
     ) -> dict[str, Any]:
         """Return `{prediction, score, version, missing}`; exactly one of `entity_id` and `features` is given.
 
+        `warnings` are told, too, if features that are read are defined otherwise than the model was trained with.
+
         Raises:
             NotFound: the bee has no model in production.
+            Conflict: its features are defined otherwise, and the guard refuses that.
             Rejected: neither or both given, or an unknown feature.
         """
         if bee.task == "generation":
@@ -52,8 +67,13 @@ class PredictionServer:
             raise Rejected(f"{bee.bee} generates text by settings; there is no model to predict with", mend=mend)
         if (entity_id is None) == (features is None):
             raise Rejected("give either an entity's id or its features", field="entityId", mend="not both, not none")
-        values = self._given(bee, features) if features is not None else self._read(bee, str(entity_id), now)
         champion = self._champion(bee.bee)
+        told: dict[str, Any] = {}
+        if features is not None:
+            values = self._given(bee, features)
+        else:
+            told = self._guarded(bee, champion)
+            values = self._read(bee, str(entity_id), now)
         scored = champion.predictor.predict({name: [values.get(name)] for name in bee.features})[0]
         missing = [name for name in bee.features if values.get(name) is None]
         return {
@@ -61,7 +81,15 @@ class PredictionServer:
             "score": scored.score,
             "version": champion.version,
             "missing": missing,
+            **told,
         }
+
+    def _guarded(self, bee: BeeSpec, champion: _Loaded) -> dict[str, Any]:
+        """Return what the skew guard has to say of an online read. Raises Conflict."""
+        reads = (*bee.features, *bee.entities.values())
+        model = f"version {champion.version} of {bee.bee}"
+        warnings = check_skew(model, champion.trained, reads, self._features, self._guard)
+        return {"warnings": warnings} if warnings else {}
 
     def _champion(self, bee: str) -> _Loaded:
         with self._ledger.begin(write=False) as transaction:
@@ -79,7 +107,8 @@ class PredictionServer:
             if loaded is None or loaded.epoch < deployment.epoch:
                 path = self.artifacts.fetch(version.artifact)
                 predictor = self._format.load(path, version.artifact.sha256)
-                loaded = _Loaded(deployment.epoch, deployment.version, predictor)
+                trained = trained_with(version.lineage, predictor.metadata)
+                loaded = _Loaded(deployment.epoch, deployment.version, predictor, trained)
                 self._loaded[bee] = loaded
             return loaded
 
@@ -97,13 +126,14 @@ class PredictionServer:
         owners = {item.name: item.entity for item in self._features.definitions()}
         own = [name for name in bee.features if owners.get(name) == bee.entity]
         links = list(bee.entities.values())
-        readings = dict(self._features.read([entity_id], [*own, *links], now=now)[entity_id])
+        reader = Reader(f"model:{bee.bee}", "serving")
+        readings = dict(self._features.read([entity_id], [*own, *links], now=now, reader=reader)[entity_id])
         for entity, link in bee.entities.items():
             other = readings[link]
             wanted = [name for name in bee.features if owners.get(name) == entity]
             if other.status is Status.PRESENT and wanted:
                 key = str(other.value)
-                readings |= self._features.read([key], wanted, now=now)[key]
+                readings |= self._features.read([key], wanted, now=now, reader=reader)[key]
         empty = Reading(Status.MISSING)
         return {name: readings.get(name, empty).value for name in bee.features}
 

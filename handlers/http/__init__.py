@@ -8,9 +8,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from handlers.http import decisions, health, models, pipelines, run_events
+from handlers.http import decisions, features, health, models, pipelines, run_events
 from handlers.http.authentication import Authenticator
-from handlers.http.guard import Guard
+from handlers.http.features.hot import Api, HotReads
+from handlers.http.features.limits import BODIES
+from handlers.http.guard import Door, Guard
 from handlers.http.head import AnswerHead
 from handlers.http.headers import DOCS, SecurityHeaders
 from handlers.http.limits import LimitBody
@@ -24,6 +26,7 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "run events": run_events.routes,
     "models": models.routes,
     "decisions": decisions.routes,
+    "features": features.routes,
 }
 
 
@@ -33,7 +36,7 @@ def build(services: Services) -> FastAPI:
     authenticator = Authenticator(access, services.ledger, services.clock, services.identity)
     if access.guarded:
         authenticator.check()
-    api = FastAPI(
+    api = Api(
         title="Colony MLOps",
         version="1",
         docs_url=DOCS,
@@ -42,6 +45,8 @@ def build(services: Services) -> FastAPI:
         redirect_slashes=False,
         openapi_url="/api/mlops/openapi.json",
         generate_unique_id_function=_name,
+        # Its own would be looked for with each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     api.state.access = access
     add_problems(api)
@@ -54,19 +59,23 @@ def build(services: Services) -> FastAPI:
         )
     # The last one added is met first.
     api.add_middleware(AnswerHead)
-    api.add_middleware(LimitBody)
-    api.add_middleware(Guard, access=access, authenticator=authenticator)
+    api.add_middleware(LimitBody, larger=BODIES)
+    door = Door(access, authenticator)
+    api.add_middleware(Guard, door=door)
     if access.origins:
         api.add_middleware(CORSMiddleware, allow_origins=access.origins, **_CORS)
+    else:
+        # Pages of other origins need headers that only the way through the routes gives.
+        api.hot = HotReads(services, door)
     api.add_middleware(SecurityHeaders)
     api.openapi = cache(lambda: describe(api, guarded=access.guarded))  # type: ignore[method-assign]
     return api
 
 
 _CORS: dict[str, Any] = {
-    "allow_methods": ["GET", "POST"],
-    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-    "expose_headers": ["Location", "Retry-After"],
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"],
+    "expose_headers": ["Colony-Snapshot-Id", "ETag", "Location", "Retry-After"],
 }
 
 

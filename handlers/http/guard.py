@@ -9,6 +9,7 @@ from functools import lru_cache
 import structlog
 from anyio import to_thread
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.http.access import Access
@@ -26,12 +27,11 @@ _PROBE = "/healthz"
 _LOCAL, _ANYONE = Caller("local", ALL), Caller("anyone", frozenset())
 
 
-class Guard:
-    """Puts the caller into the request's state, or answers 401, 429 or 503 itself."""
+class Door:
+    """Who may come in, and how often; one for all ways into the API, so that they count together."""
 
-    def __init__(self, app: ASGIApp, access: Access, authenticator: Authenticator) -> None:
-        """Wrap the application."""
-        self._app = app
+    def __init__(self, access: Access, authenticator: Authenticator) -> None:
+        """Let nobody in yet."""
         self._access = access
         self._authenticator = authenticator
         self._failures = Buckets(access.failures)
@@ -39,24 +39,17 @@ class Guard:
         # Hashes of credentials that were good: others behind their address cannot lock them out.
         self._good: OrderedDict[str, None] = OrderedDict()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def admit(self, scope: Scope) -> Caller:
+        """Return who makes a request. Raises Refused (401, 429 or 503)."""
         address = _address(str((scope.get("client") or ("unknown",))[0]))
-        try:
-            caller = await self._caller(scope, address)
-        except Refused as refused:
-            await problem(refused.status, refused.reason, headers=refused.headers)(scope, receive, send)
-            return
+        caller = await self._caller(scope, address)
         wait_s = 0.0 if scope["path"] == _PROBE else self._requests.take(_key(caller, address))
         if wait_s:
-            headers = {"Retry-After": str(math.ceil(wait_s))}
-            await problem(429, "more requests than allowed", headers=headers)(scope, receive, send)
-            return
-        scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, receive, send)
+            raise Refused(429, "more requests than allowed", {"Retry-After": str(math.ceil(wait_s))})
+        return caller
+
+    async def let_out(self, caller: Caller) -> None:
+        """Note once in a while, after its answer, that a caller's token is in use."""
         if self._access.guarded and caller is not _ANYONE and self._authenticator.owes_note(caller):
             await to_thread.run_sync(self._authenticator.note, caller)
 
@@ -95,6 +88,29 @@ class Guard:
             self._good.popitem(last=False)
 
 
+class Guard:
+    """Puts the caller into the request's state, or answers 401, 429 or 503 itself."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        """Wrap the application."""
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            caller = await self._door.admit(scope)
+        except Refused as refused:
+            await refused.answer()(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, send)
+        await self._door.let_out(caller)
+
+
 class Refused(Exception):
     """A request that is not let through."""
 
@@ -104,6 +120,10 @@ class Refused(Exception):
         self.status = status
         self.reason = reason
         self.headers = headers
+
+    def answer(self) -> Response:
+        """Return what is answered."""
+        return problem(self.status, self.reason, headers=self.headers)
 
 
 def _credential(headers: Headers) -> str:

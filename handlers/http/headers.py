@@ -11,7 +11,8 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-_RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
+#: As ASGI has them.
+READY = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
 DOCS = "/api/mlops/docs"
 #: FastAPI's page loads Swagger UI from where these point.
 _DOCS_POLICY = (
@@ -35,7 +36,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 given = message.get("headers", ())
                 names = {name for name, _ in given}
-                message["headers"] = [*given, *(pair for pair in _RAW if pair[0] not in names)]
+                message["headers"] = [*given, *(pair for pair in READY if pair[0] not in names)]
                 if scope.get("path") == DOCS:
                     MutableHeaders(scope=message)["Content-Security-Policy"] = _DOCS_POLICY
             await send(message)

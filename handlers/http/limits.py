@@ -1,5 +1,6 @@
 """Every request body has a size limit, told by Content-Length or not, and a time in which it must come."""
 
+import asyncio
 from collections.abc import Mapping
 
 import anyio
@@ -45,9 +46,7 @@ class LimitBody:
         if declared > limit:
             await _refuse(413, limit, receive, send)
             return
-        body: bytes | int | None = 408
-        with anyio.move_on_after(self._read_s):
-            body = await _read(receive, limit)
+        body = await read_body(receive, limit, self._read_s)
         if isinstance(body, int):
             await _refuse(body, limit, receive, send)
         elif body is not None:
@@ -78,18 +77,26 @@ def _declared(scope: Scope) -> int | None:
     return int(text) if text.isdigit() else 0
 
 
-async def _read(receive: Receive, limit: int) -> bytes | int | None:
-    """Return the body; the status 413 if it is too large, None if the client has gone."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > limit:
-            return 413
-        if not message.get("more_body", False):
-            return bytes(body)
+async def read_body(receive: Receive, limit: int, read_s: float = READ_S) -> bytes | int | None:
+    """Return the body; the status 413 if it is too large, 408 if it does not come, None if the client has gone."""
+    parts = bytearray()
+    try:
+        async with asyncio.timeout(read_s):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                part = message.get("body", b"")
+                # Most bodies come in one piece; one that comes in many tiny ones must not be copied for each.
+                if not parts and not message.get("more_body", False):
+                    return part if len(part) <= limit else 413
+                parts += part
+                if len(parts) > limit:
+                    return 413
+                if not message.get("more_body", False):
+                    return bytes(parts)
+    except TimeoutError:
+        return 408
 
 
 async def _refuse(status: int, limit: int, receive: Receive, send: Send) -> None:
@@ -107,9 +114,15 @@ async def _refuse(status: int, limit: int, receive: Receive, send: Send) -> None
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _answer(status: int, limit: int) -> Response:
+def late() -> Response:
+    """Return what is answered where a body did not come."""
     headers = {"Connection": "close"}
+    return problem(408, "the body did not come in time", field="body", mend="send it at once", headers=headers)
+
+
+def _answer(status: int, limit: int) -> Response:
     if status == 408:
-        return problem(408, "the body did not come in time", field="body", mend="send it at once", headers=headers)
+        return late()
+    headers = {"Connection": "close"}
     words = f"a body has at most {limit:,} bytes"
     return problem(413, words, field="body", mend="send it in parts", headers=headers)

@@ -25,7 +25,7 @@ from worker.bee import BEE_ID, BeeSpec
 from worker.clock import to_text
 from worker.errors import NotFound
 from worker.models.port import Deployment
-from worker.models.shown import settings_of, shown_version
+from worker.models.shown import settings_in_force, shown_version
 
 BeeName = Annotated[str, Path(pattern=f"^{BEE_ID.pattern}$", description="The bee's name.", examples=["spam-guard"])]
 
@@ -45,8 +45,7 @@ def routes(services: Services) -> APIRouter:
     @router.get("/models/{beeId}", **needs(Scope.READ))
     def get_model(beeId: BeeName) -> ModelShown:
         """Tell what is in production for a bee (for one that generates text its settings), and every version."""
-        _bee(services, beeId)
-        return _model(services, beeId)
+        return _model(services, _bee(services, beeId))
 
     @router.post("/models/{beeId}/predict", **needs(Scope.WRITE))
     def predict(beeId: BeeName, request: PredictRequest) -> Prediction:
@@ -77,18 +76,18 @@ def routes(services: Services) -> APIRouter:
     return router
 
 
-def _model(services: Services, bee: str) -> ModelShown:
+def _model(services: Services, bee: BeeSpec) -> ModelShown:
     with services.ledger.begin(write=False) as transaction:
-        champion = transaction.models.champion(bee)
-        found = transaction.models.versions(bee)
+        champion = transaction.models.champion(bee.bee)
+        found = transaction.models.versions(bee.bee)
     version = champion.version if champion else None
     return ModelShown(
-        beeId=bee,
+        beeId=bee.bee,
         version=version,
         epoch=champion.epoch if champion else 0,
         deployedAt=to_text(champion.at) if champion else None,
         trafficSplit={version: 100} if version else {},
-        settings=next((settings_of(item) for item in found if item.version == version), None),
+        settings=settings_in_force(bee, next((item for item in found if item.version == version), None)),
         versions=[VersionShown(**shown_version(item, version)) for item in found],
     )
 

@@ -98,9 +98,13 @@ def add_problems(api: FastAPI) -> None:
         return refused(error)
 
     @api.exception_handler(Exception)
-    def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        # What went wrong is in the log; a stranger learns nothing of the inside.
-        return problem(500, "something unforeseen; the log has it", headers=SECURITY)
+    def others(_request: Request, _error: Exception) -> JSONResponse:
+        return unforeseen()
+
+
+def unforeseen() -> JSONResponse:
+    """Return the answer to a fault of ours: what went wrong is in the log, a stranger learns nothing of the inside."""
+    return problem(500, "something unforeseen; the log has it", headers=SECURITY)
 
 
 def expected(error: ColonyError) -> JSONResponse:

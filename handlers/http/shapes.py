@@ -266,12 +266,16 @@ class PredictRequest(Body):
 
 
 class Prediction(BaseModel):
-    """A prediction of the champion; `missing` are the features that had no value."""
+    """A prediction of the champion; `missing` are the features that had no value.
+
+    `warnings` name features that are not defined any more as they were when the model was trained.
+    """
 
     prediction: str | float | bool | None
     score: float | None
     version: str
     missing: list[str]
+    warnings: list[str] = []
 
 
 class DecisionShown(BaseModel):

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import engine, intake, join, rule, serving
+from tests.bench import engine, engine_queue, features_online, intake, join, retrain, rule, serving
 from tests.bench.measure import Figure
 
 BENCHES = {
@@ -12,6 +12,9 @@ BENCHES = {
     "intake": intake.bench,
     "join": join.bench,
     "engine": engine.bench,
+    "engine_queue": engine_queue.bench,
+    "retrain": retrain.bench,
+    "features_online": features_online.bench,
     "serving": serving.bench,
 }
 
@@ -23,10 +26,12 @@ def main(names: list[str]) -> None:
         print(f"… {name}", file=sys.stderr)
         with tempfile.TemporaryDirectory() as directory:
             figures += BENCHES[name](Path(directory))
-    print(f"{'work':<58}{'ours':>14}{'peer':>14}{'ratio':>8}  peer is")
+    print(f"{'work':<72}{'ours':>14}{'peer':>14}{'ratio':>8}  peer is")
     for figure in figures:
-        ours, peer = f"{figure.ours:,.2f} {figure.unit}", f"{figure.peer:,.2f} {figure.unit}"
-        print(f"{figure.work:<58}{ours:>14}{peer:>14}{figure.ours / figure.peer:>8.2f}  {figure.peer_is}")
+        ours = f"{figure.ours:,.2f} {figure.unit}"
+        peer = "not installed" if figure.peer is None else f"{figure.peer:,.2f} {figure.unit}"
+        ratio = "" if figure.peer is None else f"{figure.ours / figure.peer:.2f}"
+        print(f"{figure.work:<72}{ours:>14}{peer:>14}{ratio:>8}  {figure.peer_is}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the table; smaller is better for both."""
+    """One row of the table; smaller is better for both. The peer is None where it is not installed."""
 
     work: str
     ours: float
-    peer: float
+    peer: float | None
     unit: str
     peer_is: str
 

@@ -123,3 +123,12 @@ def test_audience_and_emails_go_together(environment: pytest.MonkeyPatch, name: 
 
     with pytest.raises(Rejected, match="set both"):
         read_settings()
+
+
+@pytest.mark.parametrize("value", ["imports", "/data, s3://bucket", "~/imports"])
+def test_directories_to_import_from(environment: pytest.MonkeyPatch, value: str) -> None:
+    """A directory that is not absolute, and what is no directory, is refused by the setting's name."""
+    environment.setenv("COLONY_IMPORT_DIRS", value)
+
+    with pytest.raises(Rejected, match=r"COLONY_IMPORT_DIRS: .*neither an absolute path nor"):
+        read_settings()

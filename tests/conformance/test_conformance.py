@@ -14,7 +14,20 @@ from worker.runs.port import Submission
 if os.environ.get("CI") != "true":
     pytest.importorskip("kfp", reason="kfp is not installed (the extra `compile`)")
 
-TABLES = ("conditions", "choices", "loops", "exits", "attempts", "nesting", "values", "given", "lightweight")
+TABLES = (
+    "conditions",
+    "comparisons",
+    "choices",
+    "loops",
+    "items",
+    "exits",
+    "exits_nested",
+    "attempts",
+    "nesting",
+    "values",
+    "given",
+    "lightweight",
+)
 #: How many runs are in the engine before the first is looked at.
 AHEAD = 12
 

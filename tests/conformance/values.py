@@ -5,7 +5,7 @@ from typing import Optional
 
 from kfp import dsl
 
-from tests.conformance.case import FAILED, Case, ran
+from tests.conformance.case import FAILED, Case, ran, skipped
 from tests.conformance.parts import data, fraction, joined, many, number, read, shown, text, truth
 
 _ARGUMENTS = "import sys, json, pathlib; pathlib.Path(sys.argv[1]).write_text(json.dumps(sys.argv[2:]))"
@@ -138,7 +138,55 @@ def artifact_as_output() -> dsl.Dataset:
     return data(value="content").outputs["made"]
 
 
+@dsl.container_component
+def reports(told: str, made: dsl.Output[dsl.Metrics]):  # noqa: ANN201
+    """Write an executor output as it is given."""
+    return dsl.ContainerSpec(
+        image="none",
+        command=["sh", "-c", 'printf "%s" "$1" > "$0"'],
+        args=[dsl.PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER, told],
+    )
+
+
+@dsl.container_component
+def about(given: dsl.Input[dsl.Metrics], out: dsl.OutputPath(dict)):  # noqa: ANN201
+    return dsl.ContainerSpec(image="none", command=["sh", "-c", 'printf "%s" "$1" > "$0"'], args=[out, given.metadata])
+
+
+def reported(told: str) -> dict:
+    return about(given=reports(told=told).output).output
+
+
+MADE = '{"artifacts": {"made": {"artifacts": %s}}}'
 CASES = [
+    Case(
+        "reported metadata",
+        reported,
+        ran("reports", "about"),
+        parameters={"told": MADE % '[{"metadata": {"accuracy": 0.5, "n": 3, "more": [null, {"é": true}]}}]'},
+        gives={"Output": {"accuracy": 0.5, "n": 3, "more": [None, {"é": True}]}},
+    ),
+    *(
+        Case(
+            f"badly reported {number}",
+            reported,
+            {"reports": FAILED, **skipped("about")},
+            parameters={"told": told},
+            state=FAILED,
+            error="executor_output.json",
+        )
+        for number, told in enumerate(
+            (
+                MADE % '[{"metadata": {"accuracy": NaN}}]',
+                MADE % '[{"metadata": [1]}]',
+                MADE % '[{"uri": 3}]',
+                MADE % "3",
+                '{"artifacts": [1]}',
+                "[]",
+                "{",
+            )
+        )
+    ),
     Case(
         "every type",
         every_type,

@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.chat_server import ChatServer
-from tests.story.conftest import Colony
+from tests.story.conftest import ROOT, Colony
 from tests.worker.steps.trainers.conftest import answer, ti_guy_chat
 from worker.clock import parse_time
 
@@ -66,6 +67,76 @@ def test_all_variants_failing_fails_the_run(colony: Colony) -> None:
 
     assert "all 2 variants failed" in told
     assert len(colony.rows("models")) == before
+
+
+def test_wrong_variants(colony: Colony) -> None:
+    """Variants of a wrong shape are refused by the command before anything is stored, each with its place."""
+    wrong = {
+        'variants=[{"name": "a"}, {"name": 7}]': "parameters.variants[1].name: is not a name",
+        'variants=[{"name": "a"}, {"name": "a"}]': "parameters.variants[1].name: 'a' is taken",
+        'variants=[{"name": "a"}, 3]': "parameters.variants[1]: 3 is not an object",
+        "variants={}": "parameters.variants: {} is not a list",
+        'grid={"max_depth": 4}': "parameters.grid.max_depth: is not a list of values",
+        "auto=500": "parameters.auto: 500 does not fit",
+        "auto=0": "there are 0 variants",
+    }
+    for given, words in wrong.items():
+        command = ("trigger", "experiment", "--bee", "spam-guard", "-p", given)
+        process = colony.start(*command)
+        _, told = process.communicate(timeout=120)
+
+        assert (process.returncode, words in told) == (2, True), told
+    assert len(colony.rows("runs")) == 1, "the first champion's"
+
+
+WEEKLY = """
+name: weekly-experiment
+extends: experiment
+trigger: schedule
+schedule:
+  cron: 30 2 * * 1
+  zone: Europe/Berlin
+  parameters:
+    beeId: old-guard
+    variants:
+      - {name: plain, algorithm: logistic_regression}
+      - {name: forest, algorithm: random_forest, n_estimators: 20}
+steps:
+  - {id: train_variants, parallelism: 1, timeout: 10m}
+"""
+
+
+def test_an_experiment_by_schedule(colony: Colony, tmp_path: Path) -> None:
+    """A template that extends `experiment` runs it every week with its own variants; without any it is refused."""
+    own = tmp_path / "own"
+    for name in ("bees", "pipelines"):
+        (own / name).mkdir(parents=True)
+    bee = yaml.safe_load((ROOT / "config/bees/spam-guard.yaml").read_text(encoding="utf-8"))
+    # The runs are of this week, the demo's rows of 2002.
+    text = yaml.safe_dump({**bee, "bee": "old-guard", "window": "36500d"})
+    (own / "bees" / "old-guard.yaml").write_text(text, encoding="utf-8")
+    path = own / "pipelines" / "weekly-experiment.yaml"
+    colony.environment["COLONY_CONFIG"] = str(own)
+    path.write_text(WEEKLY.partition("    variants:")[0], encoding="utf-8")
+    refused = colony.run("pipelines", "validate", "weekly-experiment", code=2)
+    path.write_text(WEEKLY, encoding="utf-8")
+    colony.run("pipelines", "compile", "weekly-experiment")
+    colony.run("drain")
+    with sqlite3.connect(colony.home / "ledger.db") as database:
+        database.execute("UPDATE schedules SET due = due - 8 * 86400 * 1000000")
+
+    colony.run("drain")
+
+    run = colony.rows("runs")[-1]
+    comparison = run["outcome"]["comparison"]
+    assert "there are 0 variants" in refused
+    assert (run["pipeline"], run["trigger"], run["beeId"]) == ("weekly-experiment", "schedule", "old-guard")
+    assert (run["verdict"], run["error"]) == ("registered", None)
+    assert {item["name"]: item["status"] for item in comparison["variants"]} == dict.fromkeys(
+        ("plain", "forest"), "compared"
+    )
+    assert not _overlap(comparison["variants"]), "one at a time, as `parallelism` says"
+    assert [step["stepId"] for step in run["steps"]][3:5] == [f"train_variants/{n}/train_variants" for n in range(2)]
 
 
 def test_three_settings_of_a_bee_that_generates(colony: Colony, chat_server: ChatServer, tmp_path: Path) -> None:

@@ -1,17 +1,22 @@
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from tests.chat_server import ChatServer
 from tests.story.conftest import Colony
+from tests.worker.steps.trainers.conftest import answer, ti_guy_chat
 
 TRIGGER = {"pipeline": "auto-retrain", "parameters": {"beeId": "spam-guard", "asOf": "2002-10-01T00:00:00Z"}}
 
 
-@pytest.fixture(name="api")
-def _api(colony: Colony) -> Iterator[httpx.Client]:
+@contextmanager
+def served(colony: Colony) -> Iterator[httpx.Client]:
     """Serve the whole system in one process, and give a client of its API."""
     process = colony.start("serve", "--with-worker", "--port", "0")
     assert process.stderr is not None
@@ -21,6 +26,13 @@ def _api(colony: Colony) -> Iterator[httpx.Client]:
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+@pytest.fixture(name="api")
+def _api(colony: Colony) -> Iterator[httpx.Client]:
+    """Give a client of the API of the bootstrapped colony."""
+    with served(colony) as client:
+        yield client
 
 
 def _follow(api: httpx.Client, run_id: str) -> tuple[list[Any], Any]:
@@ -60,3 +72,24 @@ def test_a_retrain_over_http(api: httpx.Client) -> None:
     rolled = api.post("models/spam-guard/rollback", json={"reason": "only a test"})
     assert rolled.json()["version"] == "1"
     assert api.post("models/spam-guard/predict", json={"features": features}).json()["version"] == "1"
+
+
+def test_the_settings_in_production(colony: Colony, chat_server: ChatServer, tmp_path: Path) -> None:
+    """A bee that generates text is retrained over HTTP, and its resource tells the settings that are in production."""
+    bees = tmp_path / "own" / "bees"
+    bees.mkdir(parents=True)
+    trainer = {"space": {"temperature": [0.05, 0.9]}, "trials": 2}
+    (bees / "ti-guy-chat.yaml").write_text(yaml.safe_dump(ti_guy_chat(trainer=trainer).frozen()), encoding="utf-8")
+    colony.environment |= {"COLONY_CONFIG": str(bees.parent), "COLONY_CHAT_URL": chat_server.url}
+    chat_server.answer = answer
+    asked = {"pipeline": "auto-retrain", "parameters": {"beeId": "ti-guy-chat"}}
+
+    with served(colony) as api:
+        before = api.get("models/ti-guy-chat").json()
+        _, end = _follow(api, api.post("pipeline/trigger", json=asked).json()["runId"])
+        after = api.get("models/ti-guy-chat").json()
+
+    assert (before["version"], before["settings"]["temperature"]) == (None, 0.7)
+    assert end["verdict"] == "deployed"
+    assert (after["version"], after["settings"]["model"], after["settings"]["temperature"]) == ("1", "small", 0.05)
+    assert after["settings"] == after["versions"][0]["lineage"]["hyperparameters"]

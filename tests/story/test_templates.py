@@ -43,6 +43,7 @@ def test_batch_score_needs_a_champion(colony: Colony, tmp_path: Path) -> None:
 
 def test_backfill_features(colony: Colony, tmp_path: Path) -> None:
     """`backfill-features` imports a file's columns, says which rows it refused, and does nothing the second time."""
+    colony.environment["COLONY_IMPORT_DIRS"] = str(tmp_path)
     file = tmp_path / "karma.csv"
     file.write_text(
         "user_id,at,known,karma\n"
@@ -67,6 +68,19 @@ def test_backfill_features(colony: Colony, tmp_path: Path) -> None:
     assert json.loads(Path(rejects).read_text(encoding="utf-8"))["line"] == 4
     (read,) = colony.rows("features", "get", "u1", "karma")
     assert (read["value"], read["timestamp"]) == (8.0, "2002-09-02T00:00:00Z")
+
+
+def test_backfill_reads_only_what_it_may(colony: Colony, tmp_path: Path) -> None:
+    """A file outside the directories for imports is refused when the run is asked for, with the mend."""
+    words = [f"file={tmp_path}/karma.csv", "entity=user", "entityId=user_id", "eventTime=at"]
+
+    given = [part for word in words for part in ("-p", word)]
+    process = colony.start("trigger", "backfill-features", "--bee", "spam-guard", *given)
+    _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert "parameters.file" in told
+    assert "COLONY_IMPORT_DIRS" in told
 
 
 def test_wrong_parameters(colony: Colony) -> None:

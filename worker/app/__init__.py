@@ -19,13 +19,16 @@ from worker.app.upkeep import Upkeep
 from worker.bee import BeeSpec
 from worker.clock import Clock, wall_clock
 from worker.decide.policy import Policy
+from worker.errors import Rejected
 from worker.features.port import Definition
+from worker.features.skew import Guard
 from worker.instruments import Instruments
 from worker.intake.consume import Consumer
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
 from worker.pipelines.cache import write_compiled
 from worker.pipelines.load import Templates
+from worker.publish.accessed import Accesses
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.cost import Prices
@@ -73,8 +76,22 @@ class App(Ports):
         return write_compiled(template, self.compile_template(template), into or self.configuration.directories[-1])
 
     def define_features(self) -> list[Definition]:
-        """Bring the store's definitions in line with `config/features`; unchanged ones are left alone."""
-        return [self.features.define(definition) for definition in self.configuration.features.values()]
+        """Bring the store's definitions in line with `config/features`; unchanged ones are left alone.
+
+        Raises:
+            Rejected: one that cannot be defined, with its name.
+            Conflict: one that cannot be changed so.
+        """
+        from worker.features.computed.inputs import in_order
+
+        return [self._define(definition) for definition in in_order(self.configuration.features.values())]
+
+    def _define(self, definition: Definition) -> Definition:
+        try:
+            return self.features.define(definition)
+        except Rejected as error:
+            field = f"features.{definition.name}.{error.field}"
+            raise Rejected(error.reason, field=field, mend=error.mend) from error
 
     # parts
 
@@ -140,9 +157,16 @@ class App(Ports):
         return Relay(self.ledger, self.topic, self.clock, self.owner, told, lease_s)
 
     @cached_property
+    def accesses(self) -> Accesses:
+        """The loop that announces how often features are read."""
+        told, share = self.instruments.published, self.settings.features_accessed
+        return Accesses(self.features, self.topic, self.clock, share, told)
+
+    @cached_property
     def predictions(self) -> PredictionServer:
         """Predictions from the champions."""
-        return PredictionServer(self.ledger, self.features, self.artifacts, self.model_format)
+        guard = Guard(self.settings.skew)
+        return PredictionServer(self.ledger, self.features, self.artifacts, self.model_format, skew=guard)
 
     @cached_property
     def upkeep(self) -> Upkeep:
@@ -162,6 +186,8 @@ class App(Ports):
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
+            if self.settings.features_accessed:
+                loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops
 
     def loop(self, name: str, turn: Callable[[], int], *, idle_s: float) -> Loop:

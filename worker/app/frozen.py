@@ -40,8 +40,14 @@ class Frozen:
         return self.configuration.templates.get_known(template).parameters
 
     def definitions(self, bee: BeeSpec) -> Mapping[str, int]:
-        """Return feature -> version for all that the bee reads. Raises Rejected if one is not defined."""
-        defined = {item.name: item.version for item in self.features().definitions()}
+        """Return feature -> version for all that the bee reads, and what that is computed from.
+
+        Raises:
+            Rejected: one is not defined.
+        """
+        from worker.features.computed.inputs import closure
+
+        defined = {item.name: item for item in self.features().definitions()}
         self.configuration.check_reachable(bee)
         wanted = list(bee.reads)
         missing = [name for name in wanted if name not in defined]
@@ -51,7 +57,7 @@ class Frozen:
                 field="features",
                 mend="define them: `colony features define`, or a file in config/features",
             )
-        return {name: defined[name] for name in wanted}
+        return {name: defined[name].version for name in closure(wanted, defined)}
 
     def output_dir(self, run_id: str) -> str:
         """Return where the run's artifacts go."""

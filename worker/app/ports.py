@@ -128,9 +128,11 @@ class Ports:
 
     @property
     def step_environment(self) -> Mapping[str, str]:
-        """What step processes must know: where the data is, and where the user's own step types are."""
+        """What step processes must know: where the data is, what may be read, and the user's own step types."""
         environment = {
             "COLONY_HOME": str(self.settings.home.absolute()),
+            "COLONY_IMPORT_DIRS": self.settings.import_dirs,
+            "COLONY_FEATURES_SYNC": self.settings.features_sync,
             "COLONY_CHAT_URL": self.settings.chat_url,
             "COLONY_CHAT_KEY": self.settings.chat_key.get_secret_value(),
         }

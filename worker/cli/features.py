@@ -1,70 +1,26 @@
-"""`colony features`: define, import, read, list."""
+"""`colony features`: define, look, import, read."""
 
 import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from worker.bee import duration_text, parse_duration
 from worker.cli.common import json_option, opened, print_json, print_table
+from worker.cli.features_change import define, delete, deprecate
+from worker.cli.features_look import show, show_all, usage
 from worker.clock import to_text
-from worker.features.port import Definition, Reading, Status
+from worker.features.port import Reader, Reading, Status
 
 
 @click.group("features")
 def command() -> None:
-    """Define features once; import, read and list them."""
+    """Define features once; import, read and look at them."""
 
 
-@command.command("list")
-@json_option
-def show_all(*, as_json: bool) -> None:
-    """List the definitions, the newest version of each."""
-    with opened() as app:
-        found = app.features.definitions()
-        if as_json:
-            print_json(_shown(item) for item in found)
-            return
-        rows = [
-            (item.name, item.entity, item.group, item.type, item.source, _ttl(item), item.version, item.description)
-            for item in found
-        ]
-        columns = ("feature", "entity", "group", "type", "source", "ttl", "version", "description")
-        print_table(columns, rows, empty="none yet: `colony features define` takes those of config/features")
-
-
-@command.command("define")
-@click.option("--name", help="Define this one (default: all of config/features).")
-@click.option("--entity", help="Whose feature it is.")
-@click.option("--type", "type_", type=click.Choice(["number", "string", "boolean", "vector"]), help="Its type.")
-@click.option("--group", default="", help="A label to find it by.")
-@click.option("--description", default="", help="What it says.")
-@click.option("--ttl", help="How long a value is valid: 30d, 12h, 86400s (default: for ever).")
-def define(name: str | None, **given: Any) -> None:
-    """Define one feature, or bring the store in line with config/features; the same again changes nothing."""
-    with opened() as app:
-        if name is None:
-            defined = app.define_features()
-        else:
-            if not given["entity"] or not given["type_"]:
-                raise click.UsageError("--name needs --entity and --type")
-            try:
-                ttl = parse_duration(given["ttl"])
-            except ValueError as error:
-                raise click.UsageError(f"--ttl: {error}") from error
-            definition = Definition(
-                name=name,
-                entity=given["entity"],
-                type=given["type_"],
-                group=given["group"],
-                description=given["description"],
-                ttl=ttl or None,
-            )
-            defined = [app.features.define(definition)]
-        click.echo(f"{len(defined)} features: {', '.join(f'{item.name} v{item.version}' for item in defined)}")
+for _command in (show_all, show, usage, define, deprecate, delete):
+    command.add_command(_command)
 
 
 @command.command("import")
@@ -121,7 +77,7 @@ def _progress_end() -> None:
 def get(entity_id: str, names: tuple[str, ...], *, as_json: bool) -> None:
     """Read features of one entity online: each PRESENT, MISSING, EXPIRED or NULL."""
     with opened() as app:
-        readings = app.features.read([entity_id], list(names), now=app.clock())[entity_id]
+        readings = app.features.read([entity_id], list(names), now=app.clock(), reader=Reader("cli"))[entity_id]
     if as_json:
         print_json(
             {
@@ -144,22 +100,3 @@ def _cell(reading: Reading) -> str:
 
 def _time(moment: datetime | None) -> str | None:
     return None if moment is None else to_text(moment)
-
-
-def _ttl(definition: Definition) -> str:
-    return duration_text(definition.ttl) if definition.ttl else "for ever"
-
-
-def _shown(definition: Definition) -> dict[str, object]:
-    return {
-        "name": definition.name,
-        "entity": definition.entity,
-        "group": definition.group,
-        "type": definition.type,
-        "source": definition.source,
-        "computation": definition.computation,
-        "ttl": duration_text(definition.ttl) if definition.ttl else None,
-        "owner": definition.owner,
-        "description": definition.description,
-        "version": definition.version,
-    }

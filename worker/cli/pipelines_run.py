@@ -6,7 +6,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def run(  # noqa: PLR0913 (options, each by its name)
     if no_cache:
         document = without_cache(document)
     values = read_parameters(parsed, parameters)
-    with opened(local=True) as app:
+    with opened(local=True) as app, _stops() as stopped:
         engine = app.engine
         if not engine.local:
             raise Rejected("pipelines run only here", field="COLONY_ENGINE", mend="set it to local")
@@ -78,7 +79,7 @@ def run(  # noqa: PLR0913 (options, each by its name)
         if not as_json:
             click.echo(f"{run_id}\n      {output_dir}")
         engine.start()
-        state = _follow(engine, run_id, (lambda _: None) if as_json else click.echo)
+        state = _follow(engine, run_id, stopped, (lambda _: None) if as_json else click.echo)
         outputs = engine.outputs(run_id)
     given = {**outputs.parameters, **_uris(parsed, outputs)}
     if as_json:
@@ -107,30 +108,41 @@ def _uris(spec: PipelineSpec, outputs: Bound) -> dict[str, Any]:
     return {name: uris if declared[name].is_artifact_list else uris[0] for name, uris in found.items()}
 
 
-def _follow(engine: Any, run_id: str, say: Callable[[str], object]) -> EngineState:
-    """Tell each step's end as it comes, until the run has ended; the first signal to stop cancels it."""
-    told: set[tuple[str, Status, int]] = set()
-    asked = False
+@contextmanager
+def _stops() -> Iterator[Callable[[], bool]]:
+    """Catch the signals to stop; what it gives tells whether one has come since it was last asked."""
+    came: list[int] = []
 
-    def cancel(*_: object) -> None:
-        nonlocal asked
-        asked = True
+    def stopped() -> bool:
+        told = bool(came)
+        came.clear()
+        return told
 
-    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        while True:
-            if asked:
-                say("cancelling")
-                engine.cancel(run_id)
-                asked = False
-            state: EngineState = engine.state(run_id)
-            _tell(state, told, say)
-            if state.status.ended:
-                return state
-            time.sleep(_POLL_S)
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _follow(engine: Any, run_id: str, stopped: Callable[[], bool], say: Callable[[str], object]) -> EngineState:
+    """Tell each step's end as it comes, until the run has ended; a signal to stop cancels it."""
+    told: set[tuple[str, Status, int]] = set()
+    while True:
+        if stopped():
+            say("cancelling")
+            engine.cancel(run_id)
+        began = time.monotonic()
+        state: EngineState = engine.state(run_id)
+        _tell(state, told, say)
+        if state.status.ended:
+            return state
+        # A run of thousands of steps takes a while to look at: the steps shall have most of the time.
+        time.sleep(max(_POLL_S, 4 * (time.monotonic() - began)))
 
 
 def _tell(state: EngineState, told: set[tuple[str, Status, int]], say: Callable[[str], object]) -> None:

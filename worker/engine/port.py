@@ -1,6 +1,6 @@
 """What the local engine asks of durable storage: a queue of jobs with leases, and each task's state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -94,12 +94,17 @@ class Journal(Protocol):
         """Give a lease back, so that another process can claim at once."""
         ...
 
-    def record_job(self, claim: Claim, status: Status, error: str | None = None) -> None:
-        """Set the job's status. Raises LeaseLost."""
+    def record(
+        self, claim: Claim, tasks: Sequence[TaskRecord], status: Status | None = None, error: str | None = None
+    ) -> None:
+        """Insert or replace tasks' states, in order, and set the job's status if one is given. Raises LeaseLost.
+
+        A status that ends the job gives its lease back as well.
+        """
         ...
 
-    def record_task(self, claim: Claim, task: TaskRecord) -> None:
-        """Insert or replace a task's state. Raises LeaseLost."""
+    def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those of the runs that are marked for cancellation."""
         ...
 
     def request_cancel(self, run_id: str) -> None:

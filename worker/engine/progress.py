@@ -3,8 +3,7 @@
 A pure function of what the journal holds, so that any process can go on where another stopped.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from worker.engine import inputs, outputs
@@ -13,23 +12,15 @@ from worker.engine.graph import Graph, Task
 from worker.engine.inputs import Around, Bound, MissingOutputError
 from worker.engine.plan import Again, Launch, Leaf, Progress
 from worker.engine.port import TaskRecord
+from worker.engine.results import Memo, Result, first_error, folders, is_broken, joined, word
 from worker.engine.state import Status
 from worker.errors import Rejected
 
+_LATER = Result(Status.PENDING)
 _WAITING = (Status.PENDING, Status.QUEUED, Status.SKIPPED)
 
 
-@dataclass
-class _Result:
-    """What one task, or a loop's iteration, has come to."""
-
-    status: Status
-    error: str | None = None
-    outputs: Bound = field(default_factory=Bound)
-    name: str = ""
-
-
-def evaluate(
+def evaluate(  # noqa: PLR0913 (what a run is, and how it is looked at, each by its name)
     graph: Graph,
     given: Bound,
     records: Mapping[str, TaskRecord],
@@ -37,6 +28,7 @@ def evaluate(
     *,
     cancelling: bool = False,
     fail_fast: bool = False,
+    memo: Memo | None = None,
 ) -> Progress:
     """Return the progress of a run.
 
@@ -47,8 +39,12 @@ def evaluate(
         facts: what steps may ask about the run.
         cancelling: nothing more is to begin, but what runs always.
         fail_fast: the same once a step has failed for good; what has begun goes on.
+        memo: of earlier calls for the same run: wide loops are then not gone through in full each time. Nothing else
+            changes, but that loops show only some of the iterations that have not begun.
     """
-    walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling)
+    if cancelling or fail_fast:
+        memo = None
+    walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling, memo=memo)
     result = walk.dag("", "", given)
     if fail_fast and walk.has_failed():
         walk = _Walk(graph, records, facts or Facts(), cancelling=cancelling, stopping=True)
@@ -72,9 +68,12 @@ class _Walk:
         *,
         cancelling: bool,
         stopping: bool = False,
+        memo: Memo | None = None,
     ) -> None:
         self.graph, self.records, self.facts = graph, records, facts
         self.cancelling, self.stopping = cancelling, stopping
+        self.memo = memo
+        self.begun_paths = folders(records) if memo else frozenset()
         self.sheltered = False
         self.launches: list[Launch] = []
         self.leaves: list[Leaf] = []
@@ -85,28 +84,28 @@ class _Walk:
         tried = tuple(again.path for again in self.again)
         return any(leaf.status is Status.FAILED and not leaf.path.startswith(tried) for leaf in self.leaves)
 
-    def dag(self, component: str, path: str, scope: Bound) -> _Result:
+    def dag(self, component: str, path: str, scope: Bound) -> Result:
         """Return what a DAG has come to, given its inputs."""
-        results: dict[str, _Result] = {}
+        results: dict[str, Result] = {}
         for task in self.graph.dags[component]:
             outer, self.sheltered = self.sheltered, self.sheltered or task.always
             results[task.key] = self.task(task, f"{path}{task.name}", scope, results)
             results[task.key].name = task.name
             self.sheltered = outer
-        status = _joined(results.values())
+        status = joined(results.values())
         if status is not Status.SUCCEEDED:
-            return _Result(status, _first_error(results.values(), status))
+            return Result(status, first_error(results.values(), status))
         dag = self.graph.component(component).dag
-        return _Result(status, outputs=outputs.selected(dag, {k: r.outputs for k, r in results.items()}))
+        return Result(status, outputs=outputs.selected(dag, {k: r.outputs for k, r in results.items()}))
 
-    def task(self, task: Task, path: str, scope: Bound, results: Mapping[str, _Result]) -> _Result:
+    def task(self, task: Task, path: str, scope: Bound, results: Mapping[str, Result]) -> Result:
         """Return what one task has come to; it runs once all that it needs has succeeded (or ended, if always)."""
         needed = {key: results[key] for key in task.needs}
-        broken = None if task.always else next((k for k, r in needed.items() if _is_broken(r.status)), None)
+        broken = None if task.always else next((k for k, r in needed.items() if is_broken(r.status)), None)
         if broken is not None:
             status = needed[broken].status
             mine = Status.CANCELLED if status is Status.CANCELLED else Status.SKIPPED
-            return self.ended(path, mine, f"needs {broken!r}, which {_word(status)}")
+            return self.ended(path, mine, f"needs {broken!r}, which {word(status)}")
         if any(not result.status.ended for result in needed.values()):
             return self.ended(path, Status.PENDING, None)
         try:
@@ -117,7 +116,7 @@ class _Walk:
         except Rejected as error:
             return self.ended(path, Status.FAILED, str(error))
 
-    def around(self, task: Task, path: str, scope: Bound, results: Mapping[str, _Result]) -> Around:
+    def around(self, task: Task, path: str, scope: Bound, results: Mapping[str, Result]) -> Around:
         """Return what the task's wiring can reach."""
 
         def end(key: str) -> Mapping[str, Any]:
@@ -127,7 +126,7 @@ class _Walk:
         made = {key: result.outputs for key, result in results.items()}
         return Around(scope, made, end, self.facts.of_task(task.name, path))
 
-    def begun(self, task: Task, path: str, bound: Bound) -> _Result:
+    def begun(self, task: Task, path: str, bound: Bound) -> Result:
         """Return what a task has come to whose needs are met."""
         if task.condition and not inputs.holds(self.graph, task, bound):
             return self.ended(path, Status.SKIPPED, f"the condition does not hold: {task.condition.text}")
@@ -135,7 +134,7 @@ class _Walk:
             return self.loop(task, path, bound)
         return self.instance(task, path, inputs.complete(self.graph, task, bound))
 
-    def ended(self, path: str, status: Status, error: str | None) -> _Result:
+    def ended(self, path: str, status: Status, error: str | None) -> Result:
         """Note a task that has no steps of its own to show (it may be a group)."""
         if status is Status.PENDING and self.cancelling and not self.sheltered:
             status, error = Status.CANCELLED, "cancelled"
@@ -144,38 +143,44 @@ class _Walk:
         if status is Status.PENDING and self.stopping and not self.sheltered and not begun:
             status, error = Status.SKIPPED, "another step failed, and this run fails fast"
         self.leaves.append(Leaf(path, status, error))
-        return _Result(status, error)
+        return Result(status, error)
 
-    def loop(self, task: Task, path: str, bound: Bound) -> _Result:
+    def loop(self, task: Task, path: str, bound: Bound) -> Result:
         """Return what a loop has come to; beyond its limit no iteration begins before an earlier one has ended."""
         limit = task.spec.iterator_policy.parallelism_limit
-        results: list[_Result] = []
+        results: list[Result] = []
         active = 0
-        for number, scope in enumerate(self.iterations(task, path, bound)):
+        for number, item in enumerate(inputs.items(task, bound, path)):
             begun, retried = len(self.launches), len(self.again)
-            if isinstance(scope, Rejected):
-                results.append(self.ended(f"{path}/{number}", Status.FAILED, str(scope)))
-                continue
-            results.append(self.instance(task, f"{path}/{number}", scope))
+            results.append(self.iteration(task, f"{path}/{number}", bound, item))
             if not results[-1].status.ended:
                 active += 1
                 if limit and active > limit:
                     del self.launches[begun:], self.again[retried:]
-        status = _joined(results)
+        status = joined(results)
         if status is not Status.SUCCEEDED:
-            return _Result(status, _first_error(results, status))
+            return Result(status, first_error(results, status))
         component = self.graph.component(task.spec.component_ref.name)
-        return _Result(status, outputs=outputs.collected(component, [result.outputs for result in results]))
+        return Result(status, outputs=outputs.collected(component, [result.outputs for result in results]))
 
-    def iterations(self, task: Task, path: str, bound: Bound) -> Iterator[Bound | Rejected]:
-        """Give each iteration's inputs, or why they cannot be."""
-        for item in inputs.items(task, bound, path):
-            try:
-                yield inputs.complete(self.graph, task, bound, item)
-            except Rejected as error:
-                yield error
+    def iteration(self, task: Task, path: str, bound: Bound, item: Any) -> Result:
+        """Return what one iteration of a loop has come to; with a memo, what has ended or waits for others is quick."""
+        known = self.memo.ended.get(path) if self.memo else None
+        if known:
+            self.leaves += known[1]
+            return known[0]
+        if self.memo and len(self.launches) >= self.memo.enough and path not in self.begun_paths:
+            return _LATER
+        first = len(self.leaves)
+        try:
+            result = self.instance(task, path, inputs.complete(self.graph, task, bound, item))
+        except Rejected as error:
+            result = self.ended(path, Status.FAILED, str(error))
+        if self.memo and result.status.ended:
+            self.memo.ended[path] = (result, tuple(self.leaves[first:]))
+        return result
 
-    def instance(self, task: Task, path: str, bound: Bound) -> _Result:
+    def instance(self, task: Task, path: str, bound: Bound) -> Result:
         """Return what one running of a component has come to."""
         if self.graph.component(task.spec.component_ref.name).dag is not None:
             return self.group(task, path, bound)
@@ -197,7 +202,7 @@ class _Walk:
         component, caching = task.spec.component_ref.name, task.spec.caching_options
         return Launch(path, component, task.name, bound, attempt, wait, self.sheltered, caching)
 
-    def group(self, task: Task, path: str, bound: Bound) -> _Result:
+    def group(self, task: Task, path: str, bound: Bound) -> Result:
         """Return what a DAG's newest attempt has come to; each attempt's steps have paths of their own."""
         record = self.records.get(path)
         attempt = record.attempt if record else 1
@@ -207,10 +212,10 @@ class _Walk:
         if result.status is not Status.FAILED or policy is None or attempt > policy.max_retry_count:
             return result
         if self.cancelling and not self.sheltered:
-            return _Result(Status.CANCELLED, result.error)
+            return Result(Status.CANCELLED, result.error)
         error = f"attempt {attempt}: {result.error}"
         self.again.append(Again(path, attempt + 1, policy.delay_s(attempt), error))
-        return _Result(Status.RUNNING)
+        return Result(Status.RUNNING)
 
 
 def retries(graph: Graph, path: str) -> int:
@@ -223,24 +228,3 @@ def retries(graph: Graph, path: str) -> int:
         segments = segments[2:] if task.loops else segments[1:]
         if not segments:
             return task.spec.retries
-
-
-def _is_broken(status: Status) -> bool:
-    return status.ended and status is not Status.SUCCEEDED
-
-
-def _joined(results: Sequence[_Result] | Any) -> Status:
-    states = [result.status for result in results]
-    if any(not state.ended for state in states):
-        return Status.RUNNING
-    if Status.CANCELLED in states:
-        return Status.CANCELLED
-    return Status.FAILED if Status.FAILED in states else Status.SUCCEEDED
-
-
-def _first_error(results: Sequence[_Result] | Any, status: Status) -> str | None:
-    return next((result.error for result in results if result.status is status and result.error), None)
-
-
-def _word(status: Status) -> str:
-    return {Status.FAILED: "failed", Status.SKIPPED: "was skipped"}.get(status, "was cancelled")

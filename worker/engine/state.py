@@ -17,4 +17,7 @@ class Status(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
-        return self in {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}
+        return self in _ENDED
+
+
+_ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED})

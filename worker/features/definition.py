@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from worker.clock import to_us
@@ -10,10 +11,15 @@ from worker.errors import NotFound, Rejected
 from worker.features.port import Definition, Value
 
 TYPES = ("number", "string", "boolean", "vector")
+#: `GET features/{name}/usage` stands where else an entity's feature is read.
+RESERVED = frozenset({"usage"})
 SOURCES = ("ingested", "computed")
 MAX_STRING_BYTES = 64 * 1024
 MAX_VECTOR_LENGTH = MAX_STRING_BYTES // 8
 MAX_ENTITY_ID_BYTES = 1024
+#: Of a description, an owner, a tag …
+MAX_WORDS_BYTES = 16 * 1024
+MAX_TAGS = 64
 #: How far ahead of the store's clock a time may be: clocks differ a little, wrong units differ a lot.
 MAX_AHEAD = timedelta(minutes=5)
 
@@ -29,15 +35,20 @@ def check_definition(definition: Definition) -> None:
     """Refuse a definition that no store could keep its word on.
 
     Raises:
-        Rejected: a bad name, entity, type, source, computation or ttl, with the field that is wrong.
+        Rejected: a bad name, entity, type, source, computation, ttl, range or word, with the field that is wrong.
     """
     _check_name(definition.name, "name")
+    if definition.name in RESERVED:
+        mend = "choose another"
+        raise Rejected(f"{definition.name!r} is a word of the HTTP API, at a feature's place", field="name", mend=mend)
     _check_name(definition.entity, "entity")
     _check_choice(definition.type, TYPES, "type")
     _check_choice(definition.source, SOURCES, "source")
     _check_computation(definition)
     if definition.ttl is not None and definition.ttl < timedelta(0):
         raise Rejected("a ttl cannot be negative", field="ttl", mend="write it as 30d, 12h or 86400s, or leave it out")
+    _check_range(definition)
+    _check_words(definition)
 
 
 def _check_name(name: str, field: str) -> None:
@@ -52,19 +63,78 @@ def _check_choice(word: str, choices: Sequence[str], field: str) -> None:
 
 
 def _check_computation(definition: Definition) -> None:
+    """Refuse what is no computation; whether the features in it exist and fit is for `computed.check`."""
     if definition.source == "computed":
-        mend = "define it with source: ingested and store its values"
-        raise Rejected("computed features cannot be defined yet, only ingested ones", field="source", mend=mend)
-    if definition.computation is not None:
-        mend = "leave computation out"
+        from worker.features.computed.parse import parse
+
+        parse(definition.computation or "")
+    elif definition.computation is not None:
+        mend = "leave computation out, or define it with source: computed"
         raise Rejected("an ingested feature is not computed from anything", field="computation", mend=mend)
 
 
+def _check_words(definition: Definition) -> None:
+    """Refuse words that no listing could show: too long, or half of a surrogate pair."""
+    for field in ("group", "description", "owner", "unit", "deprecated"):
+        _check_word(getattr(definition, field), field)
+    for tag in definition.tags:
+        _check_word(tag, "tags")
+        if not tag.strip():
+            raise Rejected("a tag cannot be empty", field="tags")
+    if len(definition.tags) > MAX_TAGS:
+        raise Rejected(f"{len(definition.tags)} tags; {MAX_TAGS} are the most", field="tags")
+
+
+def _check_word(text: object, field: str) -> None:
+    if not isinstance(text, str):
+        raise Rejected(f"text is expected, and this is {type(text).__name__}", field=field)
+    if utf8_length(text, field) > MAX_WORDS_BYTES:
+        raise Rejected(f"is longer than {MAX_WORDS_BYTES} bytes", field=field)
+
+
+def _check_range(definition: Definition) -> None:
+    """Refuse a range that no value could lie in, or that is of something else than a number."""
+    bounds = {"minimum": definition.minimum, "maximum": definition.maximum}
+    for field, bound in bounds.items():
+        if bound is None:
+            continue
+        if definition.type != "number":
+            mend = f"leave {field} out"
+            raise Rejected(f"only a number has a range, and this is a {definition.type}", field=field, mend=mend)
+        try:
+            _finite(bound)
+        except Rejected as error:
+            raise Rejected(error.reason, field=field, mend="leave it out where there is no bound") from error
+    if definition.minimum is not None and definition.maximum is not None and definition.minimum > definition.maximum:
+        reason = f"the minimum {definition.minimum:g} is above the maximum {definition.maximum:g}"
+        raise Rejected(reason, field="minimum", mend="exchange the two")
+
+
+def range_text(definition: Definition) -> str:
+    """Return the declared range as words, empty for none."""
+    low, high = definition.minimum, definition.maximum
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if low is not None:
+        return f"at least {low:g}"
+    return "" if high is None else f"at most {high:g}"
+
+
 def normal(definition: Definition) -> Definition:
-    """Return the definition in its one stored form: a ttl of nothing means for ever."""
-    if definition.ttl == timedelta(0):
-        return Definition(**{**vars(definition), "ttl": None})
-    return definition
+    """Return the definition in its one stored form: a ttl of nothing means for ever, tags are sorted, once each."""
+    return replace(
+        definition,
+        ttl=definition.ttl or None,
+        tags=tuple(sorted(set(definition.tags))),
+        minimum=None if definition.minimum is None else float(definition.minimum),
+        maximum=None if definition.maximum is None else float(definition.maximum),
+    )
+
+
+def meaning(definition: Definition) -> tuple[object, ...]:
+    """Return what a stored or computed value rests on: with another meaning the same number says something else."""
+    of = normal(definition)
+    return of.entity, of.type, of.source, of.computation, of.ttl, of.unit
 
 
 def unknown_feature(name: str, known: Sequence[str]) -> NotFound:
@@ -80,6 +150,22 @@ def value_check(feature_type: str) -> Check:
     NULL (None) is a value of every type. Numbers are stored as 64-bit floats.
     """
     return {"number": _number, "string": _string, "boolean": _boolean, "vector": _vector}[feature_type]
+
+
+def checks_of(definition: Definition) -> Check:
+    """Return the check of one feature's values: its type, and the range that it declares."""
+    check, low, high = value_check(definition.type), definition.minimum, definition.maximum
+    if low is None and high is None:
+        return check
+
+    def within(value: Value) -> Value:
+        number = check(value)
+        if isinstance(number, float) and ((low is not None and number < low) or (high is not None and number > high)):
+            reason = f"{number:g} is outside the range of {definition.name!r}: {range_text(definition)}"
+            raise Rejected(reason, field="value", mend="correct the value, or define the feature with a wider range")
+        return number
+
+    return within
 
 
 def _number(value: Value) -> Value:

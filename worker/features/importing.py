@@ -1,6 +1,6 @@
 """The bulk import of feature values from a file, in constant memory; running it again changes nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,9 @@ from typing import IO, Self
 import msgspec
 
 from worker.errors import Rejected
+from worker.features.batches import Piece, read_pieces
+from worker.features.bulk import BulkStore
+from worker.features.columnar import BATCH_VALUES, ColumnImport
 from worker.features.definition import check_definition
 from worker.features.mapping import ImportSpec, RowWrites, features_of, guess_types, read_rows
 from worker.features.port import Definition, FeatureStore, Write
@@ -16,8 +19,8 @@ from worker.features.rows import Reject
 
 __all__ = ["BATCH_VALUES", "ImportReport", "ImportSpec", "import_file", "read_rows"]
 
-#: Values per transaction: enough that its fsync costs nothing, few enough that others may write in between.
-BATCH_VALUES = 20_000
+#: Values per transaction into a store that takes them one by one.
+_ROW_VALUES = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def import_file(
     """Store a file's values.
 
     Args:
-        store: where they go, in transactions of 20,000 values; an interrupted import is simply started again.
+        store: where they go, in transactions of 200,000 values; an interrupted import is simply started again.
         path: CSV or JSON Lines (also .gz) or Parquet.
         spec: which column is what.
         define: whether to define columns that are no features yet, by the type of what stands in them.
@@ -55,6 +58,8 @@ def import_file(
     features = features_of(path, spec)
     types = _types(store, path, spec, features, define=define)
     with _RejectFile(rejects) as refused:
+        if isinstance(store, BulkStore):
+            return _by_columns(store, read_pieces(path, spec, types), refused, progress, spec)
         job = _Import(store, refused, progress, latest_only=spec.known_at is None)
         for found in read_rows(path, spec, types):
             if isinstance(found, Reject):
@@ -62,6 +67,23 @@ def import_file(
             else:
                 job.add(found)
         return job.finish()
+
+
+def _by_columns(
+    store: FeatureStore,
+    pieces: Iterable[Piece | Reject],
+    refused: "_RejectFile",
+    progress: Callable[[int], None],
+    spec: ImportSpec,
+) -> ImportReport:
+    job = ColumnImport(store, refused.add, progress, spec)
+    for found in pieces:
+        if isinstance(found, Reject):
+            refused.add(found)
+        else:
+            job.add(found)
+    job.finish()
+    return ImportReport(job.stored, job.new, refused.count)
 
 
 def _types(
@@ -137,7 +159,7 @@ class _Import:
         """Take one row, and store what waits once it is enough."""
         self._waiting.append(row)
         self._waiting_values += len(row.writes)
-        if self._waiting_values >= BATCH_VALUES:
+        if self._waiting_values >= _ROW_VALUES:
             self._flush()
 
     def _flush(self) -> None:

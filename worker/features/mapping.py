@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from worker.errors import Rejected
+from worker.features.chunks import Chunk, chunks
 from worker.features.definition import check_entity_id, time_us
 from worker.features.parsing import Guess, cell_parser, parse_id, parse_moment
 from worker.features.port import Value, Write
-from worker.features.rows import Cell, Reject, Row, column_names, file_format, rows
+from worker.features.rows import Cell, Reject, Row, arrow_cells, column_names, file_format, rows
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def guess_types(path: Path, columns: Sequence[str]) -> dict[str, str]:
     """Return column -> type by a pass over the file; a column without any value is left out."""
     guesses = {name: Guess() for name in columns}
     text = file_format(path) == "csv"
-    for row in rows(path, columns) if columns else ():
-        if isinstance(row, Row):
-            for guess, cell in zip(guesses.values(), row.cells, strict=True):
-                if cell is not Cell.ABSENT and cell is not None:
-                    guess.see(cell, text=text)
+    for chunk in chunks(path, columns) if columns else ():
+        if isinstance(chunk, Chunk):
+            for guess, column in zip(guesses.values(), chunk.columns, strict=True):
+                cells = arrow_cells(column) if hasattr(column, "slice") else column
+                guess.see_all([cell for cell in cells if cell is not Cell.ABSENT and cell is not None], text=text)
     return {name: guess.type for name, guess in guesses.items() if guess.type is not None}
 
 
@@ -73,10 +74,30 @@ def read_rows(path: Path, spec: ImportSpec, types: Mapping[str, str]) -> Iterato
         types: the features to take -> their types.
     """
     special = [spec.entity_id, spec.event_time, *([spec.known_at] if spec.known_at else [])]
-    text = file_format(path) == "csv"
-    parsers = [(name, cell_parser(kind, text=text)) for name, kind in types.items()]
+    parser = RowParser(special, types, text=file_format(path) == "csv")
     for row in rows(path, [*special, *types]):
-        yield row if isinstance(row, Reject) else _row_writes(row, len(special), special, parsers)
+        yield row if isinstance(row, Reject) else parser.parse(row)
+
+
+class RowParser:
+    """Makes writes of rows whose cells are an entity id, an event time, perhaps a known-at, and values.
+
+    Attributes:
+        special: the columns before the values.
+        types: feature -> its type, in the order of the cells.
+        text: whether cells are text, to be read as their type.
+    """
+
+    def __init__(self, special: Sequence[str], types: Mapping[str, str], *, text: bool) -> None:
+        """Prepare a parser for each column."""
+        self.special = special
+        self.types = types
+        self.text = text
+        self._parsers = [(name, cell_parser(kind, text=text)) for name, kind in types.items()]
+
+    def parse(self, row: Row) -> RowWrites | Reject:
+        """Return a row's writes, or why it does not go in."""
+        return _row_writes(row, len(self.special), self.special, self._parsers)
 
 
 def _row_writes(

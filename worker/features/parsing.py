@@ -1,7 +1,7 @@
 """A cell of a file as a value: text by the feature's type, and the type of a column by what stands in it; pure."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -91,12 +91,30 @@ class Guess:
         """Look at one more cell that has a value."""
         self._seen.add(_text_type(cell) if text else _value_type(cell))
 
+    def see_all(self, cells: Sequence[Any], *, text: bool) -> None:
+        """Look at many cells that have a value, quickly where they are numbers, as most are."""
+        if text and cells and _all_numbers(cells):
+            self._seen.add("number")
+        else:
+            for cell in cells:
+                self.see(cell, text=text)
+
     @property
     def type(self) -> str | None:
         """The type, None before any cell was seen."""
         if len(self._seen) == 1:
             return next(iter(self._seen))
         return "string" if self._seen else None
+
+
+def _all_numbers(cells: Sequence[str]) -> bool:
+    joined = "".join(cells)
+    if not joined.isascii() or "_" in joined:
+        return False
+    try:
+        return all(map(math.isfinite, map(float, cells)))
+    except ValueError:
+        return False
 
 
 def _text_type(cell: str) -> str:

@@ -4,7 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from worker.features.spine import Spine
 
 Value = str | float | bool | None | list[float]
 
@@ -50,8 +55,7 @@ class Definition:
     deprecated: str = ""
 
 
-@dataclass(frozen=True)
-class Reader:
+class Reader(NamedTuple):
     """Who reads, and what for: usage is counted by both.
 
     Attributes:
@@ -77,13 +81,50 @@ class Write:
     known_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The answer to an online read of one feature of one entity; `value` is None unless PRESENT."""
+class Reading(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The answer to an online read of one feature of one entity; `value` is None unless PRESENT.
+
+    A struct, not a dataclass: a read of nine features makes nine of them, straight from the stored bytes.
+    """
 
     status: Status
     value: Value = None
     event_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How often one feature was read by one reader, in values, and when last."""
+
+    feature: str
+    reader: Reader
+    reads: int
+    last_read: datetime
+
+
+@dataclass(frozen=True)
+class Access:
+    """What was read of one feature in one minute, by anyone, in values.
+
+    Attributes:
+        number: no two accesses of one store have the same.
+        minute: its beginning.
+    """
+
+    number: int
+    feature: str
+    minute: datetime
+    reads: int
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """What the store knows of an ingested feature's values: how many it keeps, and how new they are."""
+
+    feature: str
+    values: int
+    newest_event: datetime | None
+    last_written: datetime | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +144,7 @@ class TrainingRequest:
         entity: whose rows these are.
         features: names, of `entity` or of any of `entities`.
         entities: further entity -> the feature of `entity` that holds its id (read point-in-time, too).
-        spine: (entity id, time) rows; or None, and `label` makes them.
+        spine: (entity id, time) rows, also as columns; or None, and `label` makes them.
         label: the window of labels that makes the spine; its values come back as the column of that name.
         respect_known_at: a value counts for a row at time t only if it was known by t, and a label only if it was
             known by the window's end.
@@ -112,7 +153,7 @@ class TrainingRequest:
     entity: str
     features: tuple[str, ...]
     entities: Mapping[str, str] = field(default_factory=dict)
-    spine: tuple[tuple[str, datetime], ...] | None = None
+    spine: "tuple[tuple[str, datetime], ...] | Spine | None" = None
     label: LabelWindow | None = None
     respect_known_at: bool = True
 
@@ -135,7 +176,16 @@ class TrainingTable:
 
 
 class FeatureStore(Protocol):
-    """Definitions, writes, online reads and point-in-time training reads, all from one definition."""
+    """Definitions, writes, online reads and point-in-time training reads, all from one definition.
+
+    Attributes:
+        instant: an online read of a few values takes microseconds and waits for nobody, so that an event loop may
+            make it itself; false for a store behind a network.
+    """
+
+    @property
+    def instant(self) -> bool:
+        """Whether an event loop may make small online reads itself."""
 
     def define(self, definition: Definition) -> Definition:
         """Store a definition and return it with its version; the same again changes nothing.
@@ -150,11 +200,37 @@ class FeatureStore(Protocol):
         """Return the newest version of each definition, by name."""
         ...
 
+    def versions(self, name: str) -> Sequence[Definition]:
+        """Return every version of one definition, oldest first. Raises NotFound."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a feature with all its values; its versions are never given again.
+
+        Raises:
+            NotFound: it is not defined.
+            Conflict: a computed feature needs it.
+        """
+        ...
+
+    def facts(self) -> Sequence[FeatureFacts]:
+        """Return how many values each ingested feature has and how new they are, by name; cheap."""
+        ...
+
+    def usage(self) -> Sequence[Usage]:
+        """Return how often each feature was read, by name and reader: what is kept, and what this process counted."""
+        ...
+
+    def take_accesses(self, until: datetime) -> Sequence[Access]:
+        """Return, once and to one caller only, what was read in the minutes that ended by `until`."""
+        ...
+
     def write(self, values: Iterable[Write]) -> int:
         """Store values durably and return how many were new; the same value again changes nothing.
 
         Raises:
-            Rejected: an unknown or computed feature, a value of another type, NaN or infinity, a bad entity id.
+            Rejected: an unknown or computed feature, a value of another type or out of its declared range, NaN or
+                infinity, a bad entity id, a time without a zone or ahead of the clock.
         """
         ...
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.errors import Rejected
+from worker.features.computed.inputs import closure
 from worker.features.definition import time_us, unknown_feature
 from worker.features.port import Definition, LabelWindow, TrainingRequest
 
@@ -38,11 +39,23 @@ def check_request(request: TrainingRequest, definitions: Mapping[str, Definition
 def _check_label(request: TrainingRequest, label: LabelWindow, definitions: Mapping[str, Definition]) -> None:
     if label.label in request.features:
         raise Rejected(f"the label {label.label!r} is among the features", field="features", mend="take it out")
+    if definitions[label.label].source == "computed":
+        reason = f"{label.label!r} is computed; rows are made by observations that were stored"
+        raise Rejected(reason, field="label", mend="store the label as a feature of its own")
+    _check_leaks(request, label, definitions)
     if definitions[label.label].entity != request.entity:
         entity = definitions[label.label].entity
         raise Rejected(f"{label.label!r} is a feature of {entity!r}, not of {request.entity!r}", field="label")
     if time_us(label.start, "label.start") > time_us(label.end, "label.end"):
         raise Rejected("the label window ends before it starts", field="label")
+
+
+def _check_leaks(request: TrainingRequest, label: LabelWindow, definitions: Mapping[str, Definition]) -> None:
+    """Refuse a feature that is computed from the label: at the row's own time it would hold what is to be learnt."""
+    for name in request.features:
+        if label.label in closure([name], definitions):
+            reason = f"{name!r} is computed from the label {label.label!r}"
+            raise Rejected(reason, field="features", mend="take it out: the row's own label would be in it")
 
 
 def _check_key(request: TrainingRequest, entity: str, key: Definition) -> None:

@@ -2,12 +2,13 @@
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -15,8 +16,9 @@ from worker.errors import Rejected
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _PARQUET_BATCH_ROWS = 8192
+_BLOCK_BYTES = 1 << 20
 #: What reading a damaged or truncated file, also a compressed one, raises.
-_UNREADABLE = (OSError, EOFError, zlib.error)
+UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 class Cell(Enum):
@@ -57,7 +59,7 @@ def column_names(path: Path) -> list[str]:
     Raises:
         Rejected: not readable, not of its format, or a name stands twice.
     """
-    names = {"csv": _csv_header, "jsonl": _jsonl_keys, "parquet": _parquet_names}[file_format(path)](path)
+    names = {"csv": csv_header, "jsonl": _jsonl_keys, "parquet": _parquet_names}[file_format(path)](path)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Rejected(f"{path.name} has the column {twice[0]!r} twice", field="file", mend="rename one")
@@ -76,41 +78,72 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Reject]:
         for row in reader(path, columns):
             line = row.line
             yield row
-    except _UNREADABLE as error:
-        raise _damaged(path, line, error) from error
+    except UNREADABLE as error:
+        raise damaged(path, line, error) from error
 
 
-def _damaged(path: Path, line: int, error: Exception) -> Rejected:
+def damaged(path: Path, line: int, error: Exception) -> Rejected:
+    """Return what is told of a file that cannot be read on."""
     return Rejected(f"{path.name} cannot be read after line {line}: {error}", field="file")
 
 
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+def opened(path: Path) -> io.BufferedReader | gzip.GzipFile:
+    """Open a file, also a compressed one. Raises Rejected."""
     try:
         return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
     except OSError as error:
         raise Rejected(f"{path} cannot be opened: {error.strerror or error}", field="file") from error
 
 
-def _lines(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+def _lines(stream: io.BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
     while line := stream.readline(MAX_LINE_BYTES + 1):
         if len(line) > MAX_LINE_BYTES:
-            raise Rejected(f"a line is longer than {MAX_LINE_BYTES} bytes", field="file")
+            raise _too_long()
         yield line
 
 
-def _text(stream: IO[bytes] | gzip.GzipFile) -> Iterator[str]:
-    """Decode line by line; bytes that are no UTF-8 become lone surrogates, which the value checks refuse row by row."""
-    encoding = "utf-8-sig"
-    for line in _lines(stream):
-        yield line.decode(encoding, errors="surrogateescape")
-        encoding = "utf-8"
+def _text(stream: io.BufferedReader | gzip.GzipFile) -> Iterator[str]:
+    for block in text_blocks(stream):
+        lines = block.split("\n")
+        last = lines.pop()
+        for line in lines:
+            yield f"{line}\n"
+        if last:
+            yield last
 
 
-def _csv_header(path: Path) -> list[str]:
-    with _open(path) as stream:
+def text_blocks(stream: io.BufferedReader | gzip.GzipFile) -> Iterator[str]:
+    """Yield a file's text in blocks of whole lines.
+
+    Bytes that are no UTF-8 become lone surrogates, which the value checks refuse row by row.
+
+    Raises:
+        Rejected: a line is longer than any should be.
+    """
+    encoding, begun = "utf-8-sig", b""
+    while block := stream.read1(_BLOCK_BYTES):
+        whole, line_end, rest = block.rpartition(b"\n")
+        if line_end:
+            yield (begun + whole + line_end).decode(encoding, errors="surrogateescape")
+            encoding, begun = "utf-8", rest
+        else:
+            begun += rest
+        if len(begun) > MAX_LINE_BYTES:
+            raise _too_long()
+    if begun:
+        yield begun.decode(encoding, errors="surrogateescape")
+
+
+def _too_long() -> Rejected:
+    return Rejected(f"a line is longer than {MAX_LINE_BYTES} bytes", field="file")
+
+
+def csv_header(path: Path) -> list[str]:
+    """Return the names in the first line. Raises Rejected."""
+    with opened(path) as stream:
         try:
             header = next(csv.reader(_text(stream)), None)
-        except (csv.Error, *_UNREADABLE) as error:
+        except (csv.Error, *UNREADABLE) as error:
             raise Rejected(f"{path.name} is not CSV: {error}", field="file") from error
     if not header:
         raise Rejected(f"{path.name} is empty; its first line names the columns", field="file")
@@ -118,9 +151,9 @@ def _csv_header(path: Path) -> list[str]:
 
 
 def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Reject]:
-    header = _csv_header(path)
+    header = csv_header(path)
     positions = [header.index(name) for name in columns]
-    with _open(path) as stream:
+    with opened(path) as stream:
         reader = csv.reader(_text(stream))
         next(reader)
         while True:
@@ -140,24 +173,24 @@ def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Reject]:
 def _jsonl_keys(path: Path) -> list[str]:
     names: dict[str, None] = {}
     try:
-        names = {name: None for _, _, found in _objects(path) for name in found or ()}
-    except _UNREADABLE as error:
-        raise _damaged(path, 0, error) from error
+        names = {name: None for _, _, found in objects(path) for name in found or ()}
+    except UNREADABLE as error:
+        raise damaged(path, 0, error) from error
     return list(names)
 
 
 def _jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Reject]:
-    for line, reason, found in _objects(path):
+    for line, reason, found in objects(path):
         if found is None:
             yield Reject(line, reason)
         else:
             yield Row(line, [found.get(name, Cell.ABSENT) for name in columns])
 
 
-def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+def objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
     """Yield per line its number, and either its object or the reason why it is none."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    with _open(path) as stream:
+    with opened(path) as stream:
         for number, line in enumerate(_lines(stream), start=1):
             if not line.strip():
                 continue
@@ -167,7 +200,8 @@ def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
                 yield number, f"not a JSON object: {error}", None
 
 
-def _parquet(path: Path) -> Any:
+def parquet_file(path: Path) -> Any:
+    """Open a Parquet file. Raises Rejected."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
@@ -178,7 +212,7 @@ def _parquet(path: Path) -> Any:
 
 
 def _parquet_names(path: Path) -> list[str]:
-    with _parquet(path) as file:
+    with parquet_file(path) as file:
         return list(file.schema_arrow.names)
 
 
@@ -186,17 +220,17 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Reject]:
     from pyarrow import ArrowException
 
     line = 0
-    with _parquet(path) as file:
+    with parquet_file(path) as file:
         try:
             for batch in file.iter_batches(batch_size=_PARQUET_BATCH_ROWS, columns=list(columns)):
-                for cells in zip(*(_cells(batch.column(name)) for name in columns), strict=True):
+                for cells in zip(*(arrow_cells(batch.column(name)) for name in columns), strict=True):
                     line += 1
                     yield Row(line, cells)
         except ArrowException as error:
-            raise _damaged(path, line, error) from error
+            raise damaged(path, line, error) from error
 
 
-def _cells(column: Any) -> list[Any]:
+def arrow_cells(column: Any) -> list[Any]:
     """Return one column's cells; times to the microsecond, in UTC where they have a zone."""
     import pyarrow as pa
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from worker.bee import BeeSpec
 from worker.clock import to_text
 from worker.models.port import ModelVersion
 
@@ -11,6 +12,13 @@ def settings_of(version: ModelVersion) -> dict[str, Any] | None:
     if version.lineage.get("algorithm") != "generation":
         return None
     return dict(version.lineage.get("hyperparameters") or {})
+
+
+def settings_in_force(bee: BeeSpec, champion: ModelVersion | None) -> dict[str, Any] | None:
+    """Return the settings that a bee answers with: its champion's, before there is one those of its file."""
+    if champion is not None:
+        return settings_of(champion)
+    return bee.trainer.settings.model_dump(by_alias=True) if bee.trainer.settings else None
 
 
 def shown_version(version: ModelVersion, champion: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from worker.pipelines.condition import Node, check_kinds, parse_condition, refer
 from worker.pipelines.parameters import GIVEN, Parameter
 from worker.pipelines.shape import StepShape
 from worker.steps.step import StepType
-from worker.steps.values import Fault, ValueType, parse_type, type_of
+from worker.steps.values import Fault, ValueType, parse_type, texts, type_of
 
 #: The one parameter of a compiled pipeline that is not the template's own.
 RUN = "run"
@@ -204,7 +204,7 @@ class Flows:
 
     def _config(self, number: int) -> Iterator[Fault]:
         """Yield what a step's settings refer to that only `when` and `foreach` can."""
-        for path, text in _texts(self.steps[number].config, ("steps", number, "config")):
+        for path, text in texts(self.steps[number].config, ("steps", number, "config")):
             if "${steps." in text:
                 yield path, f"{text!r}: a setting cannot refer to a step; only `when` and `foreach` can"
             if "${item" in text and self.steps[number].foreach is None:
@@ -227,7 +227,7 @@ def _of_item(name: str, item: ValueType | None) -> Source:
 def _item_type(items: list[Any]) -> ValueType:
     if not items:
         raise Rejected("the list is empty", mend="name at least one item")
-    if any("${" in text for _, text in _texts(items, ())):
+    if any("${" in text for _, text in texts(items)):
         raise Rejected("a list that is written down refers to nothing", mend="use ${item} in the step's config")
     item = type_of(items).items
     if item is None or item.word in ("any", "list"):
@@ -237,14 +237,6 @@ def _item_type(items: list[Any]) -> ValueType:
 
 def _listed(items: list[Any]) -> str:
     return f"[{', '.join(str(item) for item in items)}]"
-
-
-def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict | list):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _texts(part, (*path, key))
 
 
 def _words(error: Rejected) -> str:

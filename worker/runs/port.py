@@ -172,7 +172,7 @@ class RunLedger(Protocol):
         ...
 
     def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
-        """Record the run's step states; one that the engine names no more stays as it was."""
+        """Record the run's step states; what has begun and is named no more stays, what has not begun goes."""
         ...
 
     def steps(self, run_id: str) -> Sequence[StepState]:

@@ -120,8 +120,9 @@ def _ports() -> Ports:
     """Build the ports over the data directory that the environment names; it must be the same for all steps."""
     from worker.adapters.features.local import LocalFeatureStore
 
-    home = read_settings(local=True).home
-    features = LocalFeatureStore(home / "features", clock=lambda: datetime.now(UTC))
+    settings = read_settings(local=True)
+    home = settings.home
+    features = LocalFeatureStore(home / "features", clock=lambda: datetime.now(UTC), sync=settings.features_sync)
     return Ports(features=features, artifacts=LocalArtifacts(home / "models"), models=SkopsFormat())
 
 

@@ -12,7 +12,6 @@ from worker.steps import (
     comparison,
     executor,
     fitting,
-    parallel,
     report,
     scoring,
     split,
@@ -36,6 +35,6 @@ from worker.steps.types import (
 
 PRELOADED = (
     np, parquet, skops.io, features, entry, bootstrap, candidates, comparison, executor, fitting, scoring, split,
-    parallel, report, standings, tabular, backfill, collect, compare, deploy, evaluate, preprocess, register, score,
+    report, standings, tabular, backfill, collect, compare, deploy, evaluate, preprocess, register, score,
     select, train, variant_training, variants,
 )  # fmt: skip

@@ -135,6 +135,15 @@ def shown(value: Any) -> str:
     return repr(value)[:80]
 
 
+def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every text in a value with its place."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from texts(part, (*path, key))
+
+
 def _common(types: list[ValueType]) -> ValueType:
     words = {one.word for one in types}
     if words == {"object"}:

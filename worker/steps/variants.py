@@ -28,7 +28,7 @@ def given(variants: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for number, variant in enumerate(variants):
-        field = f"parameters.variants[{number}]"
+        field = f"variants[{number}]"
         if not isinstance(variant, Mapping):
             raise Rejected("is not an object", field=field, mend='write it as {"name": "deep", "max_depth": 8}')
         name = variant.get("name", f"variant-{number + 1}")
@@ -44,7 +44,7 @@ def grid(choices: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and settings of each combination. Raises Rejected if a setting's choices are no list."""
     for name, values in choices.items():
         if not isinstance(values, list) or not values:
-            raise Rejected("is not a list of values", field=f"parameters.grid.{name}", mend="write it as [4, 8, 16]")
+            raise Rejected("is not a list of values", field=f"grid.{name}", mend="write it as [4, 8, 16]")
     for values in product(*choices.values()):
         settings = dict(zip(choices, values, strict=True))
         yield called(settings), settings

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,7 +11,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from handlers.commands.manage_tokens import create_token
-from handlers.http import ROUTES, build
+from handlers.http import ROUTES, build, examples
 from handlers.http.access import Access
 from handlers.http.scopes import check_scopes, needs
 from tests.handlers.http.api import Parts, parts
@@ -21,7 +22,8 @@ from worker.runs.lifecycle import Verdict, concluded
 from worker.runs.port import StepState
 
 EXAMPLES = 25
-#: What their schemas cannot say: which features a bee reads, which versions there are, which cursors were given out.
+#: What their schemas cannot say: which features a bee reads, which versions there are, which cursors were given out,
+#: what a feature's values are, and how long a duration is.
 MEANINGS = {
     "POST /api/mlops/pipeline/trigger",
     "GET /api/mlops/pipeline/runs",
@@ -29,6 +31,14 @@ MEANINGS = {
     "POST /api/mlops/models/{beeId}/promote",
     "POST /api/mlops/models/{beeId}/rollback",
     "GET /api/mlops/decisions",
+    "GET /api/mlops/features",
+    "POST /api/mlops/features/define",
+    "POST /api/mlops/features/store",
+    "POST /api/mlops/features/batch",
+    "POST /api/mlops/features/training",
+    "POST /api/mlops/features/{featureName}/deprecate",
+    "DELETE /api/mlops/features/{featureName}",
+    "GET /api/mlops/features/{entityId}/{featureName}",
 }
 
 
@@ -124,3 +134,33 @@ def test_a_route_without_a_scope_is_refused(colony: Parts) -> None:
         check_scopes(router)
 
     assert "dependencies" in needs(Scope.READ)
+
+
+def test_every_operation_has_examples(described: Described) -> None:
+    """Each call shows what to send and what comes back, and what it shows fits its own description."""
+    document = described.schema.raw_schema
+    names = {operation["operationId"] for operations in document["paths"].values() for operation in operations.values()}
+    assert set(examples.EXAMPLES) <= names
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                _check_examples(document, media, path)
+            for status, answer in operation["responses"].items():
+                for media in answer.get("content", {}).values() if status.startswith("2") else ():
+                    _check_examples(document, media, path)
+            for parameter in operation.get("parameters", []):
+                if parameter["required"]:
+                    _check_examples(document, parameter | {"schema": parameter["schema"]}, path)
+
+
+def _check_examples(document: Any, described: Any, path: str) -> None:
+    schema = described["schema"]
+    if schema.get("format") == "binary":
+        return
+    shown = [item["value"] for item in described.get("examples", {}).values()] if "examples" in described else []
+    shown += [described["example"]] if "example" in described else schema.get("examples", [])
+
+    assert shown, f"{path} has no example"
+    for example in shown:
+        if schema.get("type") != "object" or not isinstance(example, str):
+            jsonschema.validate(example, {**schema, "components": document["components"]})

@@ -14,6 +14,7 @@ from worker.engine.inputs import Bound
 from worker.engine.plan import Launch, Progress
 from worker.engine.port import TaskRecord
 from worker.engine.progress import evaluate, retries
+from worker.engine.results import Memo
 from worker.engine.state import Status
 
 
@@ -122,15 +123,16 @@ def nodes(block: list[Node]) -> Iterator[Node]:
 class World:
     """A run whose steps end as the tree says, in any order."""
 
-    def __init__(self, block: list[Node]) -> None:
+    def __init__(self, block: list[Node], memo: Memo | None) -> None:
         """Begin."""
         self.graph: Graph = build(written(block, Recipe(), None, looped=False).document)
         self.nodes = {node.key: node for node in nodes(block)}
         self.records: dict[str, TaskRecord] = {}
+        self.memo = memo
 
     def progress(self) -> Progress:
         """Return how far it is, and begin what may begin."""
-        progress = evaluate(self.graph, Bound(), self.records)
+        progress = evaluate(self.graph, Bound(), self.records, memo=self.memo)
         for launch in progress.launches:
             self.check(launch)
             self.records[launch.path] = TaskRecord(launch.path, Status.RUNNING, launch.attempt)
@@ -174,10 +176,13 @@ class World:
 
 
 @settings(deadline=None, max_examples=150)
-@given(blocks(), st.data())
-def test_as_interpreted(block: list[Node], data: st.DataObject) -> None:
-    """In any order of ends each step ends as the tree says, begins with its inputs, and none after it has succeeded."""
-    world = World(block)
+@given(blocks(), st.none() | st.integers(1, 3), st.data())
+def test_as_interpreted(block: list[Node], enough: int | None, data: st.DataObject) -> None:
+    """In any order of ends each step ends as the tree says, begins with its inputs, and none after it has succeeded.
+
+    With what is known from earlier looks, or without.
+    """
+    world = World(block, Memo(enough) if enough else None)
     while not (progress := world.progress()).status.ended:
         running = [path for path, record in world.records.items() if record.status is Status.RUNNING]
         assert running

@@ -5,10 +5,11 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.worker.pipelines.flow_world import parse
 from worker.pipelines.drawing import draw
 from worker.pipelines.layout import layered
 from worker.pipelines.picture import as_svg, as_text, takes
-from worker.pipelines.svg import svg
+from worker.pipelines.svg import Box, svg
 from worker.pipelines.template import Template
 
 DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c", "a"]}
@@ -69,7 +70,7 @@ def test_every_graph_can_be_drawn(graph: Mapping[str, list[str]]) -> None:
     assert all(place[name] > place[other] for name, given_ in graph.items() for other in given_)
     drawn = draw(layout, labels)
     assert all(drawn.count(f"<{name}>") == 1 for name in graph)
-    root = ET.fromstring(svg(layout, labels, title="<t>", hints={}))  # noqa: S314 - our own text
+    root = ET.fromstring(svg(layout, {name: Box(lines) for name, lines in labels.items()}, title="<t>"))  # noqa: S314 - our own text
     boxes = root.findall(f"{_SVG}g/{_SVG}rect")
     assert len(boxes) == len(graph)
     tops = sorted({float(box.attrib["y"]) for box in boxes})
@@ -91,3 +92,45 @@ def test_the_same_svg(parse: Callable[[str], Template], template: Template) -> N
 
     assert document == as_svg(template)
     assert "<title>demo, version 1</title>" in document
+
+
+FLOW = """
+name: flow
+parameters:
+  deploy: false
+  things: {type: list, default: [], items: string}
+steps:
+  - {id: first, type: give}
+  - id: maybe
+    type: note
+    when: ${parameters.deploy} and (${steps.first.outputs.share} > 0.5 or ${steps.first.outputs.count} == 3)
+  - {id: each, type: note, foreach: "${parameters.things}", parallelism: 2, timeout: 30m}
+  - {id: both, type: note, foreach: "${steps.first.outputs.words}", when: "${item} != 'x'"}
+  - {id: last, type: read_note, inputs: {note: maybe.note}, after: [each]}
+"""
+
+
+def test_branches_and_loops() -> None:
+    """Conditions and lists stand in the boxes in short, and what they refer to is waited for."""
+    template = parse(FLOW)
+    drawn = as_text(template)
+    steps = {step.id: step for step in template.steps}
+
+    assert all(
+        words in drawn
+        for words in ("when deploy and (first.share > 0.5", "for each of things", "at most 2 at a time", "within 30m")
+    )
+    assert takes(steps["maybe"]) == ["the value share from first", "the value count from first"]
+    assert takes(steps["both"]) == ["the value words from first"]
+    assert drawn.index("first") < drawn.index("maybe") < drawn.index("last")
+
+
+def test_branches_and_loops_as_svg() -> None:
+    """What does not always run has a dashed border, and what runs for each item stands before others."""
+    root = ET.fromstring(as_svg(parse(FLOW)))  # noqa: S314 - our own text
+    boxes = {group.findtext(f"{_SVG}text"): group.findall(f"{_SVG}rect") for group in root.findall(f"{_SVG}g")}
+
+    assert {name: len(frames) for name, frames in boxes.items()} == {
+        "first": 1, "maybe": 1, "each": 3, "both": 3, "last": 1,
+    }  # fmt: skip
+    assert {name for name, frames in boxes.items() if frames[0].get("class") == "box maybe"} == {"maybe", "both"}

@@ -3,7 +3,8 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from worker.clock import parse_time
 from worker.features.port import Definition, Write
 from worker.steps.__main__ import load_step
 from worker.steps.execute import execute
+from worker.steps.kinds import item_kind
 from worker.steps.step import Ports, StepContext
 
 ROOT = Path(__file__).parents[3]
@@ -83,6 +85,8 @@ class Runner:
     ports: Ports
     directory: Path
     paths: dict[str, Path] = field(default_factory=dict)
+    lists: dict[str, list[Path]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
     def frozen(self, bee: BeeSpec, as_of: str, **more: Any) -> dict[str, Any]:
         """Return a run's frozen parameters, as JSON carries them."""
@@ -105,22 +109,34 @@ class Runner:
         copied: dict[str, Any] = json.loads(json.dumps(run))
         return copied
 
-    def step(self, name: str, run: dict[str, Any], config: dict[str, Any] | None = None) -> StepContext:
+    def each(self, name: str, run: dict[str, Any], configs: Sequence[dict[str, Any]]) -> None:
+        """Run one step for each of several items at the same time; what it gave is a list for the later ones."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            going = [pool.submit(self.step, name, run, one, f"{name}/{n}") for n, one in enumerate(configs)]
+            contexts = [one.result() for one in going]
+        for output in load_step(name).outputs:
+            self.lists[output] = [context.outputs[output] for context in contexts]
+
+    def step(
+        self, name: str, run: dict[str, Any], config: dict[str, Any] | None = None, place: str = ""
+    ) -> StepContext:
         """Run one step on what the earlier ones left."""
+        place = place or name
         step = load_step(name)
-        outputs = {output: self.directory / name / output for output in step.outputs}
+        outputs = {output: self.directory / place / output for output in step.outputs}
         for path in outputs.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         context = StepContext(
             config=step.config.model_validate(config or {}),
             run=run,
             bee=BeeSpec.model_validate(run["bee"]),
-            inputs={name: self.paths[name] for name in step.inputs},
+            inputs={name: self.paths[name] for name, kind in step.inputs.items() if item_kind(kind) is None},
             outputs=outputs,
             output_dir=self.directory,
             ports=self.ports,
+            lists={name: self.lists[name] for name, kind in step.inputs.items() if item_kind(kind) is not None},
         )
-        execute(step, context)
+        self.values |= execute(step, context, task=place if "/" in place else "")
         self.paths |= outputs
         return context
 

@@ -30,7 +30,10 @@ def experiment(runner: Any, run: dict[str, Any], variants: Any = VARIANTS, **mor
     """Run the experiment's bodies and return the outcome."""
     configs = {**CONFIGS, "variants": {"variants": variants, **more}}
     for name in STEPS:
-        runner.step(name, run, configs.get(name))
+        if name == "variant_training":
+            runner.each(name, run, [{"variant": item} for item in runner.values["variants"]])
+        else:
+            runner.step(name, run, configs.get(name))
     outcome: dict[str, Any] = json.loads((runner.directory / "outcome.json").read_bytes())
     return outcome
 
@@ -208,7 +211,7 @@ def test_drawn_variants_follow_from_the_seed(new_runner: Any, spam_guard: BeeSpe
         for name in STEPS[:2]:
             runner.step(name, run, CONFIGS[name])
         runner.step("variants", run, {"auto": 5, "grid": {"algorithm": ["ridge"], "alpha": [1, 2]}})
-        drawn.append(json.loads(runner.paths["variants"].read_bytes())["variants"])
+        drawn.append(runner.values["variants"])
 
     assert drawn[0] == drawn[1]
     assert len(drawn[0]) == 7

@@ -108,10 +108,10 @@ def test_a_step_process_reads_kfp_input_and_writes_kfp_output(home: Path, tmp_pa
 
 def _ports(tmp_path: Path, failing: Exception | None = None) -> Ports:
     class Store(LocalFeatureStore):
-        def training_read(self, request: Any) -> Any:
+        def training_read(self, request: Any, **more: Any) -> Any:
             if failing:
                 raise failing
-            return super().training_read(request)
+            return super().training_read(request, **more)
 
     store = Store(tmp_path / "store", clock=lambda: datetime.now(UTC))
     return Ports(features=store, artifacts=LocalArtifacts(tmp_path / "models"), models=SkopsFormat())

@@ -15,9 +15,16 @@ from worker.features.port import Definition
 from worker.steps import outcome
 from worker.steps.__main__ import load_step
 from worker.steps.step import Ports, StepContext
+from worker.steps.types.backfill import BackfillConfig, check, directories
 
 NOW = datetime(2002, 10, 1, tzinfo=UTC)
 HEAD = "id,at,karma\n"
+
+
+@pytest.fixture(name="_permitted", autouse=True)
+def _permitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be imported from the test's directory and a bucket."""
+    monkeypatch.setenv("COLONY_IMPORT_DIRS", f"{tmp_path}, gs://our-bucket/imports")
 
 
 @pytest.fixture(name="store")
@@ -57,13 +64,44 @@ def _backfill(context: Any, tmp_path: Path, text: str, **config: Any) -> dict[st
     return found
 
 
-@pytest.mark.parametrize("name", ["karma.csv", "/not/there.csv", "/", "https://example.com/karma.csv"])
+@pytest.mark.parametrize("name", ["karma.csv", "HERE/not-there.csv", "HERE", "https://example.com/karma.csv", "\0"])
 def test_a_file_that_is_none(context: Any, tmp_path: Path, name: str) -> None:
     """A relative path, a missing file, a directory and a web address are refused by the parameter's name."""
     with pytest.raises(Rejected, match=r"config\.file.*absolute path") as caught:
-        _backfill(context, tmp_path, "", file=name)
+        _backfill(context, tmp_path, "", file=name.replace("HERE", str(tmp_path)))
 
     assert caught.value.field == "config.file"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "HERE/../outside.csv",
+        "HERE/link.csv",
+        "file:///etc/passwd",
+        "gs://other-bucket/karma.csv",
+        "gs://our-bucket/imports-of-others/karma.csv",
+        "gs://our-bucket/imports/../../../etc/passwd",
+    ],
+)
+def test_a_file_that_may_not_be_read(context: Any, tmp_path: Path, name: str) -> None:
+    """Nothing outside the permitted directories is read, however it is named; the mend names them and the setting."""
+    (tmp_path / "link.csv").symlink_to("/etc/passwd")
+    file = name.replace("HERE", str(tmp_path))
+
+    with pytest.raises(Rejected, match=r"nothing may be imported from.*our-bucket/imports.*COLONY_IMPORT_DIRS"):
+        _backfill(context, tmp_path, "", file=file)
+    with pytest.raises(Rejected) as caught:
+        check(BackfillConfig.model_validate({"file": file, "entityId": "id", "eventTime": "at"}))
+    assert caught.value.field == "file"
+
+
+def test_without_a_setting_only_the_imports(tmp_path: Path) -> None:
+    """Where nothing is said only `imports` of the data directory may be read; the rest of it holds our own secrets."""
+    assert directories({"COLONY_HOME": str(tmp_path)}) == [tmp_path / "imports"]
+    assert directories({}) == [Path.cwd() / ".colony" / "imports"]
+    assert directories({"COLONY_IMPORT_DIRS": "/a, gs://b/c ,"}) == [Path("/a"), Path("/gcs/b/c")]
 
 
 def test_only_bad_rows(context: Any, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def _run_module(argv: Sequence[str]) -> int:
     import runpy
 
     sys.argv = list(argv)
+    # It was loaded ahead to have its imports; now it is the main module, of which there is one.
+    sys.modules.pop(f"{argv[0]}.__main__", None)
     return _ended(lambda: runpy.run_module(argv[0], run_name="__main__", alter_sys=True))
 
 

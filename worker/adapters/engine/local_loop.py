@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from worker.adapters.engine.local_run import ClaimedRun
+from worker.adapters.engine.local_spawn import Exited
 from worker.adapters.engine.local_steps import Bell, Steps
 from worker.clock import Clock
 from worker.engine.plan import Again, Launch, Progress
@@ -154,23 +155,20 @@ class Loop:
         except TryLater:
             raise
         except ColonyError as error:
-            self._journal.record_job(claim, Status.FAILED, str(error))
-            self._journal.release(claim)
+            self._journal.record(claim, [], Status.FAILED, str(error))
             return
         self._runs[claim.run_id] = run
         if run.has_own_steps:
             self._steps.warm()
 
     def _look_for_cancels(self) -> None:
-        for run in self._runs.values():
-            if not run.cancelling:
-                job = self._journal.job(run.job.run_id)
-                if job is not None and job.cancel_requested:
-                    run.cancelling = True
-                    run.due = 0.0
+        going_on = [run.job.run_id for run in self._runs.values() if not run.cancelling]
+        for run_id in self._journal.to_cancel(going_on) if going_on else ():
+            self._runs[run_id].cancelling = True
+            self._runs[run_id].due = 0.0
 
     def _drive(self, run: ClaimedRun) -> None:
-        """Take a run as far as it goes now."""
+        """Take a run as far as it goes now; what cannot be written yet is not acted on."""
         try:
             self._advance(run)
         except LeaseLost:
@@ -196,6 +194,9 @@ class Loop:
             self._try_again(run, again)
         if not run.running and progress.status.ended:
             self._finish(run, progress)
+        else:
+            run.flush()
+            self._start(run)
 
     def _try_again(self, run: ClaimedRun, again: Again) -> None:
         now = time.monotonic()
@@ -213,18 +214,25 @@ class Loop:
         due = run.retry_at.setdefault(launch.path, now + launch.wait_s)
         if due > now:
             run.due = min(run.due, due)
-        elif len(self._steps) >= self._limits.max_steps:
+        elif len(self._steps) + sum(len(one.ready) for one in self._runs.values()) >= self._limits.max_steps:
             run.hungry = True
         else:
-            command = run.prepare(launch, self._environment, self._limits.memory_bytes)
             del run.retry_at[launch.path]
-            if command is None:
+            if not run.prepare(launch, self._environment, self._limits.memory_bytes):
                 run.due = 0.0
-                return
+
+    def _start(self, run: ClaimedRun) -> None:
+        """Start the steps whose beginning is in the journal, but those that a cancellation has overtaken."""
+        ready, run.ready = run.ready, []
+        for launch, command in ready:
+            if run.cancelling and not launch.sheltered:
+                run.hear(launch.path, Exited(launch.path, None, "cancelled"))
+                continue
             self._steps.start(run, launch, command)
             if self._limits.step_s is not None:
-                run.deadlines[launch.path] = (now + self._limits.step_s, signal.SIGTERM)
-                run.due = min(run.due, now + self._limits.step_s)
+                due = time.monotonic() + self._limits.step_s
+                run.deadlines[launch.path] = (due, signal.SIGTERM)
+                run.due = min(run.due, due)
 
     def _end_overdue(self, run: ClaimedRun) -> None:
         """Send TERM to the steps that take longer than they may, and KILL once the grace is over."""
@@ -258,7 +266,6 @@ class Loop:
         self._runs.pop(run.job.run_id)
         self._poll_at = 0.0
         _log.info("run %s %s", run.job.run_id, status)
-        self._journal.release(run.claim)
 
     def _let_go(self, run: ClaimedRun) -> None:
         """Kill what still runs here of a run that another process has taken over."""
@@ -268,8 +275,7 @@ class Loop:
     def _abandon(self, run: ClaimedRun, error: str) -> None:
         self._forget(run)
         with suppress(LeaseLost):
-            self._journal.record_job(run.claim, Status.FAILED, error)
-            self._journal.release(run.claim)
+            self._journal.record(run.claim, [], Status.FAILED, error)
 
     def _forget(self, run: ClaimedRun) -> None:
         self._steps.forget(run)
@@ -291,6 +297,7 @@ class Loop:
         for run in list(self._runs.values()):
             try:
                 run.settle()
+                run.flush()
                 self._journal.release(run.claim)
             except ColonyError as error:
                 _log.warning("run %s could not be handed back, its lease will run out: %s", run.job.run_id, error)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,14 +35,18 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_children(spared: Collection[int] = ()) -> bool:
+def end_children(spared: Collection[int] = (), since: int | None = None) -> bool:
     """Kill and collect all children of this process but the spared ones, and what becomes its child by that.
+
+    Args:
+        spared: those that may live.
+        since: look only at processes younger than this one, of which fewer than there are numbers can have begun.
 
     Returns:
         Whether all are gone; a process that waits for a dead disk goes later, and one that forks on and on may escape.
     """
     deadline = time.monotonic() + _GONE_S
-    while _has_children() and (found := [pid for pid in _children() if pid not in spared]):
+    while _has_children() and (found := [pid for pid in _children(since) if pid not in spared]):
         if time.monotonic() > deadline:
             return False
         for pid in found:
@@ -61,13 +65,23 @@ def _has_children() -> bool:
     return True
 
 
-def _children() -> Iterator[int]:
+def _children(since: int | None) -> Iterator[int]:
     """Give the children of this process, zombies too. Without /proc there are none to be found."""
     me = str(os.getpid())
     with suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208 (each end of a step comes here: pathlib takes twice as long)
-            if name.isdigit() and _fields(int(name))[1:2] == [me]:
-                yield int(name)
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 (pathlib is slow)
+        for pid in numbers if since is None else _younger(numbers, since):
+            if _fields(pid)[1:2] == [me]:
+                yield pid
+
+
+def _younger(numbers: Sequence[int], since: int) -> Iterator[int]:
+    """Give the numbers that were given to processes after `since` was; after the highest the lowest follow."""
+    with open("/proc/loadavg", encoding="ascii") as file:  # noqa: PTH123 (as above)
+        newest = int(file.read().split()[-1])
+    for pid in numbers:
+        if since < pid <= newest or (newest < since and (pid > since or pid <= newest)):
+            yield pid
 
 
 def _collected(pid: int) -> bool:
@@ -108,7 +122,7 @@ def _start(pid: int) -> int | None:
 def _fields(pid: int) -> list[str]:
     """Return what the kernel tells of a process, from its state on; nothing if there is no such process."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 (as above)
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 (pathlib is slow)
             return file.read().rpartition(")")[2].split()
     except OSError:
         return []

@@ -20,11 +20,14 @@ from worker.engine.inputs import bind_root
 from worker.engine.plan import Again, Launch, Progress
 from worker.engine.port import Claim, Job, Journal, TaskRecord
 from worker.engine.progress import evaluate, retries
+from worker.engine.results import Memo
 from worker.engine.state import Status
 from worker.errors import Rejected
 
 #: The exit code by which our own steps say that trying again is of no use.
 _REJECTED = 2
+#: Of how many steps that may start a run knows at a time; each end of one brings up the next.
+_ENOUGH = 16
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class Running:
 
 
 class ClaimedRun:
-    """The state of a claimed run; every change is in the journal before it is acted on.
+    """The state of a claimed run, ahead of the journal by what `flush` has not written yet.
 
-    Journal errors leave the state as it was, so that the same call can be made again.
+    Nothing is acted on before it is flushed: all changes of one turn are one transaction.
     """
 
     def __init__(self, job: Job, claim: Claim, journal: Journal, clock: Clock) -> None:
@@ -54,6 +57,7 @@ class ClaimedRun:
         self.cache = Cache.beside(job.output_dir)
         self.records = {record.path: record for record in journal.tasks(job.run_id)}
         self.running: dict[str, Running] = {}
+        self.ready: list[tuple[Launch, Command]] = []
         self.heard: deque[tuple[str, Started | Exited]] = deque()
         self.retry_at: dict[str, float] = {}
         self.deadlines: dict[str, tuple[float, signal.Signals]] = {}
@@ -64,7 +68,10 @@ class ClaimedRun:
         self.closing = False
         self.kill_at: float | None = None
         self.killed = False
+        self._memo = Memo(_ENOUGH)
         self._journal, self._clock = journal, clock
+        self._unwritten: list[TaskRecord] = []
+        self._begins = False
 
     @property
     def has_own_steps(self) -> bool:
@@ -83,7 +90,7 @@ class ClaimedRun:
             if record.status is Status.RUNNING:
                 AttemptFiles.of(self.job.output_dir, record.path, record.attempt).end_orphan()
                 self._requeue(record)
-        self._journal.record_job(self.claim, Status.RUNNING)
+        self._begins = True
 
     def hear(self, path: str, event: Started | Exited) -> None:
         """Take note of what became of a step's process; `settle` records it."""
@@ -99,7 +106,14 @@ class ClaimedRun:
             self.facts,
             cancelling=self.cancelling,
             fail_fast=self.job.fail_fast,
+            memo=self._looked_into(),
         )
+
+    def _looked_into(self) -> Memo:
+        """Return what is known from earlier looks; steps that wait to be tried again keep no other from being seen."""
+        waiting = sum(one.status is Status.PENDING and one.attempt > 1 for one in self.records.values())
+        self._memo.enough = _ENOUGH + waiting
+        return self._memo
 
     def note(self, progress: Progress) -> None:
         """Record the steps that will not run, and why."""
@@ -112,8 +126,14 @@ class ClaimedRun:
         """Record that a failed DAG begins anew; its steps' earlier attempts stay on record."""
         self.record(TaskRecord(again.path, Status.PENDING, again.attempt, error=again.error))
 
-    def prepare(self, launch: Launch, environment: Mapping[str, str], memory_bytes: int | None) -> Command | None:
-        """Record that a step begins and return how to start it; None if it has ended already."""
+    def prepare(self, launch: Launch, environment: Mapping[str, str], memory_bytes: int | None) -> bool:
+        """Note that a step begins, and in `ready` how to start it once that is flushed; False if it ended already."""
+        command = self._begun(launch, environment, memory_bytes)
+        if command is not None:
+            self.ready.append((launch, command))
+        return command is not None
+
+    def _begun(self, launch: Launch, environment: Mapping[str, str], memory_bytes: int | None) -> Command | None:
         begun = TaskRecord(launch.path, Status.RUNNING, launch.attempt, started_at=self._clock())
         executor = self.graph.executor(launch.component)
         key = self._cache_key(launch)
@@ -184,11 +204,12 @@ class ClaimedRun:
         )
 
     def settle(self) -> None:
-        """Record what has been heard of the steps, in order."""
+        """Note what has been heard of the steps, in order."""
         while self.heard:
             path, event = self.heard[0]
             if isinstance(event, Started):
-                self.record(replace(self.records[path], pid=event.pid))
+                # No change of state: it is written with the next one, and the attempt's own directory has it already.
+                self.records[path] = replace(self.records[path], pid=event.pid)
             else:
                 self._settle_exit(path, event)
                 del self.running[path]
@@ -202,13 +223,22 @@ class ClaimedRun:
                 if not leaf.status.ended or (leaf.status is Status.CANCELLED and leaf.path not in self.records):
                     self.record(replace(self._known(leaf.path), status=Status.CANCELLED, ended_at=self._clock()))
             status, error = Status.CANCELLED, "cancelled"
-        self._journal.record_job(self.claim, status, error)
+        self._write(status, error)
         return status
 
     def record(self, task: TaskRecord) -> None:
-        """Record a step's state. Raises LeaseLost, TryLater."""
-        self._journal.record_task(self.claim, task)
+        """Note a step's state, to be written by the next `flush`."""
+        self._unwritten.append(task)
         self.records[task.path] = task
+
+    def flush(self) -> None:
+        """Write what has been noted. Raises LeaseLost, TryLater: then it is still to be written."""
+        if self._unwritten or self._begins:
+            self._write(Status.RUNNING if self._begins else None)
+
+    def _write(self, status: Status | None, error: str | None = None) -> None:
+        self._journal.record(self.claim, self._unwritten, status, error)
+        self._unwritten, self._begins = [], False
 
     def _known(self, path: str) -> TaskRecord:
         return self.records.get(path) or TaskRecord(path, Status.PENDING)

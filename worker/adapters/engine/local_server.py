@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,9 @@ from typing import Any, NoReturn
 
 from worker.adapters.engine.local_child import HELD, run_step
 from worker.adapters.engine.local_process import adopt_orphans, die_with_parent, end_children
+
+#: In this time a machine does not begin so many processes that their numbers come round.
+_LONG_S = 5.0
 
 
 def main(fd: int, preload: Sequence[str]) -> None:
@@ -65,6 +69,7 @@ class _Server:
         self.worker = worker
         self.worker.settimeout(0)
         self.pids: dict[str, int] = {}
+        self.begun: dict[str, float] = {}
         self.received = b""
         self.alive = self.clean = True
         self.wake, self.woken = os.pipe()
@@ -133,18 +138,23 @@ class _Server:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
         with suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)
-        self.pids[request["id"]] = pid
+        self.pids[request["id"]], self.begun[request["id"]] = pid, time.monotonic()
         self.tell({"op": "started", "id": request["id"], "pid": pid})
 
     def reap(self) -> None:
         """Tell of each step that has ended, after ending what it left behind."""
         ended = {}
+        since: int | None = None
         for name, pid in list(self.pids.items()):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 _, ended[name] = self.collect(pid)
                 del self.pids[name]
+                # They stand in the order of their beginning.
+                since = since or pid
+                long = time.monotonic() - self.begun.pop(name) > _LONG_S
+                self.clean = self.clean and not long
         if ended or not self.clean:
-            self.clean = end_children(self.pids.values())
+            self.clean = end_children(self.pids.values(), since if self.clean else None)
         for name, status in ended.items():
             self.tell({"op": "exited", "id": name, "code": os.waitstatus_to_exitcode(status)})
 

@@ -1,7 +1,7 @@
 """The local engine's durable queue and task states, as two tables of the ledger."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,11 @@ from worker.engine.state import Status
 from worker.errors import LeaseLost
 
 _ACTIVE = sa.text(f"engine_jobs.{ACTIVE}")
+_LOCK = (
+    sa.select(sa.literal(1))
+    .where(engine_jobs.c.run_id == sa.bindparam("run"), engine_jobs.c.lease_epoch == sa.bindparam("epoch"))
+    .with_for_update()
+)
 
 
 class SqlJournal:
@@ -23,6 +28,8 @@ class SqlJournal:
     def __init__(self, database: Database) -> None:
         """Use a database whose tables exist."""
         self._database = database
+        # Made once: to make it anew for each record costs more than the database takes to execute it.
+        self._upsert = _upsert(database)
 
     def create(self, job: Job) -> bool:
         """Store a new job as QUEUED; False if the run id exists already. Raises TryLater."""
@@ -90,38 +97,30 @@ class SqlJournal:
         with self._database.begin() as connection:
             connection.execute(_held(claim).values(lease_owner=None, lease_until=0, lease_epoch=claim.epoch + 1))
 
-    def record_job(self, claim: Claim, status: Status, error: str | None = None) -> None:
-        """Set the job's status. Raises LeaseLost, TryLater."""
+    def record(
+        self, claim: Claim, tasks: Sequence[TaskRecord], status: Status | None = None, error: str | None = None
+    ) -> None:
+        """Insert or replace tasks' states, and set the job's status if one is given. Raises LeaseLost, TryLater."""
         with self._database.begin() as connection:
-            if not connection.execute(_held(claim).values(status=str(status), error=_storable(error))).rowcount:
+            held = {"run": claim.run_id, "epoch": claim.epoch}
+            if status is not None:
+                changed = {"status": str(status), "error": _storable(error)}
+                ended = {"lease_owner": None, "lease_until": 0, "lease_epoch": claim.epoch + 1} if status.ended else {}
+                found = connection.execute(_held(claim).values(**changed, **ended)).rowcount
+            else:
+                found = connection.execute(_LOCK, held).scalar_one_or_none() or 0
+            if not found:
                 raise _lost(claim)
+            for task in tasks:
+                connection.execute(self._upsert, _row(claim.run_id, task))
 
-    def record_task(self, claim: Claim, task: TaskRecord) -> None:
-        """Insert or replace a task's state. Raises LeaseLost, TryLater."""
-        position = (
-            sa.select(sa.func.coalesce(sa.func.max(engine_tasks.c.position), 0) + 1)
-            .where(engine_tasks.c.run_id == claim.run_id)
-            .scalar_subquery()
+    def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those of the runs that are marked for cancellation. Raises TryLater."""
+        marked = sa.select(engine_jobs.c.run_id).where(
+            engine_jobs.c.run_id.in_(run_ids), engine_jobs.c.cancel_requested
         )
-        row = {
-            "run_id": claim.run_id,
-            "path": task.path,
-            "position": position,
-            "status": str(task.status),
-            "attempt": task.attempt,
-            "pid": task.pid,
-            "started_at": _stored(task.started_at),
-            "ended_at": _stored(task.ended_at),
-            "exit_code": task.exit_code,
-            "error": _storable(task.error),
-            "log_tail": _storable(task.log_tail),
-            "outputs": dumps(task.outputs),
-        }
-        with self._database.begin() as connection:
-            lock = sa.select(engine_jobs.c.lease_epoch).where(engine_jobs.c.run_id == claim.run_id).with_for_update()
-            if connection.execute(lock).scalar_one_or_none() != claim.epoch:
-                raise _lost(claim)
-            connection.execute(self._database.upsert(engine_tasks, row, ("run_id", "path"), ("position",)))
+        with self._database.begin(write=False) as connection:
+            return set(connection.execute(marked).scalars())
 
     def request_cancel(self, run_id: str) -> None:
         """Mark a job for cancellation; one that waits unclaimed is CANCELLED at once, an ended one is left alone."""
@@ -146,6 +145,31 @@ class SqlJournal:
             .where(_ACTIVE, engine_jobs.c.lease_until <= now)
             .order_by(engine_jobs.c.position, engine_jobs.c.run_id)
         )
+
+
+def _upsert(database: Database) -> Any:
+    """Return the statement that inserts or replaces a task's state; `_row` gives its parameters."""
+    of_run = sa.select(sa.func.coalesce(sa.func.max(engine_tasks.c.position), 0) + 1)
+    position = of_run.where(engine_tasks.c.run_id == sa.bindparam("of_run_id")).scalar_subquery()
+    names = [column.name for column in engine_tasks.columns if column.name != "position"]
+    values = {**{name: sa.bindparam(f"of_{name}") for name in names}, "position": position}
+    return database.upsert(engine_tasks, values, ("run_id", "path"), ("position",))
+
+
+def _row(run_id: str, task: TaskRecord) -> dict[str, Any]:
+    return {
+        "of_run_id": run_id,
+        "of_path": task.path,
+        "of_status": str(task.status),
+        "of_attempt": task.attempt,
+        "of_pid": task.pid,
+        "of_started_at": _stored(task.started_at),
+        "of_ended_at": _stored(task.ended_at),
+        "of_exit_code": task.exit_code,
+        "of_error": _storable(task.error),
+        "of_log_tail": _storable(task.log_tail),
+        "of_outputs": dumps(task.outputs),
+    }
 
 
 def _held(claim: Claim) -> sa.Update:

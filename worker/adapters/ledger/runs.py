@@ -139,7 +139,15 @@ class SqlRuns:
         self._connection.execute(runs.update().where(held).values(lease_until=until, lease_owner=None))
 
     def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
-        """Record the run's step states; one that the engine names no more stays as it was."""
+        """Record the run's step states; one that has begun and that the engine names no more stays as it was.
+
+        One that has not begun and is named no more stood for steps that are known by now, as those of a loop.
+        """
+        named = [step.step_id for step in steps]
+        waiting = run_steps.c.status.in_([Status.PENDING.value, Status.QUEUED.value])
+        gone = sa.and_(run_steps.c.run_id == run_id, waiting, run_steps.c.step_id.not_in(named))
+        if named:
+            self._connection.execute(run_steps.delete().where(gone))
         for position, step in enumerate(steps):
             row = {
                 "run_id": run_id,

@@ -159,7 +159,7 @@ class Evaluation:
             log = self._source.log(definition, reach_us)
             found = aggregate(
                 node.function,
-                definition.type,
+                definition,
                 log,
                 self._spine,
                 reach_us=reach_us,

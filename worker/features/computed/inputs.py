@@ -49,8 +49,10 @@ def closure(names: Iterable[str], definitions: Mapping[str, Definition]) -> list
 def in_order(definitions: Iterable[Definition]) -> list[Definition]:
     """Return definitions so that each comes after those that it reads; else in the order given.
 
+    One whose computation is not in the language reads nothing here; to define it is refused.
+
     Raises:
-        Rejected: a computation that is not in the language, a cycle (with its path), or too many on each other.
+        Rejected: a cycle (with its path), or too many on each other.
     """
     given = {item.name: item for item in definitions}
     heights: dict[str, int] = {}
@@ -75,7 +77,10 @@ def _height(name: str, given: Mapping[str, Definition], heights: dict[str, int],
 def _within(path: Sequence[str], definition: Definition) -> tuple[str, ...]:
     if len(path) > MAX_CHAIN:
         raise _too_many(path[0])
-    return direct(definition)
+    try:
+        return direct(definition)
+    except Rejected:
+        return ()
 
 
 def _too_many(name: str) -> Rejected:

@@ -20,6 +20,7 @@ from worker.errors import Rejected
 from worker.features.computed.cells import Cells, cells
 from worker.features.computed.functions import NUMBER
 from worker.features.join import Ints, Log
+from worker.features.port import Definition
 
 #: How many stored values of one entity one window may span.
 MAX_WINDOW_VALUES = 100_000
@@ -51,13 +52,13 @@ class Aggregated:
 
 
 def aggregate(
-    function: str, kind: str, log: Log, spine: Spine, *, reach_us: int | None, respect_known_at: bool
+    function: str, definition: Definition, log: Log, spine: Spine, *, reach_us: int | None, respect_known_at: bool
 ) -> Aggregated:
     """Return an aggregate of a feature per row.
 
     Args:
         function: one of `functions.AGGREGATES`.
-        kind: the feature's type.
+        definition: the feature's.
         log: the feature's values, at least all that count for the rows.
         spine: the rows.
         reach_us: values from t - reach to t count, both included; None for all until t.
@@ -67,10 +68,11 @@ def aggregate(
         Rejected: a window spans too many values.
     """
     low, high = _ranges(log, spine, reach_us)
-    if len(low) and int((high - low).max()) > MAX_WINDOW_VALUES:
-        reason = f"a window spans {int((high - low).max())} values; {MAX_WINDOW_VALUES} is the most"
+    longest = int((high - low).max(initial=0))
+    if longest > MAX_WINDOW_VALUES:
+        reason = f"a window of {definition.name!r} spans {longest} values; {MAX_WINDOW_VALUES} is the most"
         raise Rejected(reason, field="computation", mend="shorten the window")
-    reduce, values = _REDUCERS[function], cells(kind, log.values)
+    reduce, values = _REDUCERS[function], cells(definition.type, log.values)
     missing = values.null()
     held = values.listed()
     results: list[Any] = []
@@ -88,8 +90,8 @@ def aggregate(
         bounds = np.searchsorted(row, np.arange(last - first + 1)).tolist()
         picked = [held[position] for position in index.tolist()]
         results.extend(reduce(picked[start:stop]) for start, stop in pairwise(bounds))
-    own = kind if function in {"last", "first"} else NUMBER
-    return Aggregated(cells(own, results), event, int(np.count_nonzero(high > low)))
+    kind = definition.type if function in {"last", "first"} else NUMBER
+    return Aggregated(cells(kind, results), event, int(np.count_nonzero(high > low)))
 
 
 def _ranges(log: Log, spine: Spine, reach_us: int | None) -> tuple[Ints, Ints]:

@@ -67,7 +67,7 @@ def _table(comparison: Mapping[str, Any]) -> str:
     prompts = comparison["task"] == "generation"
     against = f"against {plot.reference_name(comparison['reference'])}"
     last = ["cost", "tokens out"] if prompts else ["CPU", "model"]
-    head = ["variant", metric, f"{level} interval", "against the best", against, "", "time", *last]
+    head = ["variant", metric, f"{level} interval", "against the best", against, "verdict", "time", *last]
     rows = []
     for item in comparison["variants"]:
         name = text(item["name"]) + (" ★" if item["name"] == comparison["winner"] else "")
@@ -85,9 +85,9 @@ def _table(comparison: Mapping[str, Any]) -> str:
         mark = ' class="win"' if item["name"] == comparison["winner"] else ""
         rows.append(f"<tr{mark}><th>{name}</th>{_cells(cells)}</tr>")
     note = "Differences are paired: both models on the same resampled rows; positive is better. ★ wins."
-    table = _section("Side by side", f'<div class="wide">{_grid(head, rows)}</div><p class="note">{note}</p>')
+    table = _section("Side by side", f'{_wide(head, rows)}<p class="note">{note}</p>')
     return table + _section(
-        "Settings", _grid(["variant", "settings"], [_settings(item) for item in comparison["variants"]])
+        "Settings", _wide(["variant", "settings"], [_settings(item) for item in comparison["variants"]])
     )
 
 
@@ -105,7 +105,7 @@ def _slices(comparison: Mapping[str, Any]) -> Iterable[str]:
         cells = [part["rows"], number(part["metric"]), *(number(item["slices"][place]["metric"]) for item in compared)]
         rows.append(f"<tr><th>{text(part['column'])} = {text(part['value'])}</th>{_cells(cells)}</tr>")
     head = ["slice", "rows", plot.reference_name(reference), *(item["name"] for item in compared)]
-    yield _section(f"{comparison['metric']} by slice", f'<div class="wide">{_grid(head, rows)}</div>')
+    yield _section(f"{comparison['metric']} by slice", _wide(head, rows))
 
 
 def _answers(comparison: Mapping[str, Any]) -> Iterable[str]:
@@ -135,6 +135,10 @@ def _section(title: str, content: str) -> str:
 def _grid(head: Sequence[Any], rows: Sequence[str]) -> str:
     names = "".join(f"<th>{text(name)}</th>" for name in head)
     return f"<table><thead><tr>{names}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _wide(head: Sequence[Any], rows: Sequence[str]) -> str:
+    return f'<div class="wide">{_grid(head, rows)}</div>'
 
 
 def _cells(values: Iterable[Any]) -> str:

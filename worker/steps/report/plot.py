@@ -1,12 +1,15 @@
 """The plots of a report as inline SVG: values with their intervals, and bars."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worker.steps.report.words import number, text
 
 _LEFT, _WIDTH, _RIGHT, _ROW, _TOP = 230, 560, 110, 30, 14
-_MAX_LABEL = 30
+_MAX_LABEL = 24
+#: How many marks an axis has at most, and the steps that people count in.
+_MOST_TICKS, _STEPS = 6, (1, 2, 2.5, 5, 10)
 
 
 def intervals(items: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], winner: str) -> str:
@@ -24,10 +27,22 @@ def intervals(items: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], 
     marks = [_line(reference, at, height)] if reference.get("value") is not None else []
     for place, item in enumerate(shown):
         marks += _interval(item, _TOP + place * _ROW + _ROW / 2, at, "win" if item["name"] == winner else "")
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        marks.append(f'<text class="tick" x="{at(value):.1f}" y="{height + 18}">{number(value, 3)}</text>')
-    return _svg(marks, height + 28)
+    grid = []
+    for value, said in ticks(low, high):
+        x = f"{at(value):.1f}"
+        grid.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{_TOP}" y2="{height}"/>')
+        grid.append(f'<text class="tick" x="{x}" y="{height + 18}">{said}</text>')
+    return _svg([*grid, *marks], height + 28)
+
+
+def ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return round values between both ends, and how they are written."""
+    rough = (high - low) / _MOST_TICKS
+    exponent = math.floor(math.log10(rough))
+    step = next(step for step in _STEPS if step * 10.0**exponent >= rough) * 10.0**exponent
+    digits = max(0, -math.floor(math.log10(step)) + (1 if math.isclose(step / 10.0**exponent, 2.5) else 0))
+    values = [place * step for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [(value, f"{value:.{digits}f}") for value in values]
 
 
 def _line(reference: Mapping[str, Any], at: Any, height: float) -> str:
@@ -80,10 +95,13 @@ def reference_name(reference: Mapping[str, Any]) -> str:
 
 
 def _label(name: str, y: float, mark: str) -> str:
-    shown = name if len(name) <= _MAX_LABEL else f"{name[: _MAX_LABEL - 1]}…"
-    return f'<text class="label {mark}" x="{_LEFT - 14}" y="{y + 4}">{text(shown)}</text>'
+    shown, whole = name, ""
+    if len(name) > _MAX_LABEL:
+        shown, whole = f"{name[: _MAX_LABEL - 1]}…", f"<title>{text(name)}</title>"
+    return f'<text class="label {mark}" x="{_LEFT - 14}" y="{y + 4}">{text(shown)}{whole}</text>'
 
 
 def _svg(marks: Sequence[str], height: float) -> str:
     width = _LEFT + _WIDTH + _RIGHT
-    return f'<svg viewBox="0 0 {width} {height:.0f}" role="img" width="{width}">{"".join(marks)}</svg>'
+    drawing = f'<svg viewBox="0 0 {width} {height:.0f}" role="img" width="{width}">{"".join(marks)}</svg>'
+    return f'<div class="wide">{drawing}</div>'

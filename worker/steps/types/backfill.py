@@ -1,25 +1,31 @@
 """Import a file's columns as features through the feature store's port; running it again changes nothing."""
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from worker.bee import Value
 from worker.errors import Rejected
 from worker.features.importing import ImportReport, ImportSpec, import_file
 from worker.steps import outcome
-from worker.steps.files import describe, local_path, write_json
+from worker.steps.files import describe, local_path, uri_of, write_json
 from worker.steps.frozen import bee_of
 from worker.steps.kinds import ARTIFACT, METRICS
 from worker.steps.step import StepContext, StepType
 
 STAGE = "backfill"
 REJECTS = "rejects.jsonl"
+#: Names the directories that may be imported from; without it only `imports` below the data directory is.
+DIRECTORIES = "COLONY_IMPORT_DIRS"
 
 
 class BackfillConfig(Value):
     """The file, and which column is what.
 
     Attributes:
-        file: absolute path or gs:// URI of CSV or JSON Lines (also .gz) or Parquet, where the step runs.
+        file: absolute path or gs:// URI of CSV or JSON Lines (also .gz) or Parquet, where the step runs; below one of
+            the directories that may be imported from.
         entity: whose features these are; the bee's own unless said otherwise.
         known_at: the column that says when values became known; without it they are known from now on.
         columns: the features to take; every further column unless said otherwise.
@@ -44,8 +50,8 @@ def backfill(context: StepContext) -> None:
     """
     config: BackfillConfig = context.config
     outcome.begin(context)
-    path = local_path(config.file)
-    if not path.is_absolute() or not path.is_file():
+    path = _permitted(config.file, os.environ, field="config.file")
+    if not path.is_file():
         mend = "give the absolute path (or gs:// URI) of a file that the step can read"
         raise Rejected(f"{config.file!r} is no file here", field="config.file", mend=mend)
     spec = ImportSpec(
@@ -62,6 +68,37 @@ def backfill(context: StepContext) -> None:
         first = rejects.read_text(encoding="utf-8").partition("\n")[0]
         raise Rejected(f"none of {report.rejected:,} rows could be taken; the first: {first}", field="config.file")
     _record(context, config, report)
+
+
+def check(config: BackfillConfig) -> None:
+    """Refuse, when a run is asked for, a file that the step would refuse. Raises Rejected."""
+    _permitted(config.file, os.environ, field="file")
+
+
+def directories(environment: Mapping[str, str]) -> list[Path]:
+    """Return where files may be imported from: whoever may trigger could else have any file read and be told of it."""
+    words = [word.strip() for word in environment.get(DIRECTORIES, "").split(",") if word.strip()]
+    home = Path(environment.get("COLONY_HOME") or ".colony").absolute()
+    return [local_path(word) for word in words] or [home / "imports"]
+
+
+def _permitted(file: str, environment: Mapping[str, str], *, field: str) -> Path:
+    """Return the file's path, every link followed. Raises Rejected unless it lies below a permitted directory."""
+    path = local_path(file)
+    permitted = directories(environment)
+    if "\0" in file or not path.is_absolute():
+        mend = "give the absolute path (or gs:// URI) of a file that the step can read"
+        raise Rejected(f"{file!r} is no absolute path", field=field, mend=mend)
+    try:
+        found = path.resolve()
+        below = any(found.is_relative_to(directory.resolve()) for directory in permitted)
+    except (OSError, RuntimeError) as error:
+        raise Rejected(f"{file!r} cannot be followed: {error}", field=field, mend="give another path") from error
+    if not below:
+        where = ", ".join(uri_of(directory) for directory in permitted)
+        mend = f"put it into {where}, or name its directory in {DIRECTORIES}"
+        raise Rejected(f"{file!r} lies where nothing may be imported from", field=field, mend=mend)
+    return found
 
 
 def _record(context: StepContext, config: BackfillConfig, report: ImportReport) -> None:
@@ -81,4 +118,6 @@ def _record(context: StepContext, config: BackfillConfig, report: ImportReport) 
     )
 
 
-STEP = StepType(name="backfill", config=BackfillConfig, inputs={}, outputs={"report": METRICS}, body=backfill)
+STEP = StepType(
+    name="backfill", config=BackfillConfig, inputs={}, outputs={"report": METRICS}, body=backfill, check=check
+)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from worker.bee import BeeSpec, Duration, Value
 from worker.clock import to_text
-from worker.features.port import LabelWindow, TrainingRequest, TrainingTable
+from worker.features.port import LabelWindow, Reader, TrainingRequest, TrainingTable
 from worker.steps import outcome
 from worker.steps.files import describe, sha256_of
 from worker.steps.frozen import Champion, as_of, bee_of, champion_of, new_rows_since
@@ -85,7 +85,8 @@ def _read(context: StepContext, bee: BeeSpec, champion: Champion | None, end: da
             entities=bee.entities,
             label=LabelWindow(label=bee.label, start=_start(end, _window(context, bee)), end=end),
             respect_known_at=bee.respect_known_at,
-        )
+        ),
+        reader=Reader(f"model:{bee.bee}", "training"),
     )
 
 
@@ -111,7 +112,13 @@ def _write(context: StepContext, bee: BeeSpec, table: TrainingTable, kept: list[
     write_rows(path, rows)
     metadata = {"rows": len(kept), "sha256": sha256_of(path), "snapshotId": table.snapshot_id}
     describe(path, metadata)
-    lineage = {"rowsSha256": metadata["sha256"], "snapshotId": table.snapshot_id, "window": facts["window"]}
+    lineage = {
+        "rowsSha256": metadata["sha256"],
+        "snapshotId": table.snapshot_id,
+        "window": facts["window"],
+        # Those that were read, which may be newer than those that held when the run was asked for.
+        "definitions": facts["definitions"],
+    }
     outcome.record(context, STAGE, lineage=lineage, artifacts=[outcome.artifact("rows", DATASET, path, metadata)])
 
 

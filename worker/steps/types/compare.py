@@ -1,6 +1,6 @@
 """Compare trained variants side by side on the same hold-out, against each other and against production."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,11 @@ from pydantic import Field
 from worker.bee import Value
 from worker.errors import Rejected
 from worker.steps import outcome
-from worker.steps.files import describe, read_json, sha256_of, uri_of, write_json
+from worker.steps.files import describe, sha256_of, uri_of, write_json
 from worker.steps.frozen import bee_of, champion_of, seed_of
-from worker.steps.kinds import ARTIFACT, DATASET, HTML, METRICS
+from worker.steps.kinds import ARTIFACT, DATASET, HTML, METRICS, list_of
 from worker.steps.step import StepContext, StepType
-from worker.steps.types.variant_training import MODEL_FILE, RESULTS
+from worker.steps.types.variant_training import model_path, results_in
 
 STAGE = "compare"
 
@@ -28,14 +28,15 @@ def compare_variants(context: StepContext) -> None:
     """Write the comparison (a JSON object) and the report (HTML).
 
     Raises:
-        Rejected: no variant has a defined value on the hold-out.
+        Rejected: every variant failed, or none has a defined value on the hold-out.
     """
     from worker.steps.report import rendered
     from worker.steps.standings import Reference, standings
     from worker.steps.tables import read_rows
 
-    bee, directory = bee_of(context), context.inputs["trained"]
-    rows, results = read_rows(context.inputs["holdout"]), read_json(directory / RESULTS)["variants"]
+    bee, directories = bee_of(context), context.lists["trained"]
+    rows, results = read_rows(context.inputs["holdout"]), results_in(directories)
+    _count(context, results, prompts=bee.task == "generation")
     champion = champion_of(context.run)
     reference = (
         None if champion is None else Reference(champion.version, champion.trained_until, _scored(context, rows))
@@ -46,7 +47,7 @@ def compare_variants(context: StepContext) -> None:
         mend = "look at the hold-out: it may lack a class"
         raise Rejected(f"{bee.metric} is undefined on it for every variant", field="holdout", mend=mend)
     comparison = {"run": context.run.get("id"), "bee": bee.bee, "asOf": context.run.get("asOf"), **found}
-    comparison["evaluation"]["challenger"] |= _file(directory, results, found["winner"])
+    comparison["evaluation"]["challenger"] |= _file(directories, found["winner"])
     write_json(context.outputs["comparison"], comparison)
     describe(context.outputs["comparison"], {"winner": found["winner"], "words": found["words"]})
     page = rendered(comparison)
@@ -54,6 +55,16 @@ def compare_variants(context: StepContext) -> None:
         path.write_text(page, encoding="utf-8")
     describe(context.outputs["report"], {"winner": found["winner"]})
     _record(context, comparison)
+
+
+def _count(context: StepContext, results: Sequence[Mapping[str, Any]], *, prompts: bool) -> None:
+    """Count what the variants took, and refuse to compare where all failed."""
+    if prompts:
+        outcome.add_spend(context, "variants", [item.get("spent") or {} for item in results])
+    if all(item["status"] == "failed" for item in results):
+        reasons = "; ".join(f"{item['name']}: {item['error']}" for item in results[:5])
+        mend = "correct their settings" if results else "give variants"
+        raise Rejected(f"all {len(results)} variants failed: {reasons}", field="variants", mend=mend)
 
 
 def _scored(context: StepContext, rows: Any) -> Any:
@@ -73,15 +84,9 @@ def _scored(context: StepContext, rows: Any) -> Any:
     return side
 
 
-def _file(directory: Path, results: list[Mapping[str, Any]], winner: str) -> dict[str, str]:
-    path = model_path(directory, results, winner)
+def _file(directories: Sequence[Path], winner: str) -> dict[str, str]:
+    path = model_path(directories, winner)
     return {"uri": uri_of(path), "sha256": sha256_of(path)}
-
-
-def model_path(directory: Path, results: list[Mapping[str, Any]], name: str) -> Path:
-    """Return where a variant's model is."""
-    number = next(place for place, item in enumerate(results) if item["name"] == name)
-    return directory / str(number) / MODEL_FILE
 
 
 def _page(context: StepContext) -> Path:
@@ -111,7 +116,7 @@ def _record(context: StepContext, comparison: Mapping[str, Any]) -> None:
 STEP = StepType(
     name="comparison",
     config=ComparisonConfig,
-    inputs={"trained": ARTIFACT, "holdout": DATASET},
+    inputs={"trained": list_of(ARTIFACT), "holdout": DATASET},
     outputs={"comparison": METRICS, "report": HTML},
     body=compare_variants,
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 from worker.bee import BeeSpec, Duration, Value
 from worker.clock import to_text
 from worker.errors import Rejected
-from worker.features.port import LabelWindow, TrainingRequest, TrainingTable
+from worker.features.port import LabelWindow, Reader, TrainingRequest, TrainingTable
 from worker.models.port import Predictor
 from worker.steps import outcome
 from worker.steps.files import describe, sha256_of
@@ -53,7 +53,8 @@ def _entities(context: StepContext, bee: BeeSpec, end: datetime) -> list[str]:
     window = context.config.window or bee.window
     label = LabelWindow(label=_observed(context, bee), start=end - window, end=end)
     request = TrainingRequest(entity=bee.entity, features=(), label=label, respect_known_at=bee.respect_known_at)
-    return sorted(set(context.ports.features.training_read(request).entity_ids))
+    reader = Reader(f"model:{bee.bee}", "batch")
+    return sorted(set(context.ports.features.training_read(request, reader=reader).entity_ids))
 
 
 def _observed(context: StepContext, bee: BeeSpec) -> str:
@@ -77,7 +78,8 @@ def _features(
             entities=bee.entities,
             spine=tuple((entity, end) for entity in entities),
             respect_known_at=bee.respect_known_at,
-        )
+        ),
+        reader=Reader(f"model:{bee.bee}", "batch"),
     )
 
 

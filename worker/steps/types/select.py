@@ -8,10 +8,9 @@ from worker.errors import Rejected
 from worker.steps import outcome
 from worker.steps.files import describe, read_json, sha256_of, write_json
 from worker.steps.frozen import bee_of
-from worker.steps.kinds import ARTIFACT, METRICS, MODEL
+from worker.steps.kinds import ARTIFACT, METRICS, MODEL, list_of
 from worker.steps.step import StepContext, StepType
-from worker.steps.types.compare import model_path
-from worker.steps.types.variant_training import RESULTS
+from worker.steps.types.variant_training import model_path
 
 STAGE = "select"
 
@@ -23,8 +22,8 @@ class SelectionConfig(Value):
 def select(context: StepContext) -> None:
     """Put the winner's model into the artifact store; one that is surely worse than production is refused."""
     bee, comparison = bee_of(context), read_json(context.inputs["comparison"])
-    directory, evaluation = context.inputs["trained"], comparison["evaluation"]
-    path = model_path(directory, read_json(directory / RESULTS)["variants"], comparison["winner"])
+    evaluation = comparison["evaluation"]
+    path = model_path(context.lists["trained"], comparison["winner"])
     if sha256_of(path) != evaluation["challenger"]["sha256"]:
         raise Rejected("the model file is not the one that was scored", field="model", mend="run the pipeline again")
     stored = context.ports.artifacts.put(path)
@@ -75,7 +74,7 @@ def _experiment(context: StepContext, comparison: Mapping[str, Any], *, prompts:
 STEP = StepType(
     name="selection",
     config=SelectionConfig,
-    inputs={"trained": ARTIFACT, "comparison": METRICS},
+    inputs={"trained": list_of(ARTIFACT), "comparison": METRICS},
     outputs={"registration": ARTIFACT},
     body=select,
 )

@@ -1,99 +1,128 @@
-"""Train every variant at the same time, each in its own process, and score all of them on the same hold-out."""
+"""Train one variant of an experiment and score it on the hold-out; a variant that fails is a result like any other."""
 
-import os
 import time
-from collections.abc import Mapping
-from functools import partial
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from worker.bee import BeeSpec, Duration, Value, parse_duration
-from worker.errors import Rejected
-from worker.steps import outcome
+from worker.bee import Value
+from worker.clock import to_text
+from worker.errors import ColonyError, Rejected, TryLater
 from worker.steps.files import describe, read_json, write_json
 from worker.steps.frozen import bee_of, seed_of
 from worker.steps.kinds import ARTIFACT, DATASET
 from worker.steps.step import StepContext, StepType
 
-RESULTS = "variants.json"
-MODEL_FILE = "model"
-_AT_LEAST = {"tabular": 2, "generation": 4}
+_RESULT, _MODEL = "result.json", "model"
+
+
+class Variant(Value):
+    """One contender, as the step type `variants` gives it."""
+
+    name: str
+    settings: dict[str, Any]
 
 
 class VariantTrainingConfig(Value):
-    """How the variants are trained.
+    """What is trained.
 
     Attributes:
-        parallel: how many at the same time; as many as there are processors unless said otherwise.
-        timeout: after how long one is ended, as failed.
+        variant: its name and its settings in the trainer's own form.
         folds: for a variant whose algorithm is `auto`.
     """
 
-    parallel: int | None = Field(default=None, ge=1, le=64)
-    timeout: Duration = parse_duration("1h")
+    variant: Variant
     folds: int = Field(default=3, ge=1, le=20)
 
 
-def train_variants(context: StepContext) -> None:
-    """Write a directory: `variants.json` with each one's result, and the models; a failed variant is a result.
+def train_variant(context: StepContext) -> None:
+    """Write a directory with `result.json`, `{name, settings, status, error, startedAt, …}`, and the model.
 
     Raises:
-        Rejected: every variant failed.
+        TryLater: what it needs is away; the last attempt's reason becomes the result.
     """
-    from worker.steps.parallel import do_all
-    from worker.steps.tables import read_rows
-    from worker.steps.trainers.port import Job
-
-    bee, config, directory = bee_of(context), context.config, context.outputs["trained"]
-    variants = read_json(context.inputs["variants"])["variants"]
-    rows = read_rows(context.inputs["train"]), read_rows(context.inputs["holdout"])
-    job = Job(bee, seed_of(context.run), context.ports.models)
-    pieces = [partial(_one, item, rows, job, config.folds) for item in variants]
-    parallel = config.parallel or max(_AT_LEAST[bee.trainer.type], _processors())
-    done = do_all(pieces, directory, parallel=parallel, timeout_s=config.timeout.total_seconds())
-    results = [item | result for item, result in zip(variants, done, strict=True)]
-    write_json(directory / RESULTS, {"variants": results})
-    told = [{"name": item["name"], "status": item["status"], "error": item["error"]} for item in results]
-    describe(directory, {"variants": told})
-    _count(context, bee, results)
-    if all(item["status"] == "failed" for item in results):
-        reasons = "; ".join(f"{item['name']}: {item['error']}" for item in results[:5])
-        raise Rejected(
-            f"all {len(results)} variants failed: {reasons}", field="variants", mend="correct their settings"
-        )
+    directory = context.outputs["trained"]
+    directory.mkdir(parents=True, exist_ok=True)
+    begun = {**context.config.variant.model_dump(), "startedAt": to_text(datetime.now(UTC)), "cpuSeconds": None}
+    write_json(directory / _RESULT, begun)
+    spent = time.process_time()
+    try:
+        result = {"status": "succeeded", "error": None, **_trained(context, directory / _MODEL)}
+    except TryLater:
+        raise
+    except ColonyError as error:
+        result = {"status": "failed", "error": str(error)}
+    except Exception as error:  # noqa: BLE001 - whatever happens to one variant is its own result
+        traceback.print_exc()
+        result = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+    _end(context, begun | result | {"cpuSeconds": round(time.process_time() - spent, 3)})
 
 
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def failed(context: StepContext, reason: str) -> None:
+    """Write the result of a variant whose process took too long, died, or found what it needs away to the last."""
+    path = context.outputs["trained"] / _RESULT
+    begun = read_json(path) if path.exists() else context.config.variant.model_dump()
+    _end(context, begun | {"status": "failed", "error": reason.removeprefix("TryLater: ")})
 
 
-def _one(variant: Mapping[str, Any], rows: Any, job: Any, folds: int, directory: Path) -> dict[str, Any]:
-    """Train and score one variant, in its own process."""
+def results_in(directories: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return each variant's result, in the order of the variants."""
+    return [read_json(directory / _RESULT) for directory in directories]
+
+
+def model_path(directories: Sequence[Path], name: str) -> Path:
+    """Return where a variant's model is."""
+    return next(one / _MODEL for one in directories if read_json(one / _RESULT)["name"] == name)
+
+
+def _end(context: StepContext, result: Mapping[str, Any]) -> None:
+    directory = context.outputs["trained"]
+    try:
+        write_json(directory / _RESULT, {**result, "endedAt": to_text(datetime.now(UTC))})
+    except (TypeError, ValueError) as error:
+        _end(context, {**_told(result), "status": "failed", "error": f"its result is no JSON: {error}"})
+        return
+    describe(directory, _told(result))
+
+
+def _told(result: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("name", "settings", "status", "error", "startedAt", "cpuSeconds")
+    return {name: result[name] for name in names if name in result}
+
+
+def _trained(context: StepContext, path: Path) -> dict[str, Any]:
+    """Return what is told of a variant that could be trained and scored."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
     from worker.steps.comparison import score
-    from worker.steps.trainers.port import Unlearnable, Wanted, trainer_of
+    from worker.steps.tables import read_rows
+    from worker.steps.trainers.port import Job, Unlearnable, Wanted, trainer_of
 
-    trainer, path = trainer_of(job.bee), directory / MODEL_FILE
-    train, holdout = rows
-    settings = variant["settings"]
-    auto = settings.get("algorithm") == "auto"
-    began = time.monotonic()
-    wanted = Wanted(settings, f"variant {variant['name']}", folds if auto else 0)
-    trained = trainer.train(train, wanted, path, job)
-    if isinstance(trained, Unlearnable):
-        raise Rejected(trained.reason)
-    fitted = time.monotonic()
-    model = trainer.load(path, trained.sha256, job)
-    scores = score(model, holdout.columns, job.bee)
+    bee, variant = bee_of(context), context.config.variant
+    trainer, job = trainer_of(bee), Job(bee, seed_of(context.run), context.ports.models)
+    train, holdout = read_rows(context.inputs["train"]), read_rows(context.inputs["holdout"])
+    folds = context.config.folds if variant.settings.get("algorithm") == "auto" else 0
+    # Each variant computes on one thread: as many as there are processors run at the same time.
+    with threadpool_limits(limits=1):
+        began = time.monotonic()
+        trained = trainer.train(train, Wanted(variant.settings, f"variant {variant.name}", folds), path, job)
+        if isinstance(trained, Unlearnable):
+            raise Rejected(trained.reason)
+        fitted = time.monotonic()
+        model = trainer.load(path, trained.sha256, job)
+        scores = score(model, holdout.columns, bee)
+        scored = time.monotonic()
     return {
         "sha256": trained.sha256,
         "bytes": path.stat().st_size,
         "metadata": dict(trained.metadata),
         "simplicity": list(trained.simplicity),
         "trainSeconds": round(fitted - began, 3),
-        "scoreSeconds": round(time.monotonic() - fitted, 3),
+        "scoreSeconds": round(scored - fitted, 3),
         "scores": {
             "truth": scores.truth.tolist(),
             "predicted": scores.predicted.tolist(),
@@ -104,15 +133,11 @@ def _one(variant: Mapping[str, Any], rows: Any, job: Any, folds: int, directory:
     }
 
 
-def _count(context: StepContext, bee: BeeSpec, results: list[dict[str, Any]]) -> None:
-    if bee.task == "generation":
-        outcome.add_spend(context, "variants", [item.get("spent") or {} for item in results])
-
-
 STEP = StepType(
     name="variant_training",
     config=VariantTrainingConfig,
-    inputs={"variants": ARTIFACT, "train": DATASET, "holdout": DATASET},
+    inputs={"train": DATASET, "holdout": DATASET},
     outputs={"trained": ARTIFACT},
-    body=train_variants,
+    body=train_variant,
+    failed=failed,
 )

@@ -4,8 +4,21 @@ from typing import Any
 
 from tests.worker.engine.recipe import Recipe, outer, output
 
-#: Leave a line in `$1` that names the attempt, then go on; `$2` is the file of the step's output.
-_TRACE = 'echo "$2" >> "$1"\n'
+#: Leave a line in the file `$1` that names the attempt by the file of its output `$2`, and give `$2` the value `$3`.
+#: Is there a file `$1.kill` with a moment (begin or end), an attempt and a process, kill that process then, once.
+_SCRIPT = """
+at() {{
+    if [ -f "$1.kill" ]; then
+        read -r moment attempt process < "$1.kill"
+        if [ "$moment $attempt" = "$3 $2" ]; then rm "$1.kill"; kill -9 "$process"; fi
+    fi
+}}
+echo "$2" >> "$1"
+trap 'at "$1" "$2" end' EXIT
+at "$1" "$2" begin
+{script}
+printf %s "{key}$3" > "$2"
+"""
 
 
 def every_construct(trace: str) -> Recipe:
@@ -36,5 +49,5 @@ def _shell(recipe: Recipe, trace: str, key: str, script: str, *, argument: str =
     """Add a step that gives `x`: its own name, and the argument."""
     recipe.step(key, gives={"x": "STRING"}, **more)
     container = recipe.document["deploymentSpec"]["executors"][f"exec-{key}"]["container"]
-    container["command"] = ["sh", "-c", f'{_TRACE}{script}\nprintf %s "{key}$3" > "$2"', "sh"]
+    container["command"] = ["sh", "-c", _SCRIPT.format(script=script, key=key), "sh"]
     container["args"] = [trace, "{{$.outputs.parameters['x'].output_file}}", argument]

@@ -20,7 +20,7 @@ Hook = Callable[[str, int, Side], None]
 
 
 class HookedJournal(SqlJournal):
-    """Counts, run by run, the claim, every record and the release; leases that are only renewed change no state."""
+    """Counts, run by run, the claim, every record and a release; leases that are only renewed change no state."""
 
     def __init__(self, database: Database, hook: Hook) -> None:
         """Call `hook` around each write."""
@@ -42,15 +42,12 @@ class HookedJournal(SqlJournal):
         with self._write(claim.run_id):
             super().release(claim)
 
-    def record_job(self, claim: Claim, status: Status, error: str | None = None) -> None:
-        """Set the job's status."""
+    def record(
+        self, claim: Claim, tasks: Sequence[TaskRecord], status: Status | None = None, error: str | None = None
+    ) -> None:
+        """Store tasks' states, and the job's."""
         with self._write(claim.run_id):
-            super().record_job(claim, status, error)
-
-    def record_task(self, claim: Claim, task: TaskRecord) -> None:
-        """Store a task's state."""
-        with self._write(claim.run_id):
-            super().record_task(claim, task)
+            super().record(claim, tasks, status, error)
 
     @contextmanager
     def _write(self, run_id: str) -> "Iterator[None]":

@@ -1,8 +1,9 @@
 """Workers that kill themselves at a state change, and others that take their runs over; each case in its own process.
 
 `python -m tests.worker.adapters.engine.killed_workers DIRECTORY` reads cases from standard input, a JSON list of
-`{name, at, side, heirs}`, and writes a JSON list of what each came to. `at` is the number of the write at whose `side`
-(before or after) the first worker is killed, 0 for never; `heirs` is how many workers then start at the same time.
+`{name, at, side, heirs}`, and writes a JSON list of what each came to. The first worker is killed at the write with the
+number `at`, 0 for never, before or after it (`side`); or by the step's attempt that has the output file `at`, at its
+begin or end. `heirs` is how many workers then start at the same time.
 """
 
 import json
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,15 +24,15 @@ from tests.worker.adapters.engine.every_construct import every_construct
 from tests.worker.adapters.engine.hooked_journal import HookedJournal, Side
 from tests.worker.adapters.engine.waiting import until
 from worker.adapters.engine.local import LocalEngine
-from worker.adapters.engine.local_process import adopt_orphans
+from worker.adapters.engine.local_process import adopt_orphans, die_with_parent
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.journal import SqlJournal
 from worker.adapters.ledger.tables import engine_jobs, metadata
 from worker.runs.port import Submission
 
 RUN = "run-1"
-LEASE_S = 0.4
-_AT_A_TIME = 4
+LEASE_S = 0.6
+_AT_A_TIME = 5
 
 
 def main(directory: str) -> None:
@@ -59,7 +60,11 @@ def _case(root: Path, case: Mapping[str, Any]) -> None:
         engine.submit(Submission(RUN, recipe.document, {}, str(root / "run"), {"run": RUN}))
         first = _forked(lambda: _work(root, "first", case))
         if case["at"]:
-            os.waitpid(first, 0)
+            # How many writes there are differs by what happens to come together: the last ones may not come.
+            until(lambda: os.waitpid(first, os.WNOHANG)[0] or engine.state(RUN).status.ended, timeout_s=60.0)
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(first, signal.SIGKILL)
+                os.waitpid(first, 0)
         heirs = [_forked(lambda name=f"heir-{number}": _work(root, name)) for number in range(case["heirs"])]
         state = until(lambda: engine.state(RUN), lambda state: state.status.ended, timeout_s=60.0)
         for pid in heirs if case["at"] else [first]:
@@ -88,6 +93,9 @@ def _work(root: Path, owner: str, case: Mapping[str, Any] | None = None) -> None
     """Execute what is in the journal until told to end, or until the time has come."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    if case and isinstance(case["at"], str):
+        attempt = case["at"].replace("ROOT", str(root))
+        (root / "trace.kill").write_text(f"{case['side']} {attempt} {os.getpid()}\n")
     with _engine(root, owner, case) as engine:
         engine.start()
         while not ended:
@@ -130,8 +138,9 @@ def _wait_for_the_end_of_all() -> None:
 
 
 def _forked(work: Callable[[], None]) -> int:
-    pid = os.fork()
+    parent, pid = os.getpid(), os.fork()
     if pid == 0:
+        die_with_parent(signal.SIGKILL, parent)
         _ending(work)
     return pid
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from worker.engine.port import Claim, Job, TaskRecord
@@ -66,16 +66,25 @@ class MemoryJournal:
             if self.leases[claim.run_id][0] == claim.epoch:
                 self.leases[claim.run_id] = (claim.epoch + 1, 0.0)
 
-    def record_job(self, claim: Claim, status: Status, error: str | None = None) -> None:
-        """Set the status."""
-        self._check(claim)
-        self.jobs[claim.run_id] = replace(self.jobs[claim.run_id], status=status, error=error)
+    def record(
+        self, claim: Claim, tasks: Sequence[TaskRecord], status: Status | None = None, error: str | None = None
+    ) -> None:
+        """Store tasks' states, and the job's."""
+        with self._lock:
+            if self.leases[claim.run_id][0] != claim.epoch:
+                raise LeaseLost(claim.run_id)
+            for task in tasks:
+                self.records[claim.run_id][task.path] = task
+                self.history.append((claim.run_id, task.path, task.status, task.attempt))
+            if status is not None:
+                self.jobs[claim.run_id] = replace(self.jobs[claim.run_id], status=status, error=error)
+                if status.ended:
+                    self.leases[claim.run_id] = (claim.epoch + 1, 0.0)
 
-    def record_task(self, claim: Claim, task: TaskRecord) -> None:
-        """Store a task's state."""
-        self._check(claim)
-        self.records[claim.run_id][task.path] = task
-        self.history.append((claim.run_id, task.path, task.status, task.attempt))
+    def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those marked for cancellation."""
+        self.calls += 1
+        return {run_id for run_id in run_ids if run_id in self.jobs and self.jobs[run_id].cancel_requested}
 
     def request_cancel(self, run_id: str) -> None:
         """Mark for cancellation."""
@@ -90,7 +99,3 @@ class MemoryJournal:
         """Do as if another process had claimed the run."""
         with self._lock:
             self.leases[run_id] = (self.leases[run_id][0] + 1, time.monotonic() + 3600)
-
-    def _check(self, claim: Claim) -> None:
-        if self.leases[claim.run_id][0] != claim.epoch:
-            raise LeaseLost(claim.run_id)

@@ -168,6 +168,9 @@ def broken(path: str, value: Any) -> dict[str, Any]:
     return document
 
 
+DATASET = ("root.inputDefinitions.artifacts", {"d": {"artifactType": {"schemaTitle": "system.Dataset"}}})
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
@@ -189,6 +192,7 @@ def broken(path: str, value: Any) -> dict[str, Any]:
         ({"parameters": {"bee": "b", "extra": 1}}, "parameters.extra"),
         ({"spec": broken("schemaVersion", "2.0.0")}, "schemaVersion"),
         ({"spec": broken("root.dag.tasks.train.retries", 3)}, "root.dag.tasks.train.retries"),
+        ({"spec": broken(*DATASET), "parameters": {"bee": "b", "d": "gs://b/d"}}, "parameters"),
     ],
 )
 def test_what_would_not_do_is_refused_before_anything_is_sent(

@@ -85,7 +85,7 @@ def test_a_task_is_kept(journal: Journal) -> None:
         outputs={"parameters": {"x": [1, "two"]}, "artifacts": {}},
     )
     for task in (TaskRecord("loop/0/b", Status.RUNNING), TaskRecord("a", Status.PENDING), record):
-        journal.record_task(claim, task)
+        journal.record(claim, [task])
 
     assert list(journal.tasks("run-1")) == [record, TaskRecord("a", Status.PENDING)]
     assert list(journal.tasks("run-2")) == []
@@ -100,7 +100,7 @@ def test_claims(journal: Journal) -> None:
     second = journal.claim("b", limit=2, lease_s=60.0)
     assert [claim.run_id for claim in (*first, *second)] == ["run-1", "run-2", "run-3"]
     assert list(journal.claim("c", limit=9, lease_s=60.0)) == []
-    journal.record_job(first[0], Status.SUCCEEDED)
+    journal.record(first[0], [], Status.SUCCEEDED)
     journal.release(first[0])
     assert list(journal.claim("c", limit=9, lease_s=60.0)) == []
     assert list(journal.claim("c", limit=0, lease_s=60.0)) == []
@@ -115,7 +115,7 @@ def test_release(journal: Journal) -> None:
     new = claimed(journal, "b")
     assert new.epoch > old.epoch
     with pytest.raises(LeaseLost):
-        journal.record_job(old, Status.FAILED)
+        journal.record(old, [], Status.FAILED)
     journal.release(old)
     assert list(journal.renew([old, new], lease_s=60.0)) == [new]
 
@@ -128,14 +128,14 @@ def test_a_lease_runs_out(journal: Journal) -> None:
 
     assert (new.run_id, new.epoch > late.epoch) == ("run-1", True)
     for write in (
-        lambda: journal.record_task(late, TaskRecord("a", Status.RUNNING)),
-        lambda: journal.record_job(late, Status.FAILED),
+        lambda: journal.record(late, [TaskRecord("a", Status.RUNNING)]),
+        lambda: journal.record(late, [], Status.FAILED),
     ):
         with pytest.raises(LeaseLost):
             write()
     assert list(journal.renew([late], lease_s=60.0)) == []
     assert list(journal.tasks("run-1")) == []
-    journal.record_task(new, TaskRecord("a", Status.RUNNING))
+    journal.record(new, [TaskRecord("a", Status.RUNNING)])
 
 
 def test_renewing_keeps_a_lease(journal: Journal) -> None:
@@ -151,8 +151,8 @@ def test_status(journal: Journal) -> None:
     """A job's status and error are what its leader recorded last."""
     journal.create(job())
     claim = claimed(journal)
-    journal.record_job(claim, Status.RUNNING)
-    journal.record_job(claim, Status.FAILED, "why")
+    journal.record(claim, [], Status.RUNNING)
+    journal.record(claim, [], Status.FAILED, "why")
 
     found = journal.job("run-1")
     assert found is not None
@@ -164,12 +164,13 @@ def test_cancelling(journal: Journal) -> None:
     for number in (1, 2, 3):
         journal.create(job(f"run-{number}"))
     led, done = journal.claim("a", limit=2, lease_s=60.0)
-    journal.record_job(led, Status.RUNNING)
-    journal.record_job(done, Status.SUCCEEDED)
+    journal.record(led, [], Status.RUNNING)
+    journal.record(done, [], Status.SUCCEEDED)
     for number in (1, 2, 3, 9):
         if journal.job(f"run-{number}"):
             journal.request_cancel(f"run-{number}")
 
+    assert set(journal.to_cancel(["run-1", "run-2", "run-9"])) == {"run-1"}
     found = [journal.job(f"run-{number}") for number in (1, 2, 3)]
     assert [(one.status, one.cancel_requested) for one in found if one] == [
         (Status.RUNNING, True),
@@ -210,7 +211,7 @@ def test_strange_text(journal: Journal) -> None:
         pytest.skip("only databases mind")
     journal.create(job())
     claim = claimed(journal)
-    journal.record_task(claim, TaskRecord("a", Status.FAILED, error="x\x00y", log_tail="\ud800\x00"))
+    journal.record(claim, [TaskRecord("a", Status.FAILED, error="x\x00y", log_tail="\ud800\x00")])
 
     [task] = journal.tasks("run-1")
     assert (task.error, len(task.log_tail)) == ("x\ufffdy", 2)

@@ -100,6 +100,20 @@ def test_steps(ledger: SqlLedger) -> None:
         assert transaction.runs.steps(run().id) == [first, second]
 
 
+def test_a_loop_that_was_waited_for(ledger: SqlLedger) -> None:
+    """A step that waited and is named no more, as a loop whose items are known by now, does not stay as waiting."""
+    each = [StepState(f"loop/{number}/each", Status.RUNNING, 1, NOW) for number in range(2)]
+    with ledger.begin() as transaction:
+        transaction.runs.add(run())
+        transaction.runs.add(run("other", loop=False))
+        transaction.runs.save_steps("other", [StepState("loop", Status.PENDING)])
+        transaction.runs.save_steps(run().id, [StepState("loop", Status.PENDING)])
+        transaction.runs.save_steps(run().id, each)
+
+        assert transaction.runs.steps(run().id) == each
+        assert len(transaction.runs.steps("other")) == 1
+
+
 def test_claim(ledger: SqlLedger) -> None:
     """A claim takes the oldest runs that are not settled and that nobody holds, up to the limit."""
     with ledger.begin() as transaction:

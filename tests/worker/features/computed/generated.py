@@ -9,23 +9,23 @@ from worker.features.port import Definition, Value
 
 SECOND = 10**6
 #: Times are whole seconds in a short span, so that ties, window edges and corrections are frequent.
-SPAN_S = 40
+SPAN_S = 12
 
 INGESTED = {
     item.name: item
     for item in (
         Definition("n", "user", "number"),
-        Definition("m", "user", "number", ttl=timedelta(seconds=9)),
+        Definition("m", "user", "number", ttl=timedelta(seconds=5)),
         Definition("s", "user", "string"),
-        Definition("b", "user", "boolean", ttl=timedelta(seconds=15)),
+        Definition("b", "user", "boolean", ttl=timedelta(seconds=6)),
         Definition("v", "user", "vector"),
     )
 }
 BELOW = Definition(
-    "below", "user", "number", source="computed", computation="n * 2 + coalesce(m, 1)", ttl=timedelta(seconds=12)
+    "below", "user", "number", source="computed", computation="n * 2 + coalesce(m, 1)", ttl=timedelta(seconds=4)
 )
 
-_windows = st.sampled_from(["", " over 1s", " over 5s", " over 9s"])
+_windows = st.sampled_from(["", " over 1s", " over 3s", " over 5s"])
 _numbers = st.sampled_from(["0", "1", "2.5", ".1", "1e9", "3e-7", "7"])
 
 
@@ -99,15 +99,28 @@ VALUES: dict[str, st.SearchStrategy[Value]] = {
 def _entry(draw: st.DrawFn) -> Entry:
     definition = INGESTED[draw(st.sampled_from(sorted(INGESTED)))]
     event = draw(st.integers(0, SPAN_S))
-    late = draw(st.one_of(st.just(0), st.integers(0, 10)))
+    late = draw(st.one_of(st.just(0), st.integers(0, 6)))
     value = draw(
         st.one_of(st.none(), VALUES[definition.type]) if draw(st.integers(0, 4)) == 0 else VALUES[definition.type]
     )
     return Entry(draw(st.integers(0, 1)), definition.name, event * SECOND, (event + late) * SECOND, value)
 
 
-histories = st.lists(_entry(), max_size=40)
+#: The same observation twice is one, so it is there once.
+histories = st.lists(
+    _entry(), max_size=40, unique_by=lambda one: (one.entity, one.feature, one.event, one.known, repr(one.value))
+)
 #: (entity, time); entity 2 has no values.
 spines = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, SPAN_S + 20).map(lambda s: s * SECOND)), min_size=1, max_size=6
+    st.tuples(st.integers(0, 2), st.integers(0, SPAN_S + 8).map(lambda s: s * SECOND)), min_size=1, max_size=6
 )
+
+
+def definition(kind: str, expressions: st.SearchStrategy[str]) -> st.SearchStrategy[Definition]:
+    """Return computed features of a type; what a computation does not read itself is added without effect."""
+    wrapped = "{0} + 0 * count(n)" if kind == "number" else "if(n is null, {0}, {0})"
+    texts = expressions.filter(lambda text: len(text) < 600).map(wrapped.format)
+    ttls = st.sampled_from([None, None, timedelta(seconds=3)])
+    return st.builds(
+        lambda text, ttl: Definition("wanted", "user", kind, source="computed", computation=text, ttl=ttl), texts, ttls
+    )

@@ -38,6 +38,11 @@ class Reference:
             if entry.entity == entity and entry.event <= time and (entry.known <= time or not respect)
         ]
 
+    def answer(self, name: str) -> tuple[Value, int | None]:
+        """Return a feature as it is answered: there is one zero."""
+        value, event = self.feature(name)
+        return (value + 0.0 if isinstance(value, float) else value), event
+
     def feature(self, name: str) -> tuple[Value, int | None]:
         """Return a feature's value and the newest event time behind it, None for none."""
         definition = self.definitions[name]

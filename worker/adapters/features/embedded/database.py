@@ -1,4 +1,4 @@
-"""The SQLite file of the embedded store: its tables, its connections, and what its errors mean."""
+"""The SQLite file of the embedded store: its connections, and what its errors mean."""
 
 import fcntl
 import os
@@ -8,36 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from worker.adapters.features.embedded import schema
 from worker.errors import Rejected, TryLater
 
 BUSY_TIMEOUT_S = 30.0
-_SCHEMA_VERSION = 1
+#: What `COLONY_FEATURES_SYNC` may say. full: an acknowledged write survives a power cut; normal: it survives a kill of
+#: the process, and a power cut may take the last ones, but never tears the file.
+SYNC = ("full", "normal")
 
-#: `entry` is the log: clustered by feature, entity and event time, so that a point-in-time read touches what it needs.
-#: `entity.online` packs the newest value of each feature of one entity: an online read is one seek.
-#: `state` has one row: the last write sequence, the last entity code, and a number that grows with each definition.
-_SCHEMA = """
-CREATE TABLE definition (
-    name TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, version)
-) WITHOUT ROWID;
-CREATE TABLE feature (code INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE entity (
-    code INTEGER PRIMARY KEY, entity TEXT NOT NULL, id TEXT NOT NULL, online BLOB NOT NULL, UNIQUE (entity, id)
-);
-CREATE TABLE entry (
-    feature INTEGER NOT NULL, entity INTEGER NOT NULL, event_us INTEGER NOT NULL, known_us INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, value, PRIMARY KEY (feature, entity, event_us, known_us, sequence)
-) WITHOUT ROWID;
-CREATE TABLE snapshot (
-    id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, created_us INTEGER NOT NULL, body BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, entity INTEGER NOT NULL, epoch INTEGER NOT NULL
-);
-CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL);
-INSERT INTO state VALUES (1, 0, 0, 0);
-PRAGMA user_version = 1;
-"""
+#: So much of the file is read through memory: after another process's commit a connection forgets its pages, and the
+#: map has them without a system call for each.
+_MAPPED_BYTES = 2**31 - 2**16
 
 _MEANINGS = {
     "disk is full": "there is no space left; free some",
@@ -72,13 +53,16 @@ def _unusable(path: Path, error: Exception) -> TryLater:
 class Database:
     """Connections to one file, lent to one thread at a time and kept for the next.
 
-    A commit is on the disk when it returns (WAL with synchronous=FULL), writers queue for each other, and readers see
-    the state at which their transaction began.
+    A commit is on the disk when it returns (WAL with synchronous=FULL, unless told otherwise), writers queue for each
+    other, and readers see the state at which their transaction began.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Create the file with its tables unless it is there. Raises TryLater."""
-        self._path = path
+    def __init__(self, path: Path, *, sync: str = "full") -> None:
+        """Create the file with its tables unless it is there. Raises TryLater, or Rejected for an unknown `sync`."""
+        if sync not in SYNC:
+            raise Rejected(f"{sync!r} is not a policy", field="COLONY_FEATURES_SYNC", mend=f"use {' or '.join(SYNC)}")
+        self.path = path
+        self._sync = sync
         self._idle: deque[sqlite3.Connection] = deque()
         self._owner = os.getpid()
         self._closed = False
@@ -88,27 +72,29 @@ class Database:
 
     def _create(self) -> None:
         """Set up under a file lock: SQLite does not wait when two processes change the journal mode at once."""
-        with self._path.with_suffix(".lock").open("a") as lock:
+        with self.path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             connection = self._open()
             try:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version > _SCHEMA_VERSION:
+                if version > schema.VERSION:
                     mend = "update this installation"
-                    raise Rejected(f"the feature store {self._path} was made by a newer version", mend=mend)
+                    raise Rejected(f"the feature store {self.path} was made by a newer version", mend=mend)
                 if version == 0:
                     connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+                if version < schema.VERSION:
+                    schema.upgrade(connection, version)
             finally:
                 connection.close()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._sync}")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -32768")
+        connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         return connection
 
     @contextmanager
@@ -125,7 +111,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with faults(self._path), self._lent() as connection:
+        with faults(self.path), self._lent() as connection:
             connection.execute(begin)
             try:
                 yield connection
@@ -137,24 +123,29 @@ class Database:
 
     @contextmanager
     def _lent(self) -> Iterator[sqlite3.Connection]:
-        if self._owner != os.getpid():
-            # A connection that came through a fork must not be used, nor closed: its locks belong to the parent.
-            self._idle, self._owner = deque(), os.getpid()
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._open()
+        connection = self.borrow()
         try:
             yield connection
         except sqlite3.DatabaseError:
             connection.close()
             raise
         except BaseException:
-            self._take_back(connection)
+            self.give_back(connection)
             raise
-        self._take_back(connection)
+        self.give_back(connection)
 
-    def _take_back(self, connection: sqlite3.Connection) -> None:
+    def borrow(self) -> sqlite3.Connection:
+        """Return a connection outside any transaction, for one thread; give it back, or close it after an error."""
+        if self._owner != os.getpid():
+            # A connection that came through a fork must not be used, nor closed: its locks belong to the parent.
+            self._idle, self._owner = deque(), os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._open()
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Take a borrowed connection back for the next."""
         if self._closed:
             connection.close()
         else:

@@ -2,16 +2,33 @@
 
 from array import array
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from worker.features.port import Value
+from worker.clock import from_us
+from worker.features.port import Reading, Status, Value
 
-#: feature code -> (event time, known-at, value), the newest of each feature of one entity.
-Online = dict[int, tuple[int, int, Value]]
 
-_ONLINE = msgspec.msgpack.Decoder(dict[int, tuple[int, int, Any]])
+class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The newest value of a feature as an entity's packed row holds it.
+
+    It begins like a `Reading`, so that an online read decodes the row straight into its answer.
+    """
+
+    status: Status
+    value: Any
+    event_time: datetime
+    known_us: int
+
+
+#: feature code -> the newest value of each feature of one entity.
+Online = dict[int, Held]
+
+_HELD = msgspec.msgpack.Decoder(Online)
+_READINGS = msgspec.msgpack.Decoder(dict[int, Reading])
+_PLAIN = msgspec.msgpack.Decoder(dict[int, tuple[int, int, Any]])
 EMPTY_ONLINE = msgspec.msgpack.encode({})
 
 
@@ -31,11 +48,20 @@ def from_columns(feature_type: str, values: Sequence[Any]) -> list[Value]:
     return list(values)
 
 
-def pack(online: Online) -> bytes:
-    """Return an entity's newest values as one blob."""
-    return msgspec.msgpack.encode(online)
+def held(value: Value, event_time: datetime, known_us: int) -> Held:
+    """Return a value as it is kept in the packed row; `event_time` is in UTC."""
+    return Held(Status.NULL if value is None else Status.PRESENT, value, event_time, known_us)
 
 
-def unpack(blob: bytes) -> Online:
-    """Return the newest values from the blob."""
-    return _ONLINE.decode(blob)
+#: Returns an entity's newest values as one blob.
+pack = msgspec.msgpack.Encoder().encode
+#: Returns the newest values from the blob, for a write.
+unpack = _HELD.decode
+#: Returns the newest values from the blob, for a read.
+readings = _READINGS.decode
+
+
+def repacked(blob: bytes) -> bytes:
+    """Return the blob of a store of version 1 (code -> event time, known-at, value) in today's form."""
+    old = _PLAIN.decode(blob)
+    return pack({code: held(value, from_us(event_us), known_us) for code, (event_us, known_us, value) in old.items()})
