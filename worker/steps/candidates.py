@@ -19,18 +19,18 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from worker.errors import Rejected
 from worker.models.encoding import groups
 
-_BOOSTING = "hist_gradient_boosting"
+BOOSTING = "hist_gradient_boosting"
 #: task is a regression → candidates, the simpler first: that is who wins a tie.
 ALGORITHMS: dict[bool, dict[str, Any]] = {
     False: {
         "logistic_regression": lambda seed: LogisticRegression(max_iter=1000, random_state=seed),
         "random_forest": lambda seed: RandomForestClassifier(n_estimators=200, random_state=seed, n_jobs=1),
-        _BOOSTING: lambda seed: HistGradientBoostingClassifier(early_stopping=False, random_state=seed),
+        BOOSTING: lambda seed: HistGradientBoostingClassifier(early_stopping=False, random_state=seed),
     },
     True: {
         "ridge": lambda seed: Ridge(random_state=seed),
         "random_forest": lambda seed: RandomForestRegressor(n_estimators=200, random_state=seed, n_jobs=1),
-        _BOOSTING: lambda seed: HistGradientBoostingRegressor(early_stopping=False, random_state=seed),
+        BOOSTING: lambda seed: HistGradientBoostingRegressor(early_stopping=False, random_state=seed),
     },
 }
 _LINEAR = frozenset({"logistic_regression", "ridge"})
@@ -75,7 +75,7 @@ def _as_declared(name: str, value: Any, default: Any) -> Any:
 
 
 def _columns(algorithm: str, kinds: Mapping[str, str]) -> ColumnTransformer:
-    boosting = algorithm == _BOOSTING
+    boosting = algorithm == BOOSTING
     found = groups(kinds)
     parts: list[tuple[str, Any, Any]] = []
     if found["number"]:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from worker.bee import BeeSpec
 from worker.clock import to_text
 from worker.errors import Rejected
-from worker.models.encoding import encode, kind_of
+from worker.models.encoding import encode, groups, kind_of
 from worker.steps import candidates
 from worker.steps.labels import classes_of, encode_labels
 from worker.steps.metrics import Scores, check, joined, measure
@@ -141,11 +141,25 @@ def _constants(task: _Task) -> dict[str, Any]:
 def _fit(name: str, task: _Task, hyperparameters: Mapping[str, Any], seed: int, rows: slice = slice(None)) -> Any:
     estimator = candidates.build(name, task.bee.task, task.kinds, hyperparameters, seed=seed)
     try:
-        return estimator.fit(task.matrix[rows], task.target[rows])
+        return estimator.fit(_with_values(name, task, rows), task.target[rows])
     except ValueError as error:
         if not hyperparameters:
             raise
         raise Rejected(str(error), field="trainer.hyperparameters", mend="give values it accepts") from error
+
+
+def _with_values(name: str, task: _Task, rows: slice) -> NDArray[Any]:
+    """Return the rows; for boosting, which fails on a column that has no value at all, with a single zero in each."""
+    matrix: NDArray[Any] = task.matrix[rows]
+    if name != candidates.BOOSTING:
+        return matrix
+    numbers = groups(task.kinds)["number"]
+    empty = [column for column in numbers if np.isnan(matrix[:, column].astype(np.float64)).all()]
+    if empty:
+        # One value of a column teaches nothing: no split leaves enough rows on both of its sides.
+        matrix = matrix.copy()
+        matrix[0, empty] = 0.0
+    return matrix
 
 
 def _validate(name: str, task: _Task, hyperparameters: Mapping[str, Any], plan: Plan) -> float | None:

@@ -1,13 +1,16 @@
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from config.yaml_file import YamlFile
 from tests.worker.pipelines.conftest import GOOD, TYPES
+from tests.worker.pipelines.flow_world import OWN
 from worker.errors import Rejected
 from worker.pipelines.compile import content_hash
 from worker.pipelines.load import Templates
+from worker.pipelines.types import StepTypes
 
 Write = Callable[[Mapping[str, str]], Templates]
 
@@ -139,3 +142,54 @@ def test_parameters_that_no_step_would_take(write: Write, text: str, fault: str)
         _ = write({"demo": GOOD, "v": text})["v"]
 
     assert f"/{fault}" in caught.value.reason
+
+
+FLOW = """
+name: flow
+parameters: {deploy: false, words: {type: list, items: string, default: []}}
+steps:
+  - {id: first, type: give}
+  - {id: maybe, type: note, when: "${parameters.deploy}", timeout: 5m}
+  - {id: each, type: note, foreach: "${parameters.words}", config: {text: "${item}"}}
+  - {id: together, type: gather}
+"""
+
+OTHER_FLOW = """
+name: other
+extends: flow
+parameters:
+  words: {type: list, default: [], items: {type: object, fields: {name: string, wanted: boolean}}}
+steps:
+  - {id: maybe, when: null, timeout: null}
+  - {id: each, parallelism: 3, timeout: 1h, config: {text: "${item.name}"}}
+  - {id: first, when: "${parameters.deploy} == true"}
+"""
+
+
+def test_branches_and_loops(tmp_path: Path) -> None:
+    """Conditions, lists and time limits are taken over, changed and, by null, taken away; types follow what is new."""
+    for name, text in (("flow", FLOW), ("other", OTHER_FLOW)):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    files = {name: YamlFile(tmp_path / f"{name}.yaml") for name in ("flow", "other")}
+    templates = Templates(files, StepTypes([OWN]))
+    base, other = ({step.id: step for step in templates[name].steps} for name in ("flow", "other"))
+
+    assert (str(base["maybe"].when), base["maybe"].timeout) == ("${parameters.deploy}", timedelta(minutes=5))
+    assert (other["maybe"].when, other["maybe"].timeout) == (None, None)
+    assert str(other["first"].when) == "${parameters.deploy} == true"
+    assert base["each"].foreach is not None
+    assert other["each"].foreach is not None
+    assert (base["each"].foreach.item.word, other["each"].foreach.item.word) == ("string", "object")
+    assert (other["each"].foreach.parallelism, other["each"].timeout) == (3, timedelta(hours=1))
+
+
+def test_a_condition_of_the_base(tmp_path: Path) -> None:
+    """A condition that no longer fits, for the parameter has become another's type, is told where the base has it."""
+    (tmp_path / "flow.yaml").write_text(FLOW, encoding="utf-8")
+    (tmp_path / "v.yaml").write_text("name: v\nextends: flow\nparameters: {deploy: 3}\n", encoding="utf-8")
+    templates = Templates({name: YamlFile(tmp_path / f"{name}.yaml") for name in ("flow", "v")}, StepTypes([OWN]))
+
+    with pytest.raises(
+        Rejected, match=r"/flow\.yaml:6: steps\.1\.when: \$\{parameters\.deploy\} is a number, no condition"
+    ):
+        _ = templates["v"]
