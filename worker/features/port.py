@@ -176,16 +176,14 @@ class TrainingTable:
 
 
 class FeatureStore(Protocol):
-    """Definitions, writes, online reads and point-in-time training reads, all from one definition.
+    """Definitions, writes, online reads and point-in-time training reads, all from one definition."""
 
-    Attributes:
-        instant: an online read of a few values takes microseconds and waits for nobody, so that an event loop may
-            make it itself; false for a store behind a network.
-    """
+    def instant(self, features: Sequence[str]) -> bool:
+        """Tell whether an online read of a few values of these takes microseconds and waits for nobody.
 
-    @property
-    def instant(self) -> bool:
-        """Whether an event loop may make small online reads itself."""
+        An event loop may make such a read itself; false for a store behind a network, and for what is computed.
+        """
+        ...
 
     def define(self, definition: Definition) -> Definition:
         """Store a definition and return it with its version; the same again changes nothing.

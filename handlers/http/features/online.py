@@ -45,15 +45,15 @@ class OnlineReads:
             Rejected, NotFound, TryLater: the store's reason.
         """
         entity_id, name = entity_and_feature(raw_path)
-        return await self._run(partial(self._one, entity_id, name, caller), values=1)
+        return await self._run(partial(self._one, entity_id, name, caller), [name], values=1)
 
     async def many(self, body: bytes, caller: Caller) -> bytes:
         """Return features of the entities that a body names, in its order. Raises Rejected, NotFound or TryLater."""
         ids, names = parse_batch(body)
-        return await self._run(partial(self._many, ids, names, caller), values=len(ids) * len(names))
+        return await self._run(partial(self._many, ids, names, caller), names, values=len(ids) * len(names))
 
-    async def _run(self, read: Callable[[], bytes], *, values: int) -> bytes:
-        if self._services.features.instant and values <= MAX_VALUES_AT_ONCE:
+    async def _run(self, read: Callable[[], bytes], names: Sequence[str], *, values: int) -> bytes:
+        if values <= MAX_VALUES_AT_ONCE and self._services.features.instant(names):
             return read()
         return await to_thread.run_sync(read)
 

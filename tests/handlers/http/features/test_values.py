@@ -305,7 +305,8 @@ def test_a_fault_inside_tells_nothing(shared: Parts) -> None:
     class Broken:
         """A store that fails in a way that nobody foresaw."""
 
-        instant = True
+        def instant(self, _: Any) -> bool:
+            return True
 
         def read(self, *_: Any, **__: Any) -> Any:
             raise ZeroDivisionError("secret")
@@ -325,7 +326,8 @@ def test_a_store_behind_a_network_is_read_in_a_thread(shared: Parts, slow: bool)
     class Watched:
         """A store that notes who reads it."""
 
-        instant = not slow
+        def instant(self, _: Any) -> bool:
+            return not slow
 
         def read(self, *args: Any, **kwargs: Any) -> Any:
             seen.append(threading.current_thread().name)

@@ -300,3 +300,11 @@ def test_online_is_batch_is_training_is_the_naive_interpreter(backend: str, data
                         assert (reading.event_time and to_us(reading.event_time)) == answer[1]
         finally:
             store.close()
+
+
+def test_what_is_computed_is_not_instant(filled: World) -> None:
+    """A window may span many values, so that a read with one is nothing for an event loop."""
+    for names in (["engagement"], ["engagement", "rate"]):
+        filled.store.read(["ann"], names, now=START)
+    assert not filled.store.instant(["engagement", "rate"])
+    assert not filled.store.instant(["rate"])

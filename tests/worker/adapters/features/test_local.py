@@ -51,6 +51,13 @@ def entries(directory: Path) -> int:
     return int(count)
 
 
+def test_what_is_stored_and_was_read_before_is_read_in_an_instant(store: LocalFeatureStore) -> None:
+    """An event loop may read it itself; the first read of a set of names looks up what they are."""
+    assert not store.instant(["left", "right"])
+    store.read(["a"], ["left", "right"], now=NOW)
+    assert store.instant(["left", "right"])
+
+
 def test_four_processes_write_and_read_at_once(store: LocalFeatureStore, tmp_path: Path) -> None:
     """Nothing is lost, torn or out of order, and no process is told that the database is locked."""
     processes = [hammer(tmp_path, number, 3) for number in range(4)]
