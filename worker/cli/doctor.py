@@ -21,9 +21,10 @@ def command(*, as_json: bool) -> int:
     if as_json:
         print_json(results)
     else:
+        width = max(len(result["part"]) for result in results)
         for result in results:
             mark = click.style("✓", fg="green") if result["ok"] else click.style("✗", fg="red")
-            click.echo(f"{mark} {result['part']:<16} {result['detail']}")
+            click.echo(f"{mark} {result['part']:<{width}}  {result['detail']}")
     return 0 if all(result["ok"] for result in results) else 3
 
 

@@ -32,7 +32,7 @@ class Watcher:
             run = transaction.runs.hold(lease)
             transaction.runs.save_steps(run_id, state.steps)
             if run.status is Status.QUEUED and state.status not in {Status.PENDING, Status.QUEUED}:
-                run = moved(run, Status.RUNNING, now)
+                run = moved(run, Status.RUNNING, _begun(state, now))
                 tell(run, "pipeline.run.started", transaction, now)
             if run.status is Status.RUNNING and state.status.ended:
                 run = moved(run, state.status, now, error=state.error)
@@ -50,3 +50,8 @@ class Watcher:
             return self.engine.state(run_id)
         except NotFound:
             return EngineState(Status.FAILED, error=f"the engine does not know the run {run_id} (any more)")
+
+
+def _begun(state: EngineState, now: datetime) -> datetime:
+    """Return when the first step began: that the run runs is seen some time after, but it begins with its steps."""
+    return min([now, *(step.started_at for step in state.steps if step.started_at is not None)])

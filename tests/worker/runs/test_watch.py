@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -38,6 +39,23 @@ def test_states_and_steps_are_mirrored(loop: Loop) -> None:
         assert transaction.runs.steps(run.id) == [step]
     assert world.get_run(loop.ledger, run.id).started_at == NOW
     assert world.event_types(loop.ledger) == ["pipeline.run.requested", "pipeline.run.started"]
+
+
+def test_a_run_begins_with_its_first_step(loop: Loop) -> None:
+    """A run that is seen late has begun when its first step did, unless a clock has that in the future."""
+    run = world.ask_for_run(loop.ledger)
+    loop.advancer().turn()
+    first, later = NOW - timedelta(seconds=2), NOW + timedelta(seconds=2)
+    steps = (
+        StepState("b", Status.RUNNING, 1, later),
+        StepState("a", Status.RUNNING, 1, first),
+        StepState("c", Status.QUEUED),
+    )
+    loop.engine.states[run.id] = EngineState(Status.RUNNING, steps=steps)
+
+    loop.advancer().turn()
+
+    assert world.get_run(loop.ledger, run.id).started_at == first
 
 
 def test_a_failure_keeps_its_reason(loop: Loop) -> None:
