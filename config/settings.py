@@ -50,6 +50,7 @@ class Settings(BaseSettings):
 
     chat_url: str = Field(default="", pattern="^(|https?://.+)$")
     chat_key: SecretStr = SecretStr("")
+    chat_key_secret: str = Field(default="", pattern="^(|projects/.+/secrets/.+/versions/.+)$")
 
     import_dirs: str = ""
 

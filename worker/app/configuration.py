@@ -75,7 +75,11 @@ class Configuration:
 
     def compiled(self, template: Template) -> Mapping[str, Any]:
         """Return a template's compiled spec. Raises Rejected if it is stale or missing."""
-        return load_compiled(template, self.directories, image=self._settings.image)
+        settings = self._settings
+        # Steps on Vertex AI know of the settings what their containers are told; the key itself stays out of a spec.
+        told = {"COLONY_CHAT_URL": settings.chat_url, "COLONY_CHAT_KEY_SECRET": settings.chat_key_secret}
+        environment = {name: value for name, value in told.items() if value}
+        return load_compiled(template, self.directories, image=settings.image, environment=environment)
 
     def check_reachable(self, bee: BeeSpec) -> None:
         """Check that what the bee's trainer asks is configured. Raises Rejected."""

@@ -135,6 +135,7 @@ class Ports:
             "COLONY_FEATURES_SYNC": self.settings.features_sync,
             "COLONY_CHAT_URL": self.settings.chat_url,
             "COLONY_CHAT_KEY": self.settings.chat_key.get_secret_value(),
+            "COLONY_CHAT_KEY_SECRET": self.settings.chat_key_secret,
         }
         if self.settings.config is not None:
             environment["COLONY_CONFIG"] = str(self.settings.config.absolute())

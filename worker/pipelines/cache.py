@@ -13,13 +13,20 @@ from worker.pipelines.template import Template
 _FOLDER = Path("pipelines") / "compiled"
 
 
-def load_compiled(template: Template, directories: Iterable[Path], *, image: str | None = None) -> Mapping[str, Any]:
+def load_compiled(
+    template: Template,
+    directories: Iterable[Path],
+    *,
+    image: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Mapping[str, Any]:
     """Return the template's compiled spec.
 
     Args:
         template: as it is now.
         directories: the configuration's layers; the last one that has a fresh spec is taken.
         image: the container image to run the steps in, instead of the one it was compiled with.
+        environment: variables of the steps' containers; nothing secret, for specs are kept and shown.
 
     Raises:
         Rejected: it was not compiled, or the template (or a step type's inputs and outputs) changed since.
@@ -30,7 +37,7 @@ def load_compiled(template: Template, directories: Iterable[Path], *, image: str
         entry = _read(directory / _FOLDER / f"{template.name}.json")
         found = found or entry is not None
         if entry is not None and entry.get("hash") == wanted:
-            return _on_image(entry["spec"], image)
+            return _with(entry["spec"], image, environment or {})
     state = "stale" if found else "missing"
     raise Rejected(
         f"the compiled spec of {template.name!r} is {state}",
@@ -60,11 +67,13 @@ def _read(path: Path) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and isinstance(entry.get("spec"), dict) else {}
 
 
-def _on_image(spec: Mapping[str, Any], image: str | None) -> Mapping[str, Any]:
-    if image is None:
-        return spec
+def _with(spec: Mapping[str, Any], image: str | None, environment: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return a spec whose containers are of an image and have these variables."""
+    changes: dict[str, Any] = {} if image is None else {"image": image}
+    if environment:
+        changes["env"] = [{"name": name, "value": value} for name, value in sorted(environment.items())]
     executors = {
-        label: {**executor, "container": {**executor["container"], "image": image}}
+        label: {**executor, "container": {**executor["container"], **changes}}
         for label, executor in spec["deploymentSpec"]["executors"].items()
     }
     return {**spec, "deploymentSpec": {**spec["deploymentSpec"], "executors": executors}}

@@ -78,3 +78,17 @@ def test_formatting_does_not_count(parse: Callable[[str], Template], template: T
     assert content_hash(
         parse("# a comment\n" + GOOD.replace("{id: get_rows, type: source}", "id: get_rows\n    type: source"))
     ) == content_hash(template)
+
+
+def test_variables(template: Template, tmp_path: Path) -> None:
+    """Every container is told the variables that are given; without any nothing of a spec changes."""
+    write_compiled(template, SPEC, tmp_path)
+
+    spec = load_compiled(template, [tmp_path], image="new", environment={"B": "2", "A": "1"})
+
+    assert spec["deploymentSpec"]["executors"]["exec-a"]["container"] == {
+        "image": "new",
+        "command": ["x"],
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+    }
+    assert load_compiled(template, [tmp_path]) == SPEC

@@ -12,8 +12,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from worker.errors import Rejected, TryLater
 from worker.generation import GenerationSettings, GenerationSpec
+from worker.steps.trainers.secret import read_secret
 
-URL, KEY = "COLONY_CHAT_URL", "COLONY_CHAT_KEY"
+URL, KEY, KEY_SECRET = "COLONY_CHAT_URL", "COLONY_CHAT_KEY", "COLONY_CHAT_KEY_SECRET"
 _MAX_BYTES = 4 * 2**20
 _MAX_WAIT_S = 30.0
 _BUSY = frozenset({408, 409, 425, 429})
@@ -55,14 +56,20 @@ class Answer:
 
 
 def endpoint_from(environment: Mapping[str, str]) -> Endpoint:
-    """Return the endpoint that the environment names. Raises Rejected if it names none."""
+    """Return the endpoint that the environment names, with its key: given, or the name of a secret that has it.
+
+    Raises:
+        Rejected: it names none, or a secret that cannot be read.
+        TryLater: the secret's server is away.
+    """
     url = environment.get(URL, "").strip().rstrip("/")
     if not url:
         mend = "set it to the base URL of an OpenAI-compatible server, for example http://localhost:8000/v1"
         raise Rejected("no chat endpoint is configured", field=URL, mend=mend)
     if not url.startswith(("http://", "https://")):
         raise Rejected("is not an http or https URL", field=URL, mend="write it as http://localhost:8000/v1")
-    return Endpoint(url, environment.get(KEY, ""))
+    key, secret = environment.get(KEY, ""), environment.get(KEY_SECRET, "")
+    return Endpoint(url, read_secret(secret, environment, field=KEY_SECRET) if secret and not key else key)
 
 
 def ask_all(endpoint: Endpoint, questions: Sequence[Question], spec: GenerationSpec) -> list[Answer]:
