@@ -66,8 +66,9 @@ class AttemptFiles:
             while (aside := directory.with_name(f"{directory.name}.cut-{number}")).exists():
                 number += 1
             directory.rename(aside)
+        directory.mkdir(parents=True)
         for part in ("parameters", "artifacts"):
-            (directory / part).mkdir(parents=True)
+            (directory / part).mkdir()
 
     def end_orphan(self) -> bool:
         """Kill the attempt's process if it outlived its worker; whether it did."""

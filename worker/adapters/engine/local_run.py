@@ -93,9 +93,10 @@ class ClaimedRun:
         self._begins = True
 
     def hear(self, path: str, event: Started | Exited) -> None:
-        """Take note of what became of a step's process; `settle` records it."""
+        """Take note of what became of a step's process; `settle` records it. From its start nothing follows."""
         self.heard.append((path, event))
-        self.due = 0.0
+        if isinstance(event, Exited):
+            self.due = 0.0
 
     def progress(self) -> Progress:
         """Return what follows from the records."""

@@ -20,6 +20,9 @@ _LOCK = (
     .where(engine_jobs.c.run_id == sa.bindparam("run"), engine_jobs.c.lease_epoch == sa.bindparam("epoch"))
     .with_for_update()
 )
+_TO_CANCEL = sa.select(engine_jobs.c.run_id).where(
+    engine_jobs.c.run_id.in_(sa.bindparam("runs", expanding=True)), engine_jobs.c.cancel_requested
+)
 
 
 class SqlJournal:
@@ -116,11 +119,8 @@ class SqlJournal:
 
     def to_cancel(self, run_ids: Sequence[str]) -> Collection[str]:
         """Return those of the runs that are marked for cancellation. Raises TryLater."""
-        marked = sa.select(engine_jobs.c.run_id).where(
-            engine_jobs.c.run_id.in_(run_ids), engine_jobs.c.cancel_requested
-        )
         with self._database.begin(write=False) as connection:
-            return set(connection.execute(marked).scalars())
+            return set(connection.execute(_TO_CANCEL, {"runs": list(run_ids)}).scalars())
 
     def request_cancel(self, run_id: str) -> None:
         """Mark a job for cancellation; one that waits unclaimed is CANCELLED at once, an ended one is left alone."""

@@ -159,6 +159,24 @@ def test_status(journal: Journal) -> None:
     assert (found.status, found.error) == (Status.FAILED, "why")
 
 
+def test_one_record_is_one_change(journal: Journal) -> None:
+    """Tasks and the job's status are written together or not at all; an end gives the lease back."""
+    journal.create(job())
+    claim = claimed(journal)
+    begun, ended = TaskRecord("a", Status.RUNNING), TaskRecord("a", Status.SUCCEEDED)
+    journal.record(claim, [begun, TaskRecord("b", Status.SKIPPED), ended], Status.SUCCEEDED)
+
+    found = journal.job("run-1")
+    assert (found and found.status, list(journal.tasks("run-1"))) == (
+        Status.SUCCEEDED,
+        [ended, TaskRecord("b", Status.SKIPPED)],
+    )
+    with pytest.raises(LeaseLost):
+        journal.record(claim, [TaskRecord("c", Status.RUNNING)], Status.FAILED)
+    assert len(journal.tasks("run-1")) == 2
+    assert list(journal.renew([claim], lease_s=60.0)) == []
+
+
 def test_cancelling(journal: Journal) -> None:
     """A job that waits is cancelled at once, one that is led is marked, one that has ended is left alone."""
     for number in (1, 2, 3):
