@@ -99,6 +99,10 @@ def _types(
         if name in defined and defined[name].entity != spec.entity:
             reason = f"{name!r} is a feature of {defined[name].entity!r}, not of {spec.entity!r}"
             raise Rejected(reason, field="columns", mend="name the columns to take")
+        if name in defined and defined[name].source == "computed":
+            raise Rejected(
+                f"{name!r} is computed and takes no values", field="columns", mend="name the columns to take"
+            )
     new = [Definition(name, spec.entity, kind) for name, kind in guess_types(path, missing).items()]
     for definition in new:
         check_definition(definition)

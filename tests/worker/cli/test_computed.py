@@ -52,6 +52,20 @@ def test_define_by_command_and_read(here: Here, tmp_path: Path) -> None:
     assert (shown["source"], shown["computation"]) == ("computed", computation)
 
 
+def test_a_file_with_a_computed_column_is_refused_whole(here: Here, tmp_path: Path) -> None:
+    """Nothing of it is stored, and the columns to take can be named."""
+    here("features", "define", "--name", "engagement", *STORED)
+    here("features", "define", "--name", "rate", *STORED, "--computation", "engagement / 2")
+    data = tmp_path / "members.csv"
+    data.write_text("id,at,engagement,rate\nm,2002-09-01T00:00:00Z,4,8\n")
+    spec = ("--entity", "member", "--entity-id", "id", "--event-time", "at", "--known-at", "at")
+    code, _, errors = here("features", "import", str(data), *spec)
+    assert code == 2
+    assert "'rate' is computed and takes no values" in errors
+    assert here("features", "import", str(data), *spec, "--columns", "engagement")[0] == 0
+    assert json.loads(here("features", "get", "m", "rate", "--json")[1])["value"] == 2.0
+
+
 def test_a_mistake_is_shown_with_its_place(here: Here) -> None:
     """Exit code 2, the line, a caret and what to do."""
     here("features", "define", "--name", "engagement", *STORED)
