@@ -5,7 +5,7 @@ from typing import List  # noqa: UP035 (the SDK reads this spelling)
 
 from kfp import dsl
 
-from tests.conformance.case import FAILED, Case, ran, skipped
+from tests.conformance.case import FAILED, SKIPPED, SUCCEEDED, Case, ran, skipped
 from tests.conformance.parts import fraction, joined, many, number, pair, shown, text, truth
 
 
@@ -64,7 +64,104 @@ def numbers_stay() -> None:
         truth(value=item)
 
 
+def lists_in_structs(items: List[dict]) -> None:  # noqa: UP006
+    with dsl.ParallelFor(items=items) as item:
+        with dsl.If(item.letter == "a"), dsl.ParallelFor(items=item.more) as one:
+            text(value=one)
+        with dsl.If(item.letter != "a"):
+            pair(first=item.letter, second=f"<{item.letter}>")
+
+
+def branches_by_struct(items: List[dict]) -> None:  # noqa: UP006
+    with dsl.ParallelFor(items=items) as item:
+        with dsl.If(item.letter == "a"):
+            text(value=item.letter)
+        with dsl.Elif(item.n == "2"):
+            text(value="two")
+        with dsl.Else():
+            text(value="more")
+
+
+def branches_by_written_struct() -> None:
+    with dsl.ParallelFor(items=[{"letter": "a"}, {"letter": "b"}]) as item:
+        with dsl.If(item.letter == "a"):
+            text(value="is a")
+        with dsl.Else():
+            text(value="is not")
+
+
+def lists_in_written_structs() -> None:
+    with (
+        dsl.ParallelFor(items=[{"letter": "a", "more": ["x"]}, {"letter": "b", "more": []}]) as item,
+        dsl.If(item.letter == "a"),
+        dsl.ParallelFor(items=item.more) as one,
+    ):
+        text(value=one)
+
+
+def outer_items_in_an_inner_text(items: List[str]) -> None:  # noqa: UP006
+    with dsl.ParallelFor(items=items) as outer, dsl.ParallelFor(items=["x", "y"]) as inner:
+        text(value=f"{outer}{inner}")
+        with dsl.ParallelFor(items=["!"]) as last:
+            text(value=f"{outer}{inner}{last}")
+
+
+ITEMS = [{"letter": "a", "n": "1", "more": ["x", "y"]}, {"letter": "b", "n": "2"}, {"letter": "c", "n": "3"}]
 CASES = [
+    Case(
+        "lists in structs",
+        lists_in_structs,
+        {
+            **ran("for-loop-1/0/condition-2/for-loop-3/0/text", "for-loop-1/0/condition-2/for-loop-3/1/text"),
+            **ran("for-loop-1/1/condition-4/pair", "for-loop-1/2/condition-4/pair"),
+            **skipped("for-loop-1/0/condition-4", "for-loop-1/1/condition-2", "for-loop-1/2/condition-2"),
+        },
+        parameters={"items": ITEMS},
+        gives={"for-loop-1/1/condition-4/pair.out": "b<b>"},
+    ),
+    Case(
+        "branches by struct",
+        branches_by_struct,
+        {
+            f"for-loop-1/{n}/condition-branches-2/condition-{k}{f'/text{step}' if n + 3 == k else ''}": (
+                SUCCEEDED if n + 3 == k else SKIPPED
+            )
+            for n in range(3)
+            for k, step in ((3, ""), (4, "-2"), (5, "-3"))
+        },
+        parameters={"items": ITEMS},
+    ),
+    # The next three the compiler wires wrongly (github.com/kubeflow/pipelines/issues/13273): Vertex AI answers 400,
+    # "Component input parameter … is not defined" (issues/6628); here they run as they are meant.
+    Case(
+        "branches by written struct",
+        branches_by_written_struct,
+        {
+            **ran(
+                "for-loop-2/0/condition-branches-3/condition-4/text",
+                "for-loop-2/1/condition-branches-3/condition-5/text-2",
+            ),
+            **skipped(
+                "for-loop-2/0/condition-branches-3/condition-5",
+                "for-loop-2/1/condition-branches-3/condition-4",
+            ),
+        },
+    ),
+    Case(
+        "outer items in an inner text",
+        outer_items_in_an_inner_text,
+        ran(
+            *(f"for-loop-1/{n}/for-loop-3/{m}/text" for n in range(2) for m in range(2)),
+            *(f"for-loop-1/{n}/for-loop-3/{m}/for-loop-5/0/text-2" for n in range(2) for m in range(2)),
+        ),
+        parameters={"items": ["a", "b"]},
+        gives={"for-loop-1/1/for-loop-3/0/text.out": "bx", "for-loop-1/1/for-loop-3/0/for-loop-5/0/text-2.out": "bx!"},
+    ),
+    Case(
+        "lists in written structs",
+        lists_in_written_structs,
+        {**ran("for-loop-2/0/condition-3/for-loop-4/0/text"), **skipped("for-loop-2/1/condition-3")},
+    ),
     Case(
         "three deep",
         three_deep,

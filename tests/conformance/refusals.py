@@ -31,11 +31,6 @@ def a_bad_escape(s: str = "x") -> None:
         text(value="x")
 
 
-def an_outer_item_in_an_inner_text() -> None:
-    with dsl.ParallelFor(items=["a"]) as outer, dsl.ParallelFor(items=["b"]) as _:
-        text(value=f"{outer}!")
-
-
 def a_value_in_a_written_list() -> None:
     made = text(value="x")
     with dsl.ParallelFor(items=[f"{made.output}!"]) as item:
@@ -52,14 +47,6 @@ def a_program_that_is_not_here() -> None:
 
 def an_artifact_that_nobody_gives(given: dsl.Input[dsl.Dataset]) -> None:
     read(given=given)
-
-
-def a_field_of_an_item_beyond_a_branch() -> None:
-    with dsl.ParallelFor(items=[{"letter": "a"}]) as item:
-        with dsl.If(item.letter == "a"):
-            text(value="x")
-        with dsl.Else():
-            text(value="y")
 
 
 def a_value_in_a_uri(folder: str = "gs://bucket") -> None:
@@ -92,15 +79,10 @@ CASES = [
     Refused("accelerator", an_accelerator, "executors.exec-text.container.resources.accelerator"),
     Refused("number as text", a_number_as_text, "condition-1.triggerPolicy.condition"),
     Refused("bad escape", a_bad_escape, "condition-1.triggerPolicy.condition"),
-    Refused("outer item in an inner text", an_outer_item_in_an_inner_text, "inputs.parameters"),
     Refused("value in a written list", a_value_in_a_written_list, "parameterIterator.items.raw"),
     Refused("image without command", an_image_without_command, "executors.exec-bare.container.command"),
     Refused("no such program", a_program_that_is_not_here, "executors.exec-foreign.container.command.0"),
     Refused("artifact not given", an_artifact_that_nobody_gives, "parameters.given"),
-    # Vertex AI answers 400, "Component input parameter … is not defined": github.com/kubeflow/pipelines/issues/6628
-    Refused(
-        "field of an item beyond a branch", a_field_of_an_item_beyond_a_branch, "comp-condition-branches-3.dag.tasks"
-    ),
     Refused("value in a URI", a_value_in_a_uri, "exec-importer.importer.artifactUri.constant"),
     Refused("placeholder as default", a_placeholder_as_default, "inputDefinitions.parameters.name.defaultValue"),
     Refused("value in the environment", a_value_in_the_environment, "exec-text.container.env.0.value"),

@@ -81,11 +81,12 @@ def build(document: Mapping[str, Any]) -> Graph:
     if spec.root.dag is None:
         raise Rejected("the root must be a DAG", field="root")
     _check_nesting(spec)
-    dags = {}
+    dags, items = {}, links.items_around(spec)
     for name, component in {"": spec.root, **spec.components}.items():
         path = f"components.{name}" if name else "root"
         if component.dag is not None:
-            dags[name] = tuple(_Builder(spec, component, component.dag, f"{path}.dag").tasks())
+            wiring = links.Links(spec, component, component.dag, f"{path}.dag", items.get(name, ()))
+            dags[name] = tuple(_Builder(spec, wiring, component.dag, f"{path}.dag").tasks())
         else:
             _check_executor(spec, component, path)
         for key, declared in component.input_definitions.parameters.items():
@@ -157,8 +158,8 @@ def _names(tasks: Mapping[str, TaskSpec]) -> dict[str, str]:
 class _Builder:
     """Checks one DAG's tasks against each other and against what the DAG itself declares."""
 
-    def __init__(self, spec: PipelineSpec, outer: Component, dag: Dag, path: str) -> None:
-        self.spec, self.outer, self.dag, self.path = spec, outer, dag, path
+    def __init__(self, spec: PipelineSpec, wiring: links.Links, dag: Dag, path: str) -> None:
+        self.spec, self.wiring, self.dag, self.path = spec, wiring, dag, path
 
     def tasks(self) -> Iterable[Task]:
         """Return the tasks in running order; equal ones in the spec's order."""
@@ -166,9 +167,8 @@ class _Builder:
             if task.component_ref.name not in self.spec.components:
                 at = f"{self.path}.tasks.{key}.componentRef.name"
                 raise Rejected(f"there is no component {task.component_ref.name!r}", field=at)
-        wiring = links.Links(self.spec, self.outer, self.dag, self.path)
-        wiring.check()
-        needs = {key: wiring.needs(key) for key in self.dag.tasks}
+        self.wiring.check()
+        needs = {key: self.wiring.needs(key) for key in self.dag.tasks}
         names = _names(self.dag.tasks)
         try:
             order = list(TopologicalSorter(needs).static_order())

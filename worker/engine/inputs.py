@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from worker.engine import placeholder
 from worker.engine.graph import Graph, Task, item_key
 from worker.engine.interface import InputArtifact, InputParameter
-from worker.engine.links import CHANNEL
+from worker.engine.links import CHANNEL, is_item, is_meant_field
 from worker.engine.sources import ParameterSource
 from worker.engine.spec import Component, PipelineSpec
 from worker.engine.values import to_text, whole
@@ -28,7 +28,8 @@ class Bound:
     """Values and artifacts by name: a component's inputs, or a task's outputs; one artifact is a list of one.
 
     Attributes:
-        aside: what the task has beside its component's inputs: its container's resources may name it.
+        aside: what the task has beside its component's inputs: its container's resources may name it; and the items of
+            the loops around it.
         late: input parameters that are written as placeholders which only an attempt can fill in.
     """
 
@@ -95,7 +96,14 @@ def bind(task: Task, around: Around) -> Bound:
     given: dict[str, Any] = {}
     artifacts: dict[str, Sequence[Artifact]] = {}
     for name, source in inputs.parameters.items():
-        if source.component_input_parameter is None or source.component_input_parameter in around.scope.parameters:
+        outer = source.component_input_parameter
+        if outer is not None and outer not in around.scope.parameters:
+            if is_meant_field(source, name, around.scope.parameters):
+                given[name] = around.scope.parameters[name]
+            elif is_item(outer) and outer in around.scope.aside:
+                beyond = replace(around, scope=Bound(around.scope.aside))
+                given[name] = _parameter(source, beyond, f"{task.name}.{name}")
+        else:
             _take(task, given, name, partial(_parameter, source, around, f"{task.name}.{name}"))
     for name, artifact in inputs.artifacts.items():
         of = artifact.task_output_artifact
@@ -111,7 +119,8 @@ def bind(task: Task, around: Around) -> Bound:
     written = {name for name, source in inputs.parameters.items() if source.runtime_value is not None}
     late = frozenset(name for name in written if placeholder.is_late(given[name]))
     values = {name: placeholder.filled(one, fact) if name in written - late else one for name, one in given.items()}
-    return Bound(values, artifacts, late=late)
+    items_ = {name: one for name, one in around.scope.parameters.items() if is_item(name)}
+    return Bound(values, artifacts, {**around.scope.aside, **items_}, late)
 
 
 def complete(graph: Graph, task: Task, bound: Bound, *item: Any) -> Bound:
@@ -134,7 +143,7 @@ def complete(graph: Graph, task: Task, bound: Bound, *item: Any) -> Bound:
     return Bound(
         _with_defaults(component, given, task.name),
         {name: artifacts[name] for name in declared.artifacts if name in artifacts},
-        {name: given[name] for name in given if name not in declared.parameters},
+        {**bound.aside, **{name: given[name] for name in given if name not in declared.parameters}},
         bound.late,
     )
 

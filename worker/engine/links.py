@@ -1,5 +1,7 @@
 """Checks of what flows between the tasks of one DAG: every source exists, and is of the kind its taker declares."""
 
+from collections.abc import Collection
+
 from worker.engine import placeholder
 from worker.engine.container import Container
 from worker.engine.sources import ArtifactSource, ParameterSource
@@ -21,7 +23,7 @@ _SETTINGS = frozenset(
         "base_image",
     }
 )
-#: Vertex AI refuses the same (github.com/kubeflow/pipelines/issues/6628; the compiler: issues/13273).
+#: Where it cannot be told what is meant; Vertex AI refuses such specs, too (github.com/kubeflow/pipelines/issues/6628).
 _LOST = (
     "the compiler lost a loop's item on its way into a group or a text: give it to a task as an argument of its own, "
     "and use that task's output"
@@ -31,8 +33,9 @@ _LOST = (
 class Links:
     """The wiring of one DAG: its tasks' inputs, and its own outputs."""
 
-    def __init__(self, spec: PipelineSpec, outer: Component, dag: Dag, path: str) -> None:
-        self.spec, self.outer, self.dag, self.path = spec, outer, dag, path
+    def __init__(self, spec: PipelineSpec, outer: Component, dag: Dag, path: str, items: Collection[str] = ()) -> None:
+        """`items`: those of the loops around this DAG, wherever it is used (`items_around`)."""
+        self.spec, self.outer, self.dag, self.path, self.items = spec, outer, dag, path, items
 
     def check(self) -> None:
         """Raise Rejected for the first thing that does not fit."""
@@ -81,10 +84,14 @@ class Links:
     ) -> ParameterType | None:
         if source.component_input_parameter is not None:
             outer = self.outer.input_definitions.parameters.get(source.component_input_parameter)
+            if outer is None and is_meant_field(source, name, self.outer.input_definitions.parameters):
+                return self.outer.input_definitions.parameters[name].parameter_type
+            if outer is None and source.component_input_parameter in self.items:
+                return None  # of a loop farther out: the compiler names it in texts, and does not pass it on
             if outer is None and name.startswith(CHANNEL) and self._is_unread(task, name):
                 return None  # the compiler passes a loop's item to the loops around it, too, where there is none
             if outer is None:
-                mend = _LOST if source.component_input_parameter.startswith(CHANNEL) else ""
+                mend = _LOST if "loop-item" in source.component_input_parameter else ""
                 reason = f"the DAG has no input parameter {source.component_input_parameter!r}"
                 raise Rejected(reason, field=field, mend=mend)
             return outer.parameter_type
@@ -102,16 +109,18 @@ class Links:
         return None
 
     def _is_unread(self, task: Task, name: str) -> bool:
-        """Whether neither the group's condition nor any of its tasks takes this input of it."""
+        """Whether neither the group's condition, nor its loop, nor any of its tasks takes this input of it."""
         dag = self._component(task).dag
-        read = f"['{name}']" in (task.trigger_policy.condition or "")
+        over = task.parameter_iterator.items.input_parameter if task.parameter_iterator else None
+        read = name == over or f"['{name}']" in (task.trigger_policy.condition or "")
         return (
             dag is not None
             and not read
-            and not any(
-                source.component_input_parameter == name
+            and all(
+                self._is_unread(inner, taken)
                 for inner in dag.tasks.values()
-                for source in inner.inputs.parameters.values()
+                for taken, source in inner.inputs.parameters.items()
+                if source.component_input_parameter == name
             )
         )
 
@@ -213,3 +222,39 @@ class Links:
                 raise Rejected("the component declares no such output", field=field)
             for one in artifact.artifact_selectors:
                 self._gives_many(one.producer_subtask, one.output_artifact_key, field)
+
+
+def is_item(name: str) -> bool:
+    """Whether an input is a loop's item as the compiler names it; no name of a user's has a hyphen."""
+    return name.startswith(CHANNEL) and "loop-item" in name
+
+
+def items_around(spec: PipelineSpec) -> dict[str, set[str]]:
+    """Return which loops' items there are around each DAG, in all places where it is used; "" is the root."""
+    found: dict[str, set[str]] = {"": set()}
+    waiting = [""]
+    while waiting:
+        name = waiting.pop()
+        component = spec.components[name] if name else spec.root
+        here = found[name] | {one for one in component.input_definitions.parameters if is_item(one)}
+        for task in component.dag.tasks.values() if component.dag else ():
+            inner = task.component_ref.name
+            known = found.get(inner)
+            if known is None or not known <= here:
+                found[inner] = here if known is None else known & here
+                waiting += [inner] if inner in spec.components else []
+    return found
+
+
+def is_meant_field(source: ParameterSource, name: str, around: Collection[str]) -> bool:
+    """Whether a field of a loop's item is meant that the DAG has been given as such, while the item itself is not.
+
+    The compiler wires fields of written structs like this into groups within groups; later versions name the field
+    (github.com/kubeflow/pipelines/issues/13273).
+
+    Args:
+        source: selects the field of an input that the DAG has not.
+        name: of the task's input.
+        around: names of the DAG's inputs.
+    """
+    return bool(source.parameter_expression_selector) and name.startswith(CHANNEL) and name in around
