@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import engine, engine_queue, features_online, intake, join, retrain, rule, serving
+from tests.bench import engine, engine_queue, features_http, features_online, intake, join, retrain, rule, serving
 from tests.bench.measure import Figure
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "engine_queue": engine_queue.bench,
     "retrain": retrain.bench,
     "features_online": features_online.bench,
+    "features_http": features_http.bench,
     "serving": serving.bench,
 }
 

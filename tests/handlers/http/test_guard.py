@@ -13,6 +13,7 @@ from tests.handlers.http.conftest import MakeToken
 from tests.worker.world import NOW
 from worker.access.token import Scope, token_id
 from worker.errors import Rejected, TryLater
+from worker.features.port import Reader
 
 GUARDED = Access(guarded=True, failures=3)
 PROMOTE = {"version": "2", "reason": "a test"}
@@ -50,6 +51,16 @@ def test_what_is_open(colony: Parts, new_token: MakeToken, path: str) -> None:
         ("GET", "/metrics", None, "read"),
         ("POST", "models/spam-guard/predict", {"features": {}}, "write"),
         ("POST", "pipeline/trigger", {"pipeline": "auto-retrain", "parameters": {"beeId": "spam-guard"}}, "write"),
+        ("GET", "features", None, "read"),
+        ("GET", "features/spam_probability", None, "read"),
+        ("GET", "features/spam_probability/usage", None, "read"),
+        ("GET", "features/e/spam_probability", None, "read"),
+        ("POST", "features/batch", {"entityId": "e", "featureNames": ["spam_probability"]}, "read"),
+        ("POST", "features/training", {"snapshotId": "snap-0"}, "read"),
+        ("POST", "features/store", {"entityId": "e", "featureName": "spam_probability", "value": 1}, "write"),
+        ("POST", "features/define", {"name": "f", "entity": "content", "type": "number"}, "write"),
+        ("POST", "features/spam_probability/deprecate", {"reason": None}, "write"),
+        ("DELETE", "features/nothing", None, "operate"),
         ("POST", "pipeline/run/no-run/cancel", None, "operate"),
         ("POST", "models/spam-guard/promote", PROMOTE, "operate"),
         ("POST", "models/spam-guard/rollback", {"reason": "a test"}, "operate"),
@@ -153,6 +164,21 @@ def test_so_many_requests(colony: Parts, new_token: MakeToken) -> None:
     assert [client.get("models", token=one).status_code for _ in range(3)] == [200, 200, 429]
     assert client.get("models", token=another).status_code == 200
     assert {client.get("/healthz").status_code for _ in range(5)} == {200}
+
+
+def test_online_reads_are_counted_with_the_rest(colony: Parts, new_token: MakeToken) -> None:
+    """What is answered before the routes needs a token as well, and takes from the same number of requests."""
+    token = new_token("read")
+    client = colony.client(replace(GUARDED, requests=3))
+    paths = ["models", "features/e/spam_probability", "features/e/spam_probability", "features/e/spam_probability"]
+
+    assert [client.get(path, token=token).status_code for path in paths] == [200, 200, 200, 429]
+    assert client.get("models", token=token).status_code == 429
+    assert client.get("features/e/spam_probability").status_code == 401
+    refused = client.get("features/e/spam_probability", token="wrong")
+    assert (refused.status_code, refused.headers["x-frame-options"]) == (401, "DENY")
+    reader = next(item.reader for item in colony.features.usage())
+    assert reader == Reader(f"token:{token_id(token)}", "serving")
 
 
 def test_so_many_requests_of_an_address(colony: Parts) -> None:
