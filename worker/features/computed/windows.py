@@ -8,7 +8,6 @@ are computed beside it, which differences of running sums would.
 """
 
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -130,12 +129,17 @@ def _expand(low: Ints, high: Ints) -> tuple[Ints, Ints]:
 
 
 def _sum(values: Sequence[float]) -> float | None:
+    """Return the sum, exact until it is rounded; none of nothing, and none beyond what a float holds."""
     if not values:
         return None
     try:
-        return math.fsum(values)
-    except OverflowError:
+        return _finite(math.fsum(values))
+    except (OverflowError, ValueError):
         return None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -144,13 +148,20 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _std(values: Sequence[float]) -> float | None:
-    """Return the sample's standard deviation, exact until it is rounded once; one value has none."""
-    if len(values) < 2:
+    """Return the sample's standard deviation; one value has none.
+
+    The squares are those of the distances from the mean, less what the mean itself was rounded by.
+    """
+    mean = _mean(values)
+    if mean is None or len(values) < 2:
         return None
-    try:
-        return statistics.stdev(values)
-    except OverflowError:
+    if min(values) == max(values):
+        return 0.0
+    distances = [value - mean for value in values]
+    squares, rest = _sum([distance * distance for distance in distances]), _sum(distances)
+    if squares is None or rest is None:
         return None
+    return math.sqrt(max(0.0, squares - rest * rest / len(values)) / (len(values) - 1))
 
 
 _REDUCERS: dict[str, Callable[[Sequence[Any]], Any]] = {

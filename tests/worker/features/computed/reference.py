@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -175,14 +174,14 @@ def total(values: Sequence[float]) -> float | None:
 
 
 def deviation(values: Sequence[float]) -> float | None:
-    """Return the sample's standard deviation, by fractions and a root of sixty digits."""
+    """Return the sample's standard deviation by its documented steps."""
     if len(values) < 2:
         return None
-    exact = [Fraction(value) for value in values]
-    mean = sum(exact) / len(exact)
-    variance = sum((value - mean) ** 2 for value in exact) / (len(exact) - 1)
-    with localcontext(prec=60):
-        return float((Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt())
+    mean = (total(values) or 0.0) / len(values)
+    distances = [value - mean for value in values]
+    squares, rest = total([distance**2 for distance in distances]) or 0.0, total(distances) or 0.0
+    variance = max(0.0, squares - rest**2 / len(values)) / (len(values) - 1)
+    return math.sqrt(variance) if len(set(values)) > 1 else 0.0
 
 
 AGGREGATES: Mapping[str, Callable[[Sequence[Any]], Any]] = {

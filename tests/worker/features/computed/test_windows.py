@@ -1,10 +1,13 @@
 """Aggregates over histories, by hand: edges of windows, ttl, late data, corrections, nulls."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.worker.features.computed.listed import evaluation, shown
 from tests.worker.features.computed.reference import Entry
@@ -123,6 +126,13 @@ def test_a_sum_is_exact_until_it_is_rounded_once() -> None:
     assert ask("mean(x)", now_and_then(*[0.1] * 3), 9 * DAY) == [math.fsum([0.1] * 3) / 3]
     assert ask("std(x)", now_and_then(*[0.1] * 3), 9 * DAY) == [0.0]
     assert ask("std(x)", now_and_then(1e9 + 1, 1e9 + 2, 1e9 + 3), 9 * DAY) == [1.0]
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=30))
+def test_a_deviation_is_that_of_exact_arithmetic(values: list[float]) -> None:
+    """Within some last places, also where values differ little."""
+    exact = statistics.stdev(values)
+    assert ask("std(x)", now_and_then(*values), 99 * DAY) == [pytest.approx(exact, rel=1e-12, abs=1e-150)]
 
 
 def test_one_value_has_no_deviation_and_an_overflow_is_null() -> None:
