@@ -51,8 +51,10 @@ def evaluate(context: StepContext) -> dict[str, Any]:
     _spend(context, evaluation, {"challenger": challenger, "champion": opponent.predictor if opponent else None})
     write_json(context.outputs["evaluation"], evaluation)
     describe(context.outputs["evaluation"], {"metrics": evaluation["challenger"]["metrics"]})
-    _record(context, evaluation)
-    return {"better": judge(evaluation["gate"], bee.gate, task=bee.task).passed}
+    judged = judge(evaluation["gate"], bee.gate, task=bee.task)
+    # The steps after this one may be under the condition that it is better: then this is the run's verdict.
+    _record(context, evaluation, {} if judged.passed else {"verdict": "rejected", "reason": judged.reason})
+    return {"better": judged.passed}
 
 
 def _spend(context: StepContext, evaluation: outcome.Json, models: Mapping[str, Any]) -> None:
@@ -71,7 +73,7 @@ def _told(side: outcome.Json | None) -> outcome.Json | None:
     return None if side is None else {name: value for name, value in side.items() if name != "answers"}
 
 
-def _record(context: StepContext, evaluation: outcome.Json) -> None:
+def _record(context: StepContext, evaluation: outcome.Json, verdict: outcome.Json) -> None:
     path = context.outputs["evaluation"]
     outcome.record(
         context,
@@ -82,6 +84,7 @@ def _record(context: StepContext, evaluation: outcome.Json) -> None:
         metrics=evaluation["challenger"]["metrics"],
         lineage=evaluation["lineage"],
         artifacts=[outcome.artifact("evaluation", METRICS, path, {})],
+        **verdict,
     )
 
 
