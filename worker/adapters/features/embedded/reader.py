@@ -1,6 +1,7 @@
 """Online reads: a plan per set of names, one statement on a lent connection, another try if definitions moved."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -22,6 +23,7 @@ class OnlineReader:
         self._database = database
         self._known = known
         self._compute = compute
+        self._codes: defaultdict[str, online.Codes] = defaultdict(dict)
 
     def read(self, ids: Sequence[str], names: tuple[str, ...], now: datetime) -> online.Answer:
         """Return the newest value of each feature for each id. Raises NotFound."""
@@ -46,9 +48,9 @@ class OnlineReader:
             if plan.only is None:
                 answer = online.read_all(connection, epoch, plan, ids, now)
             elif len(ids) == 1:
-                answer = online.read_one(connection, epoch, plan.only, ids[0], now)
+                answer = online.read_one(connection, epoch, plan.only, ids[0], now, self._codes[plan.only.entity])
             else:
-                answer = online.read_many(connection, epoch, plan.only, ids, now)
+                answer = online.read_many(connection, epoch, plan.only, ids, now, self._codes[plan.only.entity])
         except sqlite3.DatabaseError:
             connection.close()
             with faults(self._database.path):
