@@ -11,6 +11,7 @@ from worker.engine import condition, importer, links, placeholder, structure
 from worker.engine.condition import Condition
 from worker.engine.container import Container, Executor
 from worker.engine.interface import InputParameter, Inputs
+from worker.engine.loop_items import items_around
 from worker.engine.policy import ArtifactIterator
 from worker.engine.spec import Component, Dag, PipelineSpec, parse
 from worker.engine.spec import Task as TaskSpec
@@ -81,7 +82,7 @@ def build(document: Mapping[str, Any]) -> Graph:
     if spec.root.dag is None:
         raise Rejected("the root must be a DAG", field="root")
     _check_nesting(spec)
-    dags, items = {}, links.items_around(spec)
+    dags, items = {}, items_around(spec)
     for name, component in {"": spec.root, **spec.components}.items():
         path = f"components.{name}" if name else "root"
         if component.dag is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from worker.engine import placeholder
 from worker.engine.graph import Graph, Task, item_key
 from worker.engine.interface import InputArtifact, InputParameter
-from worker.engine.links import CHANNEL, is_item, is_meant_field
+from worker.engine.loop_items import CHANNEL, is_item, is_meant_field
 from worker.engine.sources import ParameterSource
 from worker.engine.spec import Component, PipelineSpec
 from worker.engine.values import to_text, whole
