@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from worker.cli.common import json_option, opened, print_json, print_table
+from worker.cli.features_care import COMMANDS as CARE
 from worker.cli.features_change import define, delete, deprecate
 from worker.cli.features_look import show, show_all, usage
+from worker.cli.features_training import training
 from worker.clock import to_text
 from worker.features.port import Reader, Reading, Status
 
@@ -19,7 +21,7 @@ def command() -> None:
     """Define features once; import, read and look at them."""
 
 
-for _command in (show_all, show, usage, define, deprecate, delete):
+for _command in (show_all, show, usage, define, deprecate, delete, training, *CARE):
     command.add_command(_command)
 
 

@@ -121,6 +121,18 @@ def _row_writes(
     return RowWrites(row.line, tuple(writes))
 
 
+def parse_row_key(row: Row, names: tuple[str, str]) -> tuple[str, int] | Reject:
+    """Return the entity id and the time (microseconds) of a row of just these two cells, or why it has none."""
+    name = names[0]
+    try:
+        entity_id = parse_id(_present(row.cells[0]))
+        check_entity_id(entity_id)
+        name = names[1]
+        return entity_id, time_us(_time(row.cells[1]), name)
+    except Rejected as error:
+        return Reject(row.line, f"{name}: {error.reason}")
+
+
 def _time(cell: Any) -> datetime:
     moment = parse_moment(_present(cell))
     time_us(moment, "")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from worker.adapters.features.embedded import catalogue, counting, removal
 from worker.adapters.features.embedded.bulk import Bulk
+from worker.adapters.features.embedded.care.caretaker import Caretaker
 from worker.adapters.features.embedded.counting import Counter
 from worker.adapters.features.embedded.database import Database
 from worker.adapters.features.embedded.known import Known
@@ -72,6 +73,8 @@ class LocalFeatureStore:
         self._writer = Writer(self._database, self._known, clock, self._archive, self._upkeep)
         self._bulk = Bulk(self._database, self._known, self._archive, self._upkeep, clock)
         self._offline = Offline(self._database, self._known, self._archive, clock)
+        #: Compaction, export, verification, deletion on demand, retention, backup.
+        self.care = Caretaker(self._database, self._known, self._archive, self._upkeep, self._offline, clock)
         self._reader = OnlineReader(self._database, self._known, self._compute)
 
     def instant(self, features: Sequence[str]) -> bool:

@@ -18,8 +18,35 @@ from worker.features.training import Found
 _EVERYTHING = 2**62
 
 
+class Watch:
+    """What a read touches: of one entity, and of what age.
+
+    Attributes:
+        touched: whether the entity was asked for.
+        oldest_us: the oldest event time among the values that were answered with.
+    """
+
+    def __init__(self, entity: int = -1) -> None:
+        """Watch the entity of a code, -1 for none."""
+        self._entity = entity
+        self.touched = False
+        self.oldest_us = _EVERYTHING
+
+    def see(self, entities: Ints, events: Ints) -> None:
+        """Note who was asked for, ascending or not, and the event times of what was found."""
+        self.touched = self.touched or bool(np.isin(self._entity, entities))
+        if len(events):
+            self.oldest_us = min(self.oldest_us, int(events.min()))
+
+
 class StoredHistory:
-    """Implements worker.features.training.History over a connection inside a read transaction."""
+    """Implements worker.features.training.History over a connection inside a read transaction.
+
+    Attributes:
+        watch: is told what is read, if there is one.
+    """
+
+    watch: Watch | None = None
 
     def __init__(self, connection: sqlite3.Connection, archive: Archive, codes: Mapping[str, int], bound: int) -> None:
         """Take feature name -> code, and the last write sequence that may show."""
@@ -35,12 +62,15 @@ class StoredHistory:
     def find(self, definition: Definition, rows: Rows, *, respect_known_at: bool) -> Found:
         """Return the feature's value of each row."""
         ttl_us = None if definition.ttl is None else definition.ttl // timedelta(microseconds=1)
-        parts = self._parts(definition, rows.distinct)
+        parts = self.parts(definition, rows.distinct)
         matches = match([part.run for part in parts], rows, Rule(ttl_us, respect_known_at))
         column = _picked(definition.type, parts, matches)
+        if self.watch is not None:
+            self.watch.see(rows.distinct, _events(parts, matches))
         return Found(column, matches.without_known_at, matches.found)
 
-    def _parts(self, definition: Definition, codes: Ints | None, span: tuple[int, int] = EVER) -> list[Part]:
+    def parts(self, definition: Definition, codes: Ints | None, span: tuple[int, int] = EVER) -> list[Part]:
+        """Return where a feature's values lie; only parts that may have some of these entities, None for all."""
         feature = self._features[definition.name]
         parts = [
             segment_part(self._archive.file(segment.name), self._bound)
@@ -55,19 +85,24 @@ class StoredHistory:
         first = -_EVERYTHING if since_us is None else since_us
         wanted = np.unique(codes)
         pieces = []
-        for part in self._parts(definition, wanted, (first, until_us)):
+        for part in self.parts(definition, wanted, (first, until_us)):
             start, stop = part.run.ranges(wanted)
             pieces.append(_cut(part, _places(start, stop), first, until_us + 1))
-        return _log(pieces)
+        log = _log(pieces)
+        if self.watch is not None:
+            self.watch.see(wanted, log.event)
+        return log
 
     def window(self, definition: Definition, start_us: int, end_us: int) -> tuple[Log, Sequence[str]]:
         """Return all values with event time in [start, end), and the entity id of each."""
         pieces = []
-        for part in self._parts(definition, None):
+        for part in self.parts(definition, None):
             part.run.ranges(part.run.entities)  # checks what is about to be read
             places = np.flatnonzero((part.run.event >= start_us) & (part.run.event < end_us))
             pieces.append(_cut(part, places, start_us, end_us))
         log = _log(pieces)
+        if self.watch is not None:
+            self.watch.see(log.entity, log.event)
         return log, self._ids(log.entity)
 
     def _ids(self, codes: Ints) -> list[str]:
@@ -116,6 +151,14 @@ def _picked(feature_type: str, parts: Sequence[Part], matches: Matches) -> Colum
             found = part.values.take(matches.index[rows])
             column.values[rows], column.valid[rows] = found.values, found.valid
     return column
+
+
+def _events(parts: Sequence[Part], matches: Matches) -> Ints:
+    found = [np.empty(0, np.int64)]
+    for number, part in enumerate(parts):
+        index = matches.index[(matches.run == number) & (matches.index >= 0)]
+        found.append(part.run.event[index])
+    return np.concatenate(found)
 
 
 def count_labels(

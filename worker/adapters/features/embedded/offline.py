@@ -64,12 +64,13 @@ class Offline:
         kept = snapshots.find(connection, snapshot_id)
         if kept.lost:
             raise Rejected(f"the snapshot {snapshot_id} cannot be reproduced: {kept.lost}", mend="read anew")
-        table = self._answered(connection, kept)
+        table = self.answered(connection, kept)
         if kept.name_of(kept.request, table) != snapshot_id:
             raise Rejected(f"the values behind the snapshot {snapshot_id} have changed", mend="put back a copy")
         return table
 
-    def _answered(self, connection: sqlite3.Connection, kept: Snapshot) -> Table:
+    def answered(self, connection: sqlite3.Connection, kept: Snapshot, watch: history.Watch | None = None) -> Table:
+        """Return a kept read's table out of what is stored, and tell `watch` what it touches."""
         if kept.answer is not None:
             return frames.unpack_table(kept.answer, kept.definitions)
         codes = self._catalogue(connection).codes
@@ -77,7 +78,9 @@ class Offline:
         gone = sorted(set(then) - set(codes))
         if gone:
             raise NotFound(f"the features {', '.join(gone)} were deleted since")
-        return build(kept.request, then, history.StoredHistory(connection, self._archive, codes, kept.sequence))
+        stored = history.StoredHistory(connection, self._archive, codes, kept.sequence)
+        stored.watch = watch
+        return build(kept.request, then, stored)
 
     def count_labels(self, entity: str, label: str, known_after_us: int, known_by_us: int) -> int:
         """Return how many observations of `label` became known in (after, by] and were true by then.

@@ -2,7 +2,7 @@
 
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,25 @@ def find(connection: sqlite3.Connection, name: str) -> Snapshot:
     if row is None:
         raise NotFound(f"there is no snapshot {name[:140]!r}")
     return decoded(*row)
+
+
+def every(connection: sqlite3.Connection) -> Iterator[tuple[str, Snapshot]]:
+    """Yield the kept reads that can be read again, by name."""
+    names = connection.execute("SELECT id FROM snapshot WHERE lost IS NULL ORDER BY id").fetchall()
+    for (name,) in names:
+        yield name, find(connection, name)
+
+
+def materialise(connection: sqlite3.Connection, name: str, table: Table) -> None:
+    """Keep a read's table itself: what it was read from may go."""
+    connection.execute("UPDATE snapshot SET answer = ? WHERE id = ?", (frames.pack_table(table), name))
+
+
+def lose(connection: sqlite3.Connection, name: str, kept: Snapshot, reason: str) -> None:
+    """Strike out a read's rows and values, and keep why."""
+    body = _COLUMNS + msgspec.msgpack.encode([request_body(kept.request), kept.definitions, None])
+    query = "UPDATE snapshot SET body = ?, answer = NULL, lost = ? WHERE id = ?"
+    connection.execute(query, (body, reason, name))
 
 
 def decoded(sequence: int, body: bytes, answer: bytes | None, lost: str | None) -> Snapshot:

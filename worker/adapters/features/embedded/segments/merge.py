@@ -1,5 +1,6 @@
 """Makes few large segments of many small ones, piece by piece in constant memory; readers are never in the way."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -10,17 +11,15 @@ from worker.adapters.features.embedded.database import Database
 from worker.adapters.features.embedded.segments import tables
 from worker.adapters.features.embedded.segments.archive import Archive
 from worker.adapters.features.embedded.segments.format import Damaged
-from worker.adapters.features.embedded.segments.run import KEYS, MappedRun, segment_part
-from worker.adapters.features.embedded.segments.sorting import order_of
+from worker.adapters.features.embedded.segments.run import Part, segment_part
+from worker.adapters.features.embedded.segments.sweep import sweep
 from worker.adapters.features.embedded.segments.tables import Segment
-from worker.adapters.features.embedded.segments.values import Values
+from worker.adapters.features.embedded.segments.values import Heap
 from worker.adapters.features.embedded.segments.writing import PieceWriter, Sorted
-from worker.features.columns import Column, Ints
+from worker.features.columns import Ints
 
 #: So many segments of about one size become one.
 FAN = 4
-#: Values that are in memory at a time (more only if one entity has more).
-_PIECE_ROWS = 1 << 20
 _EVERYTHING = 2**62
 
 
@@ -38,10 +37,8 @@ def due(segments: Sequence[Segment], *, all_of_them: bool) -> list[Segment]:
     return min(full, key=lambda tier: tier[0].rows, default=[])
 
 
-def merge(
-    database: Database, archive: Archive, inputs: Sequence[Segment], keep: "Keep | None" = None
-) -> Segment | None:
-    """Put one segment in the place of several of one feature; return it, None if nothing is kept of them.
+def merge(database: Database, archive: Archive, inputs: Sequence[Segment]) -> None:
+    """Put one segment in the place of several of one feature.
 
     The caller holds the upkeep lock. The inputs are checked whole before they are replaced. A segment of a feature
     that was deleted meanwhile is struck out.
@@ -49,15 +46,18 @@ def merge(
     Raises:
         TryLater: an input is damaged; nothing was changed.
     """
-    merged = _merged(archive, inputs, keep)
-    names = [segment.name for segment in inputs]
+    merged = rewritten(archive, inputs, None)
     with database.writing() as connection:
-        defined = connection.execute("SELECT 1 FROM feature WHERE code = ?", (inputs[0].feature,)).fetchone()
-        tables.remove(connection, names)
-        if merged is not None and defined is not None:
-            tables.add(connection, [merged])
-    archive.unlink(names if defined is not None or merged is None else [*names, merged.name])
-    return merged
+        replace(connection, inputs, merged)
+    archive.unlink([segment.name for segment in inputs])
+
+
+def replace(connection: sqlite3.Connection, inputs: Sequence[Segment], merged: Segment | None) -> None:
+    """List a segment in the place of others, inside the caller's write transaction."""
+    tables.remove(connection, [segment.name for segment in inputs])
+    defined = connection.execute("SELECT 1 FROM feature WHERE code = ?", (inputs[0].feature,)).fetchone()
+    if merged is not None and defined is not None:
+        tables.add(connection, [merged])
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,28 @@ class Keep:
         return np.flatnonzero(stays)
 
 
-def _merged(archive: Archive, inputs: Sequence[Segment], keep: Keep | None) -> Segment | None:
-    runs = [(run, values) for run, values in (_input(archive, segment) for segment in inputs)]
-    sizes = _Sizes.of([run for run, _ in runs]) if keep is None else _Sizes.after(_pieces(runs, keep))
+def rewritten(archive: Archive, inputs: Sequence[Segment], keep: Keep | None) -> Segment | None:
+    """Write one segment out of several; it is not listed yet. None if nothing is kept of them."""
+    parts = [_input(archive, segment) for segment in inputs]
+    sizes = _Sizes.of(parts) if keep is None else _Sizes.after(_kept(parts, keep))
     if not sizes.rows:
         return None
-    feature_type = runs[0][0].file.facts["type"]
+    feature_type = archive.file(inputs[0].name).facts["type"]
     writer = PieceWriter(archive, inputs[0].feature, feature_type, sizes.rows, sizes.entities, sizes.heap)
     try:
-        for piece in _pieces(runs, keep):
+        for piece in sweep(parts) if keep is None else _kept(parts, keep):
             writer.append(piece)
         return writer.finish()
     except BaseException:
         writer.abandon()
         raise
+
+
+def _kept(parts: Sequence[Part], keep: Keep) -> Iterator[Sorted]:
+    for piece in sweep(parts):
+        stays = keep.positions(piece)
+        if len(stays):
+            yield piece.take(stays)
 
 
 @dataclass
@@ -108,11 +116,11 @@ class _Sizes:
     heap: int = 0
 
     @classmethod
-    def of(cls, runs: Sequence[MappedRun]) -> Self:
+    def of(cls, parts: Sequence[Part]) -> Self:
         """Return the sizes when all is kept."""
-        entities = np.unique(np.concatenate([run.entities for run in runs]))
-        heap = sum(len(run.file.column("heap")) for run in runs if "heap" in run.file.places)
-        return cls(sum(len(run.event) for run in runs), len(entities), heap)
+        entities = np.unique(np.concatenate([part.run.entities for part in parts]))
+        heap = sum(len(part.values.file.column("heap")) for part in parts if isinstance(part.values, Heap))
+        return cls(sum(len(part.run.event) for part in parts), len(entities), heap)
 
     @classmethod
     def after(cls, pieces: Iterable[Sorted]) -> Self:
@@ -132,51 +140,9 @@ class _Sizes:
             self.heap += sum(8 * len(value) for value in piece.value.tolist() if isinstance(value, list))
 
 
-def _input(archive: Archive, segment: Segment) -> tuple[MappedRun, Values]:
+def _input(archive: Archive, segment: Segment) -> Part:
     file = archive.file(segment.name)
     bad = file.verify()
     if bad:
         raise Damaged(file.path, f"the column {bad[0]!r} is not what was written")
-    run, values = segment_part(file, _EVERYTHING)
-    if not isinstance(run, MappedRun):
-        raise TypeError("a segment is mapped")
-    return run, values
-
-
-def _pieces(runs: Sequence[tuple[MappedRun, Values]], keep: Keep | None) -> Iterator[Sorted]:
-    """Yield the values of all runs in order, entity range by entity range."""
-    edges = _edges([run for run, _ in runs])
-    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        pieces = [_between(run, values, low, high) for run, values in runs]
-        whole = _together([piece for piece in pieces if len(piece)])
-        kept = whole if keep is None else whole.take(keep.positions(whole))
-        if len(kept):
-            yield kept
-
-
-def _edges(runs: Sequence[MappedRun]) -> Ints:
-    """Return codes that part the entities so that no range has many more values than a piece may have."""
-    entities = np.concatenate([run.entities for run in runs])
-    counts = np.concatenate([np.diff(run.starts) for run in runs])
-    order = np.argsort(entities, kind="stable")
-    before = np.cumsum(counts[order])
-    cuts = np.searchsorted(before, np.arange(_PIECE_ROWS, int(before[-1]), _PIECE_ROWS))
-    ends = np.array([entities.min(), entities.max() + 1])
-    return np.unique(np.concatenate([ends, entities[order][cuts]]))
-
-
-def _between(run: MappedRun, values: Values, low: int, high: int) -> Sorted:
-    first, last = np.searchsorted(run.entities, [low, high])
-    start, stop = int(run.starts[first]), int(run.starts[last])
-    entity = np.repeat(run.entities[first:last], np.diff(run.starts[first : last + 1]))
-    event, known, sequence = (run.file.column(name)[start:stop] for name in KEYS)
-    return Sorted(entity, event, known, sequence, values.take(np.arange(start, stop)))
-
-
-def _together(pieces: Sequence[Sorted]) -> Sorted:
-    names = ("entity", *KEYS)
-    entity, event, known, sequence = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in names)
-    values = np.concatenate([piece.value.values for piece in pieces])
-    valid = np.concatenate([piece.value.valid for piece in pieces])
-    joined = Sorted(entity, event, known, sequence, Column(pieces[0].value.type, values, valid))
-    return joined if len(pieces) == 1 else joined.take(order_of(entity, event, known, sequence))
+    return segment_part(file, _EVERYTHING)

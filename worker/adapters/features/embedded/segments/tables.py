@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 #: `segment` and `identity` list the files that belong to the store; any other file beside them is a stray.
 #: `identity` files find codes by id; entities with codes above `upkeep.indexed` are only in the table `entity`.
+#: `upkeep.retain_us` is the age from which values go; `traces`: forgotten values may still stand in free pages.
 #: A snapshot's `answer` holds its rows where retention has taken what they were read from; `lost` says why it cannot
 #: be read again.
 STATEMENTS = (
@@ -19,8 +20,10 @@ STATEMENTS = (
     """CREATE TABLE identity (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, rows INTEGER NOT NULL
 )""",
-    "CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), indexed INTEGER NOT NULL, retain_us INTEGER)",
-    "INSERT INTO upkeep VALUES (1, 0, NULL)",
+    """CREATE TABLE upkeep (
+    one INTEGER PRIMARY KEY CHECK (one = 1), indexed INTEGER NOT NULL, retain_us INTEGER, traces INTEGER NOT NULL
+)""",
+    "INSERT INTO upkeep VALUES (1, 0, NULL, 0)",
     "ALTER TABLE snapshot ADD COLUMN answer BLOB",
     "ALTER TABLE snapshot ADD COLUMN lost TEXT",
 )
@@ -71,9 +74,14 @@ def remove(connection: sqlite3.Connection, names: Iterable[str]) -> int:
     return connection.executemany("DELETE FROM segment WHERE name = ?", [(name,) for name in names]).rowcount
 
 
-def any_values(connection: sqlite3.Connection, feature: int) -> bool:
-    """Tell whether a feature has values in any segment."""
-    return connection.execute("SELECT 1 FROM segment WHERE feature = ? LIMIT 1", (feature,)).fetchone() is not None
+def count_off(connection: sqlite3.Connection, feature: int, gone: int) -> None:
+    """Bring a feature's figures in line after some of its values went."""
+    newest = (
+        "SELECT max(newest) FROM (SELECT max(event_us) AS newest FROM entry WHERE feature = ?2"
+        " UNION ALL SELECT max(max_event) FROM segment WHERE feature = ?2)"
+    )
+    query = f"UPDATE feature SET kept = kept - ?1, newest_us = ({newest}) WHERE code = ?2"  # noqa: S608 - constants
+    connection.execute(query, (gone, feature))
 
 
 def names(connection: sqlite3.Connection) -> set[str]:

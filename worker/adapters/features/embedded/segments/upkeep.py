@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from worker.adapters.features.embedded.database import Database, faults
-from worker.adapters.features.embedded.segments import identity, merge, tables
+from worker.adapters.features.embedded.segments import identity, merge, tables, traces
 from worker.adapters.features.embedded.segments.archive import Archive
 from worker.adapters.features.embedded.segments.flush import flush
 from worker.adapters.features.embedded.segments.writing import new_name
@@ -90,6 +90,7 @@ class Upkeep:
             flush(self._database, self._archive, 1)
             self.index(1)
             self.merge(all_of_them=True)
+            traces.wipe(self._database)
 
     def clean(self) -> int:
         """Remove files that belong to nothing, as a kill leaves them; return how many. The lock is held."""
@@ -142,7 +143,7 @@ class Upkeep:
             codes.append(code)
             ids.append(entity_id)
         files = [
-            (self._write_ids(pa.array(ids, pa.large_string()), codes), entity, len(ids))
+            (self.write_ids(pa.array(ids, pa.large_string()), codes), entity, len(ids))
             for entity, (codes, ids) in kinds.items()
         ]
         with self._database.writing() as connection:
@@ -150,7 +151,8 @@ class Upkeep:
             connection.execute("UPDATE upkeep SET indexed = ?", (rows[-1][0],))
         return len(rows) == _BATCH_IDS
 
-    def _write_ids(self, ids: object, codes: object) -> str:
+    def write_ids(self, ids: object, codes: object) -> str:
+        """Write a file of ids (an Arrow array) and their codes, and return its name; it is not listed yet."""
         import numpy as np
 
         self._archive.directory.mkdir(exist_ok=True)
@@ -164,7 +166,7 @@ class Upkeep:
 
         parts = [identity.read(self._archive.file(name)) for name in names]
         codes = np.concatenate([held for _, held in parts])
-        joined = self._write_ids(pa.concat_arrays([ids for ids, _ in parts]), codes)
+        joined = self.write_ids(pa.concat_arrays([ids for ids, _ in parts]), codes)
         with self._database.writing() as connection:
             connection.executemany("DELETE FROM identity WHERE name = ?", [(name,) for name in names])
             row = (joined, entity, len(codes))
