@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
@@ -11,23 +10,15 @@ from handlers.commands.predict import PredictionServer
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
 from worker.app.checks import Check, Checks
-from worker.app.configuration import Configuration
-from worker.app.frozen import Frozen
+from worker.app.configured import Configured
 from worker.app.packages import check_packages
-from worker.app.ports import Ports
 from worker.app.upkeep import Upkeep
-from worker.bee import BeeSpec
 from worker.clock import Clock, wall_clock
-from worker.decide.policy import Policy
-from worker.errors import Rejected
-from worker.features.port import Definition
 from worker.features.skew import Guard
 from worker.instruments import Instruments
 from worker.intake.consume import Consumer
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
-from worker.pipelines.cache import write_compiled
-from worker.pipelines.load import Templates
 from worker.publish.accessed import Accesses
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
@@ -39,61 +30,13 @@ from worker.runs.timers import Timers
 from worker.runs.watch import Watcher
 
 
-class App(Ports):
+class App(Configured):
     """The whole system, each part built when first used; close it when done."""
 
     def __init__(self, settings: Settings, clock: Clock, *, source: str | None = None) -> None:
         """`source` is what a local subscription reads: a file, `-` for standard input, or None for nothing."""
         check_packages()
         super().__init__(settings, clock, source=source)
-        self.configuration = Configuration(settings)
-
-    # configuration
-
-    @property
-    def bees(self) -> Mapping[str, BeeSpec]:
-        """Every bee's spec."""
-        return self.configuration.bees
-
-    @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self.configuration.policy
-
-    @property
-    def templates(self) -> Templates:
-        """Template name -> template; a faulty one says so when it is looked up."""
-        return self.configuration.templates
-
-    @cached_property
-    def frozen(self) -> Frozen:
-        """The configuration as launch reads it."""
-        return Frozen(self.configuration, lambda: self.features, self.settings.runs_root)
-
-    def compile(self, name: str, into: Path | None) -> Path:
-        """Compile a template with kfp into a configuration layer and return the file."""
-        template = self.templates.get_known(name)
-        return write_compiled(template, self.compile_template(template), into or self.configuration.directories[-1])
-
-    def define_features(self) -> list[Definition]:
-        """Bring the store's definitions in line with `config/features`; unchanged ones are left alone.
-
-        Raises:
-            Rejected: one that cannot be defined, with its name.
-            Conflict: one that cannot be changed so.
-        """
-        from worker.features.computed.inputs import in_order
-
-        return [self._define(definition) for definition in in_order(self.configuration.features.values())]
-
-    def _define(self, definition: Definition) -> Definition:
-        try:
-            return self.features.define(definition)
-        except Rejected as error:
-            field = f"features.{definition.name}.{error.field}"
-            raise Rejected(error.reason, field=field, mend=error.mend) from error
-
-    # parts
 
     @cached_property
     def instruments(self) -> Instruments:
