@@ -20,6 +20,10 @@ SYNC = ("full", "normal")
 #: map has them without a system call for each.
 _MAPPED_BYTES = 2**31 - 2**16
 
+#: Pages of four kilobytes that the write-ahead log gathers before they are copied into the file. Single writes touch
+#: pages all over it; the more of them gather, the more are copied once instead of many times.
+_CHECKPOINT_PAGES = 8192
+
 _MEANINGS = {
     "disk is full": "there is no space left; free some",
     "readonly": "it cannot be written; check the permissions and that the disk is not mounted read-only",
@@ -95,6 +99,7 @@ class Database:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -32768")
         connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         return connection
 
     @contextmanager
