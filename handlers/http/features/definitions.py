@@ -1,8 +1,8 @@
 """`features`: definitions are made, deprecated and deleted."""
 # ruff: noqa: N803 - the API is camelCase
 
+import threading
 from dataclasses import replace
-from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -32,6 +32,8 @@ _read_deprecate = wire.reader(wire.DeprecateRequest)
 
 def add_routes(router: APIRouter, services: Services) -> None:
     """Add the routes that change definitions."""
+    # A condition is checked and the change made as one, as far as this process is concerned.
+    one_at_a_time = threading.Lock()
 
     @router.post(
         "/define",
@@ -48,8 +50,13 @@ def add_routes(router: APIRouter, services: Services) -> None:
         A type or entity that changes while there are values is refused (409). With `If-Match` only the version that
         it names is changed, with `If-None-Match: *` only a new feature is made; else 412.
         """
-        asked = partial(_define, services, await json_body(request), Condition(match, none_match))
-        return _shown(await to_thread.run_sync(asked))
+        body = await json_body(request)
+
+        def work() -> Definition:
+            with one_at_a_time:
+                return _define(services, body, Condition(match, none_match))
+
+        return _shown(await to_thread.run_sync(work))
 
     @router.post(
         "/{featureName}/deprecate",
@@ -62,16 +69,22 @@ def add_routes(router: APIRouter, services: Services) -> None:
     )
     async def deprecate_feature_(request: Request, featureName: FeatureName, match: Match = None) -> Response:
         """Say why a feature should not be used any more; it goes on working. `null` takes that back."""
-        asked = partial(_deprecate, services, featureName, await json_body(request), Condition(match))
-        return _shown(await to_thread.run_sync(asked))
+        body = await json_body(request)
+
+        def work() -> Definition:
+            with one_at_a_time:
+                return _deprecate(services, featureName, body, Condition(match))
+
+        return _shown(await to_thread.run_sync(work))
 
     @router.delete(
         "/{featureName}", status_code=204, responses={**RESPONSES, 412: IF_MATCH[412]}, **needs(Scope.OPERATE)
     )
     def delete_feature_(featureName: FeatureName, match: Match = None) -> Response:
         """Delete a feature with all its values; refused (409) while a bee, a live model or a feature reads it."""
-        Condition(match).check(standing(services, featureName))
-        delete_feature(featureName, services.features, services.bees(), services.ledger)
+        with one_at_a_time:
+            Condition(match).check(standing(services, featureName))
+            delete_feature(featureName, services.features, services.bees(), services.ledger)
         return Response(status_code=204)
 
 

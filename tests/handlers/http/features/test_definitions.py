@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -93,6 +94,21 @@ def test_conditions(fresh: Client) -> None:
     assert fresh.call("DELETE", "features/f", headers={"If-Match": "*"}).status_code == 204
     assert define("2d", If_Match="*").status_code == 412
     assert define("2d", If_None_Match="*").status_code == 200
+
+
+def test_only_one_of_many_makes_it(fresh: Client) -> None:
+    """Of several callers who each want to be the first, one is."""
+    body = {"name": "f", "entity": "content", "type": "number"}
+
+    def define(days: int) -> int:
+        headers = {"If-None-Match": "*"}
+        return fresh.post("features/define", json={**body, "ttl": f"{days}d"}, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(define, range(1, 9)))
+
+    assert answers == [200] + [412] * 7
+    assert fresh.get("features/f").json()["version"] == 1
 
 
 def test_not_modified(fresh: Client) -> None:
