@@ -110,11 +110,12 @@ def build(request: TrainingRequest, definitions: Mapping[str, Definition], histo
 
 def _computing(request: TrainingRequest, definitions: Mapping[str, Definition], history: History) -> History:
     """Return a history that also finds what is computed, if anything of that kind is asked for."""
-    if all(definitions[name].source != "computed" for name in needed(request)):
+    names = needed(request)
+    if all(definitions[name].source != "computed" for name in names):
         return history
     from worker.features.computed.history import ComputingHistory
 
-    return ComputingHistory(history, definitions)
+    return ComputingHistory(history, definitions, names)
 
 
 def _spine(
