@@ -149,6 +149,9 @@ def _common(types: list[ValueType]) -> ValueType:
     if words == {"object"}:
         shared = set.intersection(*(set(one.fields) for one in types))
         return ValueType("object", fields={n: _common([one.fields[n] for one in types]) for n in sorted(shared)})
+    if words == {"list"}:
+        held = [one.items for one in types if one.items]
+        return ValueType("list", _common(held) if len(held) == len(types) else None)
     if words == {"integer", "number"}:
         return ValueType("number")
     return types[0] if len(words) == 1 else ANY
