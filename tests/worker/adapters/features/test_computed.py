@@ -82,6 +82,9 @@ class TestReads:
         assert online(filled, "ann", "young") == [Reading(Status.PRESENT, value=False, event_time=at(5))]
         assert online(filled, "bob", "young") == [Reading(Status.EXPIRED, None, at(11))]
         assert online(filled, "zoe", "young") == [Reading(Status.MISSING)]
+        edge = START + 5 * DAY
+        assert online(filled, "ann", "young", now=edge)[0].status is Status.PRESENT
+        assert online(filled, "ann", "young", now=edge + timedelta(microseconds=1))[0].status is Status.EXPIRED
         put(filled, "nil", "account_age", None, 1)
         assert online(filled, "nil", "young") == [Reading(Status.NULL, None, at(1))]
 
