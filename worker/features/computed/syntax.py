@@ -59,13 +59,7 @@ class _Builder:
     def __init__(self, text: str) -> None:
         self._text = text
         self._depth = 0
-
-    def build(self, tree: Any) -> Node:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            mend = "split the computation into several computed features"
-            raise Rejected(f"the computation is nested more than {MAX_DEPTH} deep", field=FIELD, mend=mend)
-        makers: dict[str, Callable[[list[Any]], Node]] = {
+        self._makers: dict[str, Callable[[list[Any]], Node]] = {
             "number": self._number,
             "text": self._literal_text,
             "constant": self._constant,
@@ -77,7 +71,13 @@ class _Builder:
             "is_null": self._is_null,
             "is_not_null": self._is_null,
         }
-        node = makers[tree.data](tree.children)
+
+    def build(self, tree: Any) -> Node:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mend = "split the computation into several computed features"
+            raise Rejected(f"the computation is nested more than {MAX_DEPTH} deep", field=FIELD, mend=mend)
+        node = self._makers[tree.data](tree.children)
         self._depth -= 1
         return node
 

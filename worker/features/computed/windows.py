@@ -77,13 +77,8 @@ def aggregate(
     results: list[Any] = []
     event = np.full(len(low), NEVER)
     for first, last in _chunks(high - low):
-        row, index = _expand(low[first:last], high[first:last])
-        if respect_known_at:
-            known = log.known[index] <= spine.times[first:last][row]
-            row, index = row[known], index[known]
-        final = np.ones(len(row), np.bool_)
-        final[:-1] = (row[1:] != row[:-1]) | (log.event[index[1:]] != log.event[index[:-1]])
-        row, index = row[final], index[final]
+        times = spine.times[first:last] if respect_known_at else None
+        row, index = _standing(log, *_expand(low[first:last], high[first:last]), times)
         event[first + row] = log.event[index]  # ascending within a row: the newest is written last
         row, index = row[~missing[index]], index[~missing[index]]
         bounds = np.searchsorted(row, np.arange(last - first + 1)).tolist()
@@ -126,6 +121,16 @@ def _expand(low: Ints, high: Ints) -> tuple[Ints, Ints]:
     row = np.repeat(np.arange(len(low)), lengths)
     inside = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return row, low[row] + inside
+
+
+def _standing(log: Log, row: Ints, index: Ints, times: Ints | None) -> tuple[Ints, Ints]:
+    """Return those values that count: of each row and event time the last known, by `times` if they are given."""
+    if times is not None:
+        known = log.known[index] <= times[row]
+        row, index = row[known], index[known]
+    last = np.ones(len(row), np.bool_)
+    last[:-1] = (row[1:] != row[:-1]) | (log.event[index[1:]] != log.event[index[:-1]])
+    return row[last], index[last]
 
 
 def _sum(values: Sequence[float]) -> float | None:
