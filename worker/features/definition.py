@@ -67,6 +67,7 @@ def _check_computation(definition: Definition) -> None:
     if definition.source == "computed":
         from worker.features.computed.parse import parse
 
+        utf8_length(definition.computation or "", "computation")
         parse(definition.computation or "")
     elif definition.computation is not None:
         mend = "leave computation out, or define it with source: computed"

@@ -52,6 +52,7 @@ def test_a_bad_name_is_refused_by_its_field(name: str, field: str) -> None:
         ({"source": "computed"}, "computation"),
         ({"source": "computed", "computation": " "}, "computation"),
         ({"source": "computed", "computation": "sum(x"}, "computation"),
+        ({"source": "computed", "computation": "if(s == '\ud800', 1, 2)"}, "computation"),
         ({"computation": "sum(x)"}, "computation"),
         ({"ttl": timedelta(seconds=-1)}, "ttl"),
     ],
