@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from worker.adapters.features.embedded.catalogue import Catalogue
@@ -74,8 +74,11 @@ class _Checker:
     def _check_row(self, write: Write) -> None:
         check_entity_id(write.entity_id)
         self._event_us = self._time(write.event_time, "timestamp")
-        self._event_time = from_us(self._event_us)
-        self._known_us = None if write.known_at is None else self._time(write.known_at, "knownAt")
+        self._event_time = _in_utc(write.event_time, self._event_us)
+        if write.known_at is write.event_time:
+            self._known_us = self._event_us
+        else:
+            self._known_us = None if write.known_at is None else self._time(write.known_at, "knownAt")
         self._last = (write.entity_id, write.event_time, write.known_at)
 
     def _time(self, moment: datetime, field: str) -> int:
@@ -93,3 +96,8 @@ class _Checker:
             raise Rejected(f"{name!r} is computed and takes no values", field="featureName", mend=mend)
         self._rules[name] = _Rule(self._catalogue.codes[name], definition.entity, checks_of(definition))
         return self._rules[name]
+
+
+def _in_utc(moment: datetime, microseconds: int) -> datetime:
+    """Return a plain datetime in UTC; most are one already."""
+    return moment if type(moment) is datetime and moment.tzinfo is UTC else from_us(microseconds)

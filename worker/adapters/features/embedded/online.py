@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ _BY_ID = (
     " LEFT JOIN entity AS e ON e.entity = ? AND e.id IN (SELECT value FROM json_each(?))"
 )
 _BY_CODE = (
-    "SELECT s.epoch, e.id, e.online FROM state AS s"
+    "SELECT s.epoch, e.id, e.online, e.code FROM state AS s"
     " LEFT JOIN entity AS e ON e.code IN (SELECT value FROM json_each(?))"
 )
 _ONE_BY_ID = "SELECT s.epoch, e.online, e.code FROM state AS s LEFT JOIN entity AS e ON e.entity = ? AND e.id = ?"
@@ -60,29 +60,21 @@ def read_many(
     codes: Codes | None = None,
 ) -> Answer:
     """Return the newest value of each feature of a group for each id, in the order asked. Raises Moved."""
-    answer: dict[str, Any] = dict.fromkeys(ids)
-    rows = _rows(connection, group.entity, answer, {} if codes is None else codes)
+    rows = _rows(connection, group.entity, list(dict.fromkeys(ids)), {} if codes is None else codes)
     if rows[0][0] != epoch:
         raise Moved
-    decode, group_answer = readings, group.answer
-    for row in rows:
-        if row[2] is not None:  # the one row that tells the epoch when there is none of these entities
-            answer[row[1]] = group_answer(decode(row[2]), now)
-    if len(rows) < len(answer) or rows[0][1] is None:
-        for entity_id, found in answer.items():
-            if found is None:
-                answer[entity_id] = group.nothing()
-    return answer
+    found = group.answers(rows, now)
+    return {entity_id: found[entity_id] if entity_id in found else group.nothing() for entity_id in ids}
 
 
-def _rows(connection: sqlite3.Connection, entity: str, ids: Iterable[str], codes: Codes) -> list[tuple[Any, ...]]:
-    """Return epoch, id and packed row of each entity that there is; one row without the last two if there is none."""
+def _rows(connection: sqlite3.Connection, entity: str, ids: Sequence[str], codes: Codes) -> list[Any]:
+    """Return (epoch, id, packed row, code) of each entity that there is; one row with the epoch alone if none is."""
     known = [codes.get(entity_id) for entity_id in ids]
     if None not in known:
-        rows = connection.execute(_BY_CODE, (json.dumps(sorted(known)),)).fetchall()  # type: ignore[type-var]
+        rows = connection.execute(_BY_CODE, (json.dumps(sorted(known)),)).fetchall()
         if len(rows) == len(known) and rows[0][1] is not None:
             return rows
-    rows = connection.execute(_BY_ID, (entity, json.dumps(list(ids)))).fetchall()
+    rows = connection.execute(_BY_ID, (entity, json.dumps(ids))).fetchall()
     for _, entity_id, _, code in rows:
         if code is not None:
             _remember(codes, entity_id, code)

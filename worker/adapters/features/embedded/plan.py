@@ -1,11 +1,12 @@
 """How to read a set of features online, worked out once: whose they are, under which codes, and what expires when."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Self
+from typing import Any, Self
 
+from worker.adapters.features.embedded.encoding import readings
 from worker.features.port import Definition, Reading, Status
 
 MISSING = Reading(Status.MISSING)
@@ -39,7 +40,33 @@ class Group:
         try:
             found = dict(zip(self.names, self.pick(held)))  # noqa: B905 - as long as each other, and `strict` costs a fifth
         except KeyError:
-            found = {name: held.get(code, MISSING) for name, code in zip(self.names, self.codes, strict=True)}
+            found = self._gaps(held)
+        return self._living(found, now) if self.ttls else found
+
+    def answers(
+        self, rows: Iterable[tuple[Any, str, bytes | None, Any]], now: datetime
+    ) -> dict[str, dict[str, Reading]]:
+        """Return the readings of many entities by id, from rows of (…, id, packed row or None, …)."""
+        # All in one loop: a call per entity would cost a tenth of the whole read.
+        names, pick, decode = self.names, self.pick, readings
+        answers: dict[str, dict[str, Reading]] = {}
+        for _, entity_id, blob, _ in rows:
+            if blob is None:
+                continue
+            held = decode(blob)
+            try:
+                answers[entity_id] = dict(zip(names, pick(held)))  # noqa: B905 - see above
+            except KeyError:
+                answers[entity_id] = self._gaps(held)
+        if self.ttls:
+            for found in answers.values():
+                self._living(found, now)
+        return answers
+
+    def _gaps(self, held: _Readings) -> dict[str, Reading]:
+        return {name: held.get(code, MISSING) for name, code in zip(self.names, self.codes, strict=True)}
+
+    def _living(self, found: dict[str, Reading], now: datetime) -> dict[str, Reading]:
         for name, ttl in self.ttls:
             reading = found[name]
             if reading.event_time is not None and now - reading.event_time > ttl:
