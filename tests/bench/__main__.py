@@ -4,7 +4,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import engine, engine_queue, features_http, features_online, intake, join, retrain, rule, serving
+from tests.bench import (
+    engine,
+    engine_queue,
+    features_computed,
+    features_http,
+    features_online,
+    intake,
+    join,
+    retrain,
+    rule,
+    serving,
+)
 from tests.bench.measure import Figure
 
 BENCHES = {
@@ -16,6 +27,7 @@ BENCHES = {
     "retrain": retrain.bench,
     "features_online": features_online.bench,
     "features_http": features_http.bench,
+    "features_computed": features_computed.bench,
     "serving": serving.bench,
 }
 
