@@ -1,6 +1,6 @@
 """Define, deprecate and delete features; what changed is told to the colony as `feature.defined`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from worker.errors import Conflict, NotFound, Rejected
 from worker.features.definition import unknown_feature
 from worker.features.port import Definition, FeatureStore
 from worker.features.shown import shown_definition
-from worker.ledger import Ledger
+from worker.ledger import Ledger, Transaction
 
 #: The subject and ordering key of every definition's events; no bee can have this name.
 SUBJECT = "features/definitions"
@@ -29,8 +29,15 @@ def define_feature(definition: Definition, store: FeatureStore, ledger: Ledger, 
         Conflict: the type or the entity changes while values exist.
     """
     defined = store.define(definition)
-    _tell(defined, defined.name, ledger, now)
+    tell_defined([defined], ledger, now)
     return defined
+
+
+def tell_defined(definitions: Iterable[Definition], ledger: Ledger, now: datetime) -> None:
+    """Add the events of versions to the outbox, those that are not there yet."""
+    with ledger.begin() as transaction:
+        for definition in definitions:
+            _tell(definition, definition.name, transaction, now)
 
 
 def deprecate_feature(name: str, reason: str | None, store: FeatureStore, ledger: Ledger, now: datetime) -> Definition:
@@ -45,17 +52,17 @@ def deprecate_feature(name: str, reason: str | None, store: FeatureStore, ledger
         raise Rejected("says nothing, or too much", field="reason", mend=f"say in 1 to {MAX_REASON} characters why")
     marked = store.define(replace(standing, deprecated=(reason or "").strip()))
     if marked != standing:
-        _tell(marked, f"{name} as of {to_text(now)}", ledger, now)
+        with ledger.begin() as transaction:
+            _tell(marked, f"{name} as of {to_text(now)}", transaction, now)
     return marked
 
 
-def _tell(definition: Definition, subject_id: str, ledger: Ledger, now: datetime) -> None:
+def _tell(definition: Definition, subject_id: str, transaction: Transaction, now: datetime) -> None:
     """Add the event to the outbox, unless it is there: its id is made of the subject's id and the version."""
     shown = shown_definition(definition)
     fields = {"feature" if name == "name" else name: getattr(shown, name) for name in shown.__struct_fields__}
     data = {name: value for name, value in fields.items() if value not in (None, "", [])}
-    with ledger.begin() as transaction:
-        transaction.outbox.add(SUBJECT, "feature.defined", subject_id, definition.version, now, data)
+    transaction.outbox.add(SUBJECT, "feature.defined", subject_id, definition.version, now, data)
 
 
 def delete_feature(

@@ -1,10 +1,12 @@
 """The configuration beside the ports: what is read of it, frozen into runs, compiled, and brought into the store."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from config.settings import Settings
+from handlers.commands.define_feature import tell_defined
 from worker.app.configuration import Configuration
 from worker.app.frozen import Frozen
 from worker.app.ports import Ports
@@ -53,13 +55,19 @@ class Configured(Ports):
     def define_features(self) -> list[Definition]:
         """Bring the store's definitions in line with `config/features`; unchanged ones are left alone.
 
+        Changes are told to the colony, and a feature that was deprecated stays so.
+
         Raises:
             Rejected: one that cannot be defined, with its name.
             Conflict: one that cannot be changed so.
         """
         from worker.features.computed.inputs import in_order
 
-        return [self._define(definition) for definition in in_order(self.configuration.features.values())]
+        deprecated = {item.name: item.deprecated for item in self.features.definitions()}
+        wanted = in_order(self.configuration.features.values())
+        defined = [self._define(replace(item, deprecated=deprecated.get(item.name, ""))) for item in wanted]
+        tell_defined(defined, self.ledger, self.clock())
+        return defined
 
     def _define(self, definition: Definition) -> Definition:
         try:

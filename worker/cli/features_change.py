@@ -38,7 +38,7 @@ def define(name: str | None, type_: str | None, **given: Any) -> None:
         else:
             wanted = _definition(app, name, type_, given)
             defined = [define_feature(wanted, app.features, app.ledger, app.clock())]
-            publish(app)
+        publish(app)
         click.echo(f"{len(defined)} features: {', '.join(f'{item.name} v{item.version}' for item in defined)}")
 
 
