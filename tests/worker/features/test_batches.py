@@ -116,9 +116,8 @@ def test_any_csv(rows: list[Any], line_end: str, last: bool) -> None:  # noqa: F
         same(path)
 
 
-plain = st.tuples(
-    *map(st.sampled_from, (["a", "b", "17"], times[:3], times[:3], ["1", "2.5", ""], ["x", ""], ["1", "0"], [""]))
-)
+plain_cells = (["a", "b", "17"], times[:3], times[:3], ["1", "2.5", ""], ["x", "", '"q"', '"'], ["1", "0"], [""])
+plain = st.tuples(*map(st.sampled_from, plain_cells))
 
 
 @given(st.lists(plain, min_size=1, max_size=40), st.integers(0, 40), odd_lines)
