@@ -114,6 +114,19 @@ def test_a_deprecation_is_shown_and_taken_back(here: Here) -> None:
     assert here("features", "deprecate", "karma")[0] == 2
 
 
+def test_what_the_configuration_defines_is_told_and_stays_deprecated(here: Here) -> None:
+    """Each version is told once, also those of config/features, which takes no deprecation back."""
+    here("features", "define")
+    here("features", "deprecate", "toxicity_score", "--reason", "unfair")
+    here("features", "define")
+
+    told = rows(here("events", "--json")[1])
+    assert {item["type"] for item in told} == {"feature.defined"}
+    assert len(told) == len(rows(here("features", "list", "--json")[1])) + 1
+    assert (told[-1]["data"]["feature"], told[-1]["data"]["deprecated"]) == ("toxicity_score", "unfair")
+    assert "DEPRECATED: unfair" in here("features", "list")[1]
+
+
 def test_a_used_feature_is_deleted_only_by_force(here: Here, ledger: SqlLedger) -> None:
     """Who uses it is named; what is computed from it stands against deleting it even then."""
     here("features", "define")
