@@ -3,16 +3,18 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.bee import Value
 from worker.errors import Rejected
-from worker.features.importing import ImportReport, ImportSpec, import_file
 from worker.steps import outcome
 from worker.steps.files import describe, local_path, uri_of, write_json
 from worker.steps.frozen import bee_of
 from worker.steps.kinds import ARTIFACT, METRICS
 from worker.steps.step import StepContext, StepType
+
+if TYPE_CHECKING:
+    from worker.features.importing import ImportReport
 
 STAGE = "backfill"
 REJECTS = "rejects.jsonl"
@@ -54,6 +56,8 @@ def backfill(context: StepContext) -> None:
     if not path.is_file():
         mend = "give the absolute path (or gs:// URI) of a file that the step can read"
         raise Rejected(f"{config.file!r} is no file here", field="config.file", mend=mend)
+    from worker.features.importing import ImportSpec, import_file
+
     spec = ImportSpec(
         entity=config.entity or bee_of(context).entity,
         entity_id=config.entity_id,
@@ -101,7 +105,7 @@ def _permitted(file: str, environment: Mapping[str, str], *, field: str) -> Path
     return found
 
 
-def _record(context: StepContext, config: BackfillConfig, report: ImportReport) -> None:
+def _record(context: StepContext, config: BackfillConfig, report: "ImportReport") -> None:
     counts: dict[str, Any] = {"values": report.values, "new": report.new, "rejectedRows": report.rejected}
     write_json(context.outputs["report"], {"file": config.file, **counts})
     describe(context.outputs["report"], counts)
