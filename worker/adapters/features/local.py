@@ -115,6 +115,8 @@ class LocalFeatureStore:
         """
         from worker.features.computed.inputs import users_of
 
+        # What was read of it goes with it, and does not count for a feature of the same name afterwards.
+        self._counter.flush()
         with self._database.writing() as connection:
             seen = catalogue.current(connection, self._known.seen)
             definition = seen.get(name)
@@ -133,8 +135,9 @@ class LocalFeatureStore:
     def usage(self) -> Sequence[Usage]:
         """Return how often each feature was read, by name and reader: what is kept, and what this process counted."""
         with self._database.reading() as connection:
+            defined = catalogue.current(connection, self._known.seen).definitions
             kept = counting.kept(connection)
-        return summed([*kept, *self._counter.counts.usages()])
+        return summed([*kept, *(usage for usage in self._counter.counts.usages() if usage.feature in defined)])
 
     def take_accesses(self, until: datetime) -> Sequence[Access]:
         """Return, once and to one caller only, what was read in the minutes that ended by `until`."""
