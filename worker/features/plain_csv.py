@@ -28,13 +28,22 @@ class CsvBlocks:
 
     def __iter__(self) -> Iterator[tuple[Sequence[int], list[Any]] | Reject]:
         """Yield line numbers with the columns wanted; the header goes first, and is left out."""
-        header = True
+        first = next(self._blocks, "")
+        header, line_end, rest = first.partition("\n")
+        if '"' in header or "\r" in header[:-1]:
+            yield from self._read(first, header=True)
+        elif line_end:
+            self._line = 1
+            yield from self._block(rest)
         for block in self._blocks:
-            if not header and self._is_plain(block):
-                yield self._split(block)
-            else:
-                yield from self._read(block, header=header)
-            header = False
+            yield from self._block(block)
+
+    def _block(self, block: str) -> Iterator[tuple[Sequence[int], list[Any]] | Reject]:
+        unix = block.replace("\r\n", "\n") if "\r" in block and '"' not in block else block
+        if self._is_plain(unix):
+            yield self._split(unix)
+        elif block:
+            yield from self._read(block, header=False)
 
     def _is_plain(self, block: str) -> bool:
         if '"' in block or "\r" in block or "\0" in block or not block.endswith("\n"):
