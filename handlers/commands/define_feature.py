@@ -86,11 +86,6 @@ def delete_feature(
     return users
 
 
-def used_by(name: str, bees: Mapping[str, BeeSpec]) -> list[str]:
-    """Return the bees that read a feature, as a feature, a label or the way to another entity."""
-    return sorted(bee for bee, spec in bees.items() if name in spec.reads)
-
-
 def find_feature(name: str, store: FeatureStore) -> Definition:
     """Return the newest version of a definition. Raises NotFound."""
     definitions = {item.name: item for item in store.definitions()}

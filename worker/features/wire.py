@@ -100,14 +100,22 @@ class ReaderUsage(Told, frozen=True):
     last_read: datetime
 
 
-class FeatureUsage(Told, frozen=True):
-    """Who reads a feature, and how fresh it is; times are null where there is nothing yet.
+class UsedBy(Told, frozen=True):
+    """Who would miss a feature: bees whose files name it, features computed from it, models in production."""
 
-    `staleSeconds` is how long ago its newest value became true; `usedBy` are the bees whose files name it.
+    bees: list[str]
+    computed: list[str]
+    models: list[str]
+
+
+class FeatureUsage(Told, frozen=True):
+    """Who uses and reads a feature, and how fresh it is; times are null where there is nothing yet.
+
+    `staleSeconds` is how long ago its newest value became true.
     """
 
     feature_name: str
-    used_by: list[str]
+    used_by: UsedBy
     readers: list[ReaderUsage]
     last_read: datetime | None
     values: int

@@ -1,14 +1,13 @@
 """`features`: definitions are listed and searched, looked at one by one, and with who uses them."""
 # ruff: noqa: N803 - the API is camelCase
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
 
-from handlers.commands.define_feature import find_feature, used_by
+from handlers.commands.define_feature import find_feature
+from handlers.commands.feature_users import live_models, users_of
 from handlers.http.cursors import CURSOR, read_cursor, write_cursor
 from handlers.http.features.answers import ready
 from handlers.http.features.conditions import IF_NONE_MATCH, NoneMatch, etag, names
@@ -17,7 +16,7 @@ from handlers.http.features.described import DEFINITION, described
 from handlers.http.services import Services
 from worker.access.token import Scope
 from worker.features import wire
-from worker.features.port import Definition
+from worker.features.search import Search
 from worker.features.shown import shown_definition
 
 _encode = msgspec.json.encode
@@ -25,7 +24,8 @@ _DETAIL = {**DEFINITION, "versions": [DEFINITION]}
 _PAGE = {"features": [DEFINITION], "nextCursor": None}
 _NOON = "2002-09-28T12:00:00Z"
 _USAGE = {
-    "featureName": "spam_probability", "usedBy": ["spam-guard"], "lastRead": _NOON, "values": 5275,
+    "featureName": "spam_probability", "usedBy": {"bees": ["spam-guard"], "computed": [], "models": ["spam-guard 2"]},
+    "lastRead": _NOON, "values": 5275,
     "readers": [{"caller": "model:spam-guard", "purpose": "serving", "reads": 12, "lastRead": _NOON}],
     "lastWritten": _NOON, "newestEvent": "2002-09-28T11:59:12Z", "staleSeconds": 48.0,
 }  # fmt: skip
@@ -49,9 +49,9 @@ def add_routes(router: APIRouter, services: Services) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """List or search the definitions, the newest version of each, by name."""
-        wanted = Wanted(search, {"entity": entity, "type": type, "owner": owner}, tag)
+        wanted = Search(search, tag, {"entity": entity, "type": type, "owner": owner})
         after = "" if cursor is None else read_cursor(cursor, str)[0]
-        found = [item for item in services.features.definitions() if item.name > after and wanted.takes(item)]
+        found = [item for item in wanted.among(services.features.definitions()) if item.name > after]
         more = write_cursor(found[limit - 1].name) if len(found) > limit else None
         return ready(_encode(wire.DefinitionPage([shown_definition(item) for item in found[:limit]], more)))
 
@@ -71,32 +71,15 @@ def add_routes(router: APIRouter, services: Services) -> None:
         return ready(_encode(wire.DefinitionDetail(**msgspec.structs.asdict(shown[-1]), versions=shown)), newest)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a list is narrowed by; None narrows nothing."""
-
-    search: str | None
-    fields: Mapping[str, str | None]
-    tag: str | None
-
-    def takes(self, definition: Definition) -> bool:
-        """Tell whether a definition is wanted."""
-        if any(value is not None and getattr(definition, name) != value for name, value in self.fields.items()):
-            return False
-        if self.tag is not None and self.tag not in definition.tags:
-            return False
-        said = (definition.name, definition.description, definition.group, definition.unit, definition.owner)
-        return self.search is None or self.search.casefold() in "\n".join((*said, *definition.tags)).casefold()
-
-
 def _usage(services: Services, name: str) -> wire.FeatureUsage:
     find_feature(name, services.features)
+    users = users_of(name, services.features.definitions(), services.bees(), live_models(services.ledger))
     readers = [item for item in services.features.usage() if item.feature == name]
     facts = next((item for item in services.features.facts() if item.feature == name), None)
     newest = facts.newest_event if facts else None
     return wire.FeatureUsage(
         feature_name=name,
-        used_by=used_by(name, services.bees()),
+        used_by=wire.UsedBy(list(users.bees), list(users.computed), list(users.models)),
         readers=[wire.ReaderUsage(i.reader.caller, i.reader.purpose, i.reads, i.last_read) for i in readers],
         last_read=max((item.last_read for item in readers), default=None),
         values=facts.values if facts else 0,

@@ -193,7 +193,8 @@ def test_usage(fresh: Client) -> None:
     used = fresh.get("features/spam_probability/usage").json()
 
     assert (unused["readers"], unused["lastRead"], unused["values"], unused["staleSeconds"]) == ([], None, 0, None)
-    assert "spam-guard" in used["usedBy"]
+    assert "spam-guard" in used["usedBy"]["bees"]
+    assert used["usedBy"]["computed"] == used["usedBy"]["models"] == []
     assert [(item["caller"], item["purpose"], item["reads"]) for item in used["readers"]] == [("http", "serving", 1)]
     assert (used["values"], used["newestEvent"], used["staleSeconds"]) == (1, "2002-09-30T12:00:00Z", 86400.0)
     assert fresh.get("features/nothing/usage").status_code == 404
