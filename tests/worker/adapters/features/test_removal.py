@@ -99,3 +99,26 @@ def test_many_values_go_in_small_steps(store: LocalFeatureStore, tmp_path: Path)
         store.write([Write(one, "left", 1.0, moment, moment) for one in many])
     store.delete("left")
     assert left_over(tmp_path) == (5, {2})
+
+
+def test_compaction_finishes_an_interrupted_deletion(store: LocalFeatureStore, tmp_path: Path) -> None:
+    """What a process that died left of a feature is in no segment afterwards, either."""
+    with store._database.writing() as connection:
+        removal.retire(connection, Definition("left", "thing", "number", version=1), 1, 0)
+    store._upkeep.compact()
+    assert left_over(tmp_path) == (0, {2})
+    with store._database.reading() as connection:
+        assert connection.execute("SELECT cleared FROM retired").fetchall() == [(1,)]
+        assert connection.execute("SELECT DISTINCT feature FROM segment").fetchall() == [(2,)]
+    store.write([Write("e0", "right", 1.0, NOW - timedelta(days=1), NOW - timedelta(days=1))])
+    assert [fact.values for fact in store.facts()] == [5]
+
+
+def test_a_deleted_feature_leaves_its_segments_with_the_next_compaction(store: LocalFeatureStore) -> None:
+    """Values that had left the log already are gone, too."""
+    store._upkeep.compact()
+    store.delete("left")
+    store._upkeep.compact()
+    with store._database.reading() as connection:
+        assert connection.execute("SELECT DISTINCT feature FROM segment").fetchall() == [(2,)]
+    assert len(list(store._archive.directory.glob("*"))) <= 2

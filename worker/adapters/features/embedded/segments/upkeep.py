@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from worker.adapters.features.embedded import removal
 from worker.adapters.features.embedded.database import Database, faults
 from worker.adapters.features.embedded.segments import identity, merge, tables, traces
 from worker.adapters.features.embedded.segments.archive import Archive
@@ -86,6 +87,7 @@ class Upkeep:
     def compact(self) -> None:
         """Move everything out of the log, and make one segment of each feature's, once nobody else is at it."""
         with self.alone():
+            removal.clear(self._database)
             self.clean()
             flush(self._database, self._archive, 1)
             self.index(1)
