@@ -5,11 +5,13 @@ import sqlite3
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.adapters.features.embedded.encoding import EMPTY_ONLINE, Online, held, pack, unpack
+from worker.adapters.features.embedded.encoding import EMPTY_ONLINE, Held, held, pack
 from worker.adapters.features.embedded.segments.writing import Sorted
 from worker.clock import from_us
 from worker.features.columns import Ints
@@ -43,6 +45,8 @@ _FIXED = {
     "int": b"\xd3",
 }
 _SHORT_MAP = 16
+_RAW = msgspec.msgpack.Decoder(dict[int, msgspec.Raw]).decode
+_HELD = msgspec.msgpack.Decoder(Held).decode
 
 
 def bring_along(
@@ -67,8 +71,8 @@ def bring_along(
     stored = connection.execute(_SOME, (json.dumps(old),)).fetchall() if old else []
     changed = []
     for code, blob in stored:
-        online = unpack(blob)
-        if _update(online, unpack(newest[code])):
+        online = _RAW(blob)
+        if _update(online, _RAW(newest[code])):
             changed.append((pack(online), code))
     connection.executemany("UPDATE entity SET online = ? WHERE code = ?", changed)
 
@@ -120,11 +124,17 @@ def _head(entries: int) -> bytes:
     return bytes([0x80 | entries]) if entries < _SHORT_MAP else struct.pack(">BH", 0xDE, entries)
 
 
-def _update(online: Online, newer: Online) -> bool:
+def _update(online: dict[int, msgspec.Raw], newer: dict[int, msgspec.Raw]) -> bool:
+    """Put the newer values in, and tell whether anything changed; the others are not even decoded."""
     changed = False
-    for feature, value in newer.items():
+    for feature, raw in newer.items():
         before = online.get(feature)
-        if before is None or (value.event_time, value.known_us) >= (before.event_time, before.known_us):
-            online[feature] = value
+        if before is None or _time_of(raw) >= _time_of(before):
+            online[feature] = raw
             changed = True
     return changed
+
+
+def _time_of(raw: msgspec.Raw) -> tuple[datetime, int]:
+    held_ = _HELD(raw)
+    return held_.event_time, held_.known_us
