@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from handlers.commands.skew_guard import check_skew, trained_with
 from worker.bee import BeeSpec
 from worker.errors import NotFound, Rejected
@@ -14,6 +16,8 @@ from worker.features.port import FeatureStore, Reader, Reading, Status
 from worker.features.skew import Guard
 from worker.ledger import Ledger
 from worker.models.port import ArtifactStore, ModelFormat, Predictor
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class PredictionServer:
     ) -> None:
         """Load nothing yet; `skew` says what becomes of reads for a model trained with other definitions."""
         self._guard = skew
+        self._warned: dict[str, list[str]] = {}
         self._ledger = ledger
         self._features = features
         self.artifacts = artifacts
@@ -89,6 +94,9 @@ class PredictionServer:
         reads = (*bee.features, *bee.entities.values())
         model = f"version {champion.version} of {bee.bee}"
         warnings = check_skew(model, champion.trained, reads, self._features, self._guard)
+        if warnings != self._warned.get(bee.bee, []):  # each answer says so, the log once
+            log.warning("features are not as the model was trained with", model=model, skew=warnings)
+        self._warned[bee.bee] = warnings
         return {"warnings": warnings} if warnings else {}
 
     def _champion(self, bee: str) -> _Loaded:

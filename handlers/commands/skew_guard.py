@@ -3,13 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import structlog
-
 from worker.errors import Conflict
 from worker.features.port import FeatureStore
 from worker.features.skew import Guard, refused, skews
-
-log = structlog.get_logger()
 
 
 def trained_with(lineage: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, int]:
@@ -42,7 +38,4 @@ def check_skew(
     if against:
         mend = "Train it again, put the definition back, or set COLONY_SKEW=warn"
         raise Conflict(f"{model} was trained with other definitions: {'; '.join(map(str, against))}. {mend}")
-    warnings = [str(skew) for skew in found]
-    if warnings:
-        log.warning("features are not as the model was trained with", model=model, skew=warnings)
-    return warnings
+    return [str(skew) for skew in found]
