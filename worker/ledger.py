@@ -6,9 +6,10 @@ from typing import Protocol
 
 from worker.access.port import TokenLedger
 from worker.decide.port import DecisionLedger, MemoryLedger
-from worker.incidents.port import IncidentLedger
+from worker.incidents.port import ApprovalLedger, IncidentLedger
 from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
+from worker.publish.notice import NoticeLedger
 from worker.publish.port import Outbox
 from worker.runs.port import RequestKeys, RunLedger, ScheduleLedger
 
@@ -22,9 +23,11 @@ class Transaction(Protocol):
     decisions: DecisionLedger
     memories: MemoryLedger
     incidents: IncidentLedger
+    approvals: ApprovalLedger
     runs: RunLedger
     models: ModelLedger
     outbox: Outbox
+    notices: NoticeLedger
     request_keys: RequestKeys
     schedules: ScheduleLedger
     tokens: TokenLedger
@@ -38,6 +41,18 @@ class Transaction(Protocol):
         ...
 
 
+class NotInBatch(Exception):
+    """What was asked for cannot be done inside a batch; nothing of the event has been written."""
+
+
+class Batch(Transaction, Protocol):
+    """A transaction for many events: it has read what deciding about them needs, and writes at its end."""
+
+    def directly(self) -> AbstractContextManager[Transaction]:
+        """Give an ordinary transaction inside this one for an event that raised `NotInBatch`; it is a savepoint."""
+        ...
+
+
 class Ledger(Protocol):
     """The truth: one SQL database."""
 
@@ -46,6 +61,18 @@ class Ledger(Protocol):
 
     def begin(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
         """Begin a transaction. Raises TryLater if the database is busy, full, read-only or away."""
+        ...
+
+    def batch(self, keys: Sequence[tuple[str, str]], bees: Sequence[str]) -> AbstractContextManager[Batch]:
+        """Begin the transaction of a batch, the bees' locks taken.
+
+        Args:
+            keys: (source, id) of the events that will be handled.
+            bees: those that the events are about.
+
+        Raises:
+            TryLater: as `begin`. Any other error while it writes: nothing was changed, handle the events one by one.
+        """
         ...
 
     def verify(self) -> None:

@@ -7,10 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+import structlog
+
 from worker.errors import ColonyError, Rejected, TryLater
 from worker.intake.envelope import Event, open_envelope
 from worker.intake.port import DeadLetter, Message
-from worker.ledger import Ledger, Transaction
+from worker.ledger import Batch, Ledger, NotInBatch, Transaction
+
+log = structlog.get_logger()
 
 MAX_REASON = 2000
 
@@ -77,9 +81,40 @@ def receive(
         TryLater: the ledger is not available; nothing was changed and every message is to be given back.
     """
     opened = [_open(message, handlers, now_for) for message in messages]
-    with ledger.begin() as transaction:
-        transaction.lock([item.bee for item in opened if item.bee])
-        return [_handle(item, transaction) for item in opened]
+    try:
+        return _together(opened, ledger)
+    except TryLater:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one row must not stop the others
+        if len(opened) > 1:
+            log.warning("a batch could not be written, its messages are handled one by one", reason=str(error))
+        return [_alone(item, ledger) for item in opened]
+
+
+def _together(opened: Sequence[_Opened], ledger: Ledger) -> list[Received]:
+    keys = [(item.event.source, item.event.id) for item in opened if item.event]
+    with ledger.batch(keys, [item.bee for item in opened if item.bee]) as batch:
+        return [_in_batch(item, batch) for item in opened]
+
+
+def _in_batch(item: _Opened, batch: Batch) -> Received:
+    try:
+        return _handle(item, batch)
+    except NotInBatch:
+        with batch.directly() as transaction:
+            return _handle(item, transaction)
+
+
+def _alone(item: _Opened, ledger: Ledger) -> Received:
+    """Handle one message in a transaction of its own; what even then cannot be written is tried again later."""
+    try:
+        with ledger.begin() as transaction:
+            transaction.lock([item.bee] if item.bee else [])
+            return _handle(item, transaction)
+    except TryLater:
+        raise
+    except Exception as error:  # noqa: BLE001 - told apart by the type, as every other
+        return _failed(item, error)
 
 
 def dead_letter(message: Message, reason: str, now: datetime, event: Event | None = None) -> DeadLetter:
@@ -130,7 +165,7 @@ def _handle(item: _Opened, transaction: Transaction) -> Received:
     try:
         with transaction.savepoint():
             return _apply(item.message, item.event, item.handler, item.parsed, transaction, item.now)
-    except TryLater:
+    except (TryLater, NotInBatch):
         raise
     except Exception as error:  # noqa: BLE001 - one poison message must not stop the others
         return _turned_away(item, error, transaction)
@@ -142,6 +177,10 @@ def _turned_away(item: _Opened, error: Exception | None, transaction: Transactio
         letter = dead_letter(item.message, str(error), item.now, item.event)
         transaction.inbox.add_dead_letter(letter)
         return Received(item.message, Verdict.DEAD_LETTER, letter.reason)
+    return _failed(item, error)
+
+
+def _failed(item: _Opened, error: Exception | None) -> Received:
     said = str(error) if isinstance(error, ColonyError) else f"{type(error).__name__}: {error}"
     return Received(item.message, Verdict.RETRY, readable(said))
 

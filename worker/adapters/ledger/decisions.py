@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.adapters.ledger.database import Database, dumps, insert_into
+from worker.adapters.ledger.database import Database, insert_into, quick_dumps
 from worker.adapters.ledger.tables import decisions, watermarks
 from worker.clock import from_us, to_us
 from worker.decide.port import Recorded
 
 #: Used for every event: made once, since making a statement costs more than executing it.
-_ADD = decisions.insert()
+ADD = decisions.insert()
 _WATERMARK = sa.select(watermarks.c.evaluated_at).where(
     watermarks.c.bee == sa.bindparam("of_bee"), watermarks.c.version == sa.bindparam("of_version")
 )
@@ -30,30 +30,13 @@ class SqlDecisions:
 
     def add(self, decision: Recorded) -> None:
         """Append one decision."""
-        self._connection.execute(
-            _ADD,
-            {
-                "source": decision.source,
-                "event_id": decision.event_id,
-                "bee": decision.bee,
-                "model_version": decision.model_version,
-                "evaluated_at": to_us(decision.evaluated_at),
-                "decided_at": to_us(decision.decided_at),
-                "action": decision.action,
-                "reason": decision.reason,
-                "rules": dumps(list(decision.rules)),
-                "run_id": decision.run_id,
-                "incident_id": decision.incident_id,
-                "policy_version": decision.policy_version,
-                "evaluation": dumps(dict(decision.evaluation)),
-            },
-        )
+        self._connection.execute(ADD, decision_row(decision))
 
     def get(self, source: str, event_id: str) -> Recorded | None:
         """Return the decision about an event."""
         where = sa.and_(decisions.c.source == source, decisions.c.event_id == event_id)
         row = self._connection.execute(sa.select(decisions).where(where)).first()
-        return _recorded(row) if row else None
+        return recorded_of(row) if row else None
 
     def list(self, *, bee: str | None = None, limit: int | None = None) -> Iterator[Recorded]:
         """Yield decisions in the order they were made (the last `limit` of them)."""
@@ -67,7 +50,7 @@ class SqlDecisions:
             query = query.order_by(decisions.c.seq)
         # A year of decisions does not fit into memory: PostgreSQL holds a cursor, SQLite steps.
         for row in self._connection.execute(query, execution_options={"yield_per": 500}):
-            yield _recorded(row)
+            yield recorded_of(row)
 
     def page(
         self, *, bee: str | None = None, before: int | None = None, limit: int
@@ -81,7 +64,7 @@ class SqlDecisions:
         rows = self._connection.execute(query).all()
         page = rows[:limit]
         older = page[-1].seq if len(rows) > limit else None
-        return [_recorded(row) for row in reversed(page)], older
+        return [recorded_of(row) for row in reversed(page)], older
 
     def watermark(self, bee: str, version: str) -> datetime | None:
         """Return the event time of the newest evaluation judged."""
@@ -91,11 +74,12 @@ class SqlDecisions:
     def move_watermark(self, bee: str, version: str, to: datetime) -> None:
         """Record that an evaluation of that time was judged; it never goes back."""
         row = {"bee": bee, "version": version, "evaluated_at": to_us(to)}
-        self._connection.execute(_newer_watermark(sqlite=self._database.sqlite), row)
+        self._connection.execute(newer_watermark(sqlite=self._database.sqlite), row)
 
 
 @cache
-def _newer_watermark(*, sqlite: bool) -> Any:
+def newer_watermark(*, sqlite: bool) -> Any:
+    """Return the statement that moves watermarks forward, and never back."""
     insert = insert_into(watermarks, sqlite=sqlite)
     return insert.on_conflict_do_update(
         index_elements=["bee", "version"],
@@ -104,7 +88,27 @@ def _newer_watermark(*, sqlite: bool) -> Any:
     )
 
 
-def _recorded(row: sa.Row[tuple[object, ...]]) -> Recorded:
+def decision_row(decision: Recorded) -> dict[str, Any]:
+    """Return a decision as its row."""
+    return {
+        "source": decision.source,
+        "event_id": decision.event_id,
+        "bee": decision.bee,
+        "model_version": decision.model_version,
+        "evaluated_at": to_us(decision.evaluated_at),
+        "decided_at": to_us(decision.decided_at),
+        "action": decision.action,
+        "reason": decision.reason,
+        "rules": quick_dumps(list(decision.rules)),
+        "run_id": decision.run_id,
+        "incident_id": decision.incident_id,
+        "policy_version": decision.policy_version,
+        "evaluation": quick_dumps(dict(decision.evaluation)),
+    }
+
+
+def recorded_of(row: sa.Row[tuple[object, ...]]) -> Recorded:
+    """Return the decision of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return Recorded(
         source=values["source"],

@@ -15,7 +15,8 @@ from worker.intake.port import DeadLetter
 
 #: Used for every event: made once, since making a statement costs more than executing it.
 _IS = sa.and_(inbox.c.source == sa.bindparam("of_source"), inbox.c.event_id == sa.bindparam("of_id"))
-_AGAIN = inbox.update().where(_IS).values(deliveries=inbox.c.deliveries + 1)
+AGAIN = inbox.update().where(_IS).values(deliveries=inbox.c.deliveries + 1)
+AGAIN_BY = inbox.update().where(_IS).values(deliveries=inbox.c.deliveries + sa.bindparam("more"))
 _CONCLUDE = inbox.update().where(_IS)
 _DELIVERIES = sa.select(inbox.c.deliveries).where(_IS)
 
@@ -34,7 +35,7 @@ class SqlInbox:
         # What came back tells; an INSERT's row count is not known on every driver.
         if self._connection.execute(_first_arrival(sqlite=self._database.sqlite), {**row, "deliveries": 1}).first():
             return True
-        self._connection.execute(_AGAIN, {"of_source": source, "of_id": event_id})
+        self._connection.execute(AGAIN, {"of_source": source, "of_id": event_id})
         return False
 
     def conclude(self, source: str, event_id: str, verdict: str, reason: str | None) -> None:

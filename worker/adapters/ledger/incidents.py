@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from worker.adapters.ledger.database import Database, dumps
+from worker.adapters.ledger.database import Database, dumps, insert_into
 from worker.adapters.ledger.tables import OPEN, incidents
 from worker.clock import from_us, to_us
 from worker.errors import Conflict
@@ -31,43 +33,55 @@ class SqlIncidents:
     def open_for(self, bee: str) -> Incident | None:
         """Return the bee's incident that is not closed."""
         row = self._connection.execute(_OPEN_FOR, {"of_bee": bee}).first()
-        return _incident(row) if row else None
+        return incident_of(row) if row else None
 
     def get(self, incident_id: str) -> Incident | None:
         """Return one incident."""
         row = self._connection.execute(sa.select(incidents).where(incidents.c.id == incident_id)).first()
-        return _incident(row) if row else None
+        return incident_of(row) if row else None
 
     def list(self, bee: str | None = None) -> Sequence[Incident]:
         """Return incidents, newest first."""
         query = sa.select(incidents).order_by(incidents.c.opened_at.desc(), incidents.c.id)
         if bee is not None:
             query = query.where(incidents.c.bee == bee)
-        return [_incident(row) for row in self._connection.execute(query)]
+        return [incident_of(row) for row in self._connection.execute(query)]
 
     def unfinished(self) -> Sequence[Incident]:
         """Return the incidents that are not closed, oldest first."""
         query = sa.select(incidents).where(sa.text(f"incidents.{OPEN}")).order_by(incidents.c.opened_at, incidents.c.id)
-        return [_incident(row) for row in self._connection.execute(query)]
+        return [incident_of(row) for row in self._connection.execute(query)]
 
     def save(self, incident: Incident) -> None:
         """Insert or replace. Raises Conflict if the bee has another that is not closed."""
-        row = {
-            "id": incident.id,
-            "bee": incident.bee,
-            "state": incident.state.value,
-            "attempt": incident.attempt,
-            "opened_at": to_us(incident.opened_at),
-            "changed_at": to_us(incident.changed_at),
-            "version": incident.version,
-            "story": dumps(list(incident.story)),
-            "detail": msgspec.json.encode(_detail(incident)).decode(),
-        }
         try:
             with self._database.savepoint(self._connection):
-                self._connection.execute(self._database.upsert(incidents, row, ["id"]))
+                self._connection.execute(incident_upsert(sqlite=self._database.sqlite), incident_row(incident))
         except IntegrityError as error:
             raise Conflict(f"bee {incident.bee} has another open incident") from error
+
+
+@cache
+def incident_upsert(*, sqlite: bool) -> Any:
+    """Return the statement that inserts or replaces the rows that `incident_row` makes."""
+    insert = insert_into(incidents, sqlite=sqlite)
+    changed = {column.name: insert.excluded[column.name] for column in incidents.columns if column.name != "id"}
+    return insert.on_conflict_do_update(index_elements=["id"], set_=changed)
+
+
+def incident_row(incident: Incident) -> dict[str, Any]:
+    """Return an incident as its row."""
+    return {
+        "id": incident.id,
+        "bee": incident.bee,
+        "state": incident.state.value,
+        "attempt": incident.attempt,
+        "opened_at": to_us(incident.opened_at),
+        "changed_at": to_us(incident.changed_at),
+        "version": incident.version,
+        "story": dumps(list(incident.story)),
+        "detail": msgspec.json.encode(_detail(incident)).decode(),
+    }
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,8 @@ class _Detail:
     well: tuple[str, ...] = ()
     asked_until: datetime | None = None
     approved: int = 0
+    approved_by: str = ""
+    granted: int = 0
 
 
 _DETAIL = msgspec.json.Decoder(_Detail)
@@ -89,7 +105,8 @@ def _detail(incident: Incident) -> _Detail:
     return _Detail(**{field.name: getattr(incident, field.name) for field in fields(_Detail)})
 
 
-def _incident(row: sa.Row[tuple[object, ...]]) -> Incident:
+def incident_of(row: sa.Row[tuple[object, ...]]) -> Incident:
+    """Return the incident of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     detail = _DETAIL.decode(values["detail"]) if values["detail"] else _Detail()
     return Incident(

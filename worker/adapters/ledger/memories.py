@@ -26,7 +26,7 @@ class SqlMemories:
 
     def of(self, bee: str) -> BeeMemory:
         """Return what is remembered of a bee; a new memory if there is none."""
-        return _decoded(self._text(bee), _BEE, BeeMemory())
+        return memory_of(self._text(bee))
 
     def save(self, bee: str, memory: BeeMemory) -> None:
         """Replace what is remembered of a bee."""
@@ -51,7 +51,12 @@ class SqlMemories:
         return self._connection.execute(_GET, {"of_bee": bee}).scalar()
 
     def _put(self, bee: str, text: str) -> None:
-        self._connection.execute(_upsert(sqlite=self._database.sqlite), {"bee": bee, "memory": text})
+        self._connection.execute(memory_upsert(sqlite=self._database.sqlite), {"bee": bee, "memory": text})
+
+
+def memory_of(text: str | None) -> BeeMemory:
+    """Return what is remembered of a bee, from its row; a new memory if there is none."""
+    return _decoded(text, _BEE, BeeMemory())
 
 
 def _decoded(text: str | None, decoder: msgspec.json.Decoder[Memory], empty: Memory) -> Memory:
@@ -59,6 +64,7 @@ def _decoded(text: str | None, decoder: msgspec.json.Decoder[Memory], empty: Mem
 
 
 @cache
-def _upsert(*, sqlite: bool) -> Any:
+def memory_upsert(*, sqlite: bool) -> Any:
+    """Return the statement that replaces memories."""
     insert = insert_into(bee_state, sqlite=sqlite)
     return insert.on_conflict_do_update(index_elements=["bee"], set_={"memory": insert.excluded.memory})

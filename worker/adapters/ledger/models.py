@@ -35,7 +35,7 @@ class SqlModels:
     def get(self, bee: str, version: str) -> ModelVersion | None:
         """Return one version."""
         row = self._connection.execute(_GET, {"of_bee": bee, "of_version": version}).first()
-        return _version(row) if row else None
+        return version_of(row) if row else None
 
     def versions(self, bee: str | None = None) -> Sequence[ModelVersion]:
         """Return versions, oldest first."""
@@ -44,12 +44,12 @@ class SqlModels:
         )
         if bee is not None:
             query = query.where(model_versions.c.bee == bee)
-        return [_version(row) for row in self._connection.execute(query)]
+        return [version_of(row) for row in self._connection.execute(query)]
 
     def for_run(self, run_id: str) -> ModelVersion | None:
         """Return the version that a run registered."""
         row = self._connection.execute(sa.select(model_versions).where(model_versions.c.run_id == run_id)).first()
-        return _version(row) if row else None
+        return version_of(row) if row else None
 
     def next_version(self, bee: str) -> str:
         """Return the next free number as text."""
@@ -88,14 +88,14 @@ class SqlModels:
     def champion(self, bee: str) -> Deployment | None:
         """Return the newest deployment: what is in production."""
         row = self._connection.execute(_CHAMPION, {"of_bee": bee}).first()
-        return _deployment(row) if row else None
+        return deployment_of(row) if row else None
 
     def deployments(self, bee: str | None = None) -> Sequence[Deployment]:
         """Return the changes of the champion, oldest first."""
         query = sa.select(deployments).order_by(deployments.c.bee, deployments.c.epoch)
         if bee is not None:
             query = query.where(deployments.c.bee == bee)
-        return [_deployment(row) for row in self._connection.execute(query)]
+        return [deployment_of(row) for row in self._connection.execute(query)]
 
     def deploy(self, deployment: Deployment) -> None:
         """Record a change of the champion; its epoch must be the last one plus 1 (Conflict otherwise)."""
@@ -122,7 +122,8 @@ def _is(bee: str, version: str) -> sa.ColumnElement[bool]:
     return sa.and_(model_versions.c.bee == bee, model_versions.c.version == version)
 
 
-def _version(row: sa.Row[tuple[object, ...]]) -> ModelVersion:
+def version_of(row: sa.Row[tuple[object, ...]]) -> ModelVersion:
+    """Return the version of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return ModelVersion(
         bee=values["bee"],
@@ -138,7 +139,8 @@ def _version(row: sa.Row[tuple[object, ...]]) -> ModelVersion:
     )
 
 
-def _deployment(row: sa.Row[tuple[object, ...]]) -> Deployment:
+def deployment_of(row: sa.Row[tuple[object, ...]]) -> Deployment:
+    """Return the deployment of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return Deployment(
         bee=values["bee"],

@@ -47,7 +47,7 @@ class SqlOutbox:
         query = sa.select(outbox).order_by(outbox.c.bee, outbox.c.sequence)
         if bee is not None:
             query = sa.select(outbox).where(outbox.c.bee == bee).order_by(outbox.c.sequence)
-        return [(_outgoing(row), row.published_at is not None) for row in self._connection.execute(query)]
+        return [(outgoing(row), row.published_at is not None) for row in self._connection.execute(query)]
 
     def waiting(self) -> int:
         """Return how many have not been published."""
@@ -62,7 +62,7 @@ class SqlOutbox:
     def unpublished(self, bee: str, limit: int) -> Sequence[Outgoing]:
         """Return a bee's unpublished events in the order of their sequence."""
         query = sa.select(outbox).where(outbox.c.bee == bee, outbox.c.published_at.is_(None))
-        return [_outgoing(row) for row in self._connection.execute(query.order_by(outbox.c.sequence).limit(limit))]
+        return [outgoing(row) for row in self._connection.execute(query.order_by(outbox.c.sequence).limit(limit))]
 
     def mark(self, bee: str, event_ids: Sequence[str], now: datetime) -> None:
         """Record that the bus confirmed these."""
@@ -94,7 +94,8 @@ class SqlOutbox:
         self._connection.execute(leases.update().where(where).values(until=0, owner=None))
 
 
-def _outgoing(row: sa.Row[tuple[object, ...]]) -> Outgoing:
+def outgoing(row: sa.Row[tuple[object, ...]]) -> Outgoing:
+    """Return the event of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return Outgoing(
         id=values["id"],

@@ -36,7 +36,7 @@ class SqlRuns:
         """Store a new run. Raises Conflict if the id exists, or the bee has a loop run in flight."""
         try:
             with self._database.savepoint(self._connection):
-                self._connection.execute(runs.insert().values(**_row(run)))
+                self._connection.execute(runs.insert().values(**run_row(run)))
         except IntegrityError as error:
             if self.get(run.id):
                 raise Conflict(f"run {run.id} exists already") from error
@@ -45,7 +45,7 @@ class SqlRuns:
     def get(self, run_id: str) -> Run | None:
         """Return one run."""
         row = self._connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def list(
         self, *, bee: str | None = None, template: str | None = None, settled: bool | None = None
@@ -58,7 +58,7 @@ class SqlRuns:
             query = query.where(runs.c.template == template)
         if settled is not None:
             query = query.where(runs.c.settled if settled else sa.not_(runs.c.settled))
-        return [_run(row) for row in self._connection.execute(query)]
+        return [run_of(row) for row in self._connection.execute(query)]
 
     def page(self, which: RunFilter, *, before: tuple[datetime, str] | None = None, limit: int) -> Sequence[Run]:
         """Return up to `limit` runs, newest first by (created_at, id), all of them older than `before`."""
@@ -69,12 +69,12 @@ class SqlRuns:
             query = query.where(runs.c.created_at >= to_us(which.since))
         if before is not None:
             query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) < sa.tuple_(to_us(before[0]), before[1]))
-        return [_run(row) for row in self._connection.execute(query)]
+        return [run_of(row) for row in self._connection.execute(query)]
 
     def in_flight(self, bee: str) -> Run | None:
         """Return the bee's loop run that has not been settled."""
         row = self._connection.execute(_IN_FLIGHT, {"of_bee": bee}).first()
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def incidents_in_flight(self) -> int:
         """Return how many runs of incidents have not been settled, of all bees."""
@@ -96,7 +96,7 @@ class SqlRuns:
 
     def save(self, run: Run) -> None:
         """Replace a run."""
-        self._connection.execute(runs.update().where(runs.c.id == run.id).values(**_row(run)))
+        self._connection.execute(runs.update().where(runs.c.id == run.id).values(**run_row(run)))
 
     def unsettled(self) -> int:
         """Return how many runs have not been settled."""
@@ -130,7 +130,7 @@ class SqlRuns:
         row = self._connection.execute(query if self._database.sqlite else query.with_for_update()).first()
         if row is None:
             raise LeaseLost(f"run {lease.run_id} was taken over")
-        return _run(row)
+        return run_of(row)
 
     def release(self, lease: Lease, *, again_after_s: float) -> None:
         """Give a lease back; nobody claims the run again before that many seconds."""
@@ -181,7 +181,8 @@ class SqlRuns:
         ]
 
 
-def _row(run: Run) -> dict[str, Any]:
+def run_row(run: Run) -> dict[str, Any]:
+    """Return a run as its row."""
     return {
         "id": run.id,
         "template": run.template,
@@ -209,7 +210,8 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
-def _run(row: sa.Row[tuple[object, ...]]) -> Run:
+def run_of(row: sa.Row[tuple[object, ...]]) -> Run:
+    """Return the run of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return Run(
         id=values["id"],

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from worker.adapters.ledger import tables
+from worker.adapters.ledger.approvals import SqlApprovals
+from worker.adapters.ledger.batch.transaction import BatchTransaction
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.decisions import SqlDecisions
 from worker.adapters.ledger.inbox import SqlInbox
@@ -15,6 +17,7 @@ from worker.adapters.ledger.locks import lock_bees
 from worker.adapters.ledger.memories import SqlMemories
 from worker.adapters.ledger.migrate import upgrade
 from worker.adapters.ledger.models import SqlModels
+from worker.adapters.ledger.notices import SqlNotices
 from worker.adapters.ledger.outbox import SqlOutbox
 from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.runs import SqlRuns
@@ -34,9 +37,11 @@ class SqlTransaction:
         self.decisions = SqlDecisions(database, connection)
         self.memories = SqlMemories(database, connection)
         self.incidents = SqlIncidents(database, connection)
+        self.approvals = SqlApprovals(database, connection)
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
         self.outbox = SqlOutbox(database, connection)
+        self.notices = SqlNotices(database, connection)
         self.schedules = SqlSchedules(database, connection)
         self.request_keys = SqlRequestKeys(database, connection)
         self.tokens = SqlTokens(database, connection)
@@ -50,6 +55,19 @@ class SqlTransaction:
         """Undo what happens inside if it raises, and raise on."""
         with self._database.savepoint(self._connection):
             yield
+
+
+class SqlBatch(BatchTransaction):
+    """One open transaction for many events."""
+
+    @contextmanager
+    def directly(self) -> Iterator[SqlTransaction]:
+        """Give an ordinary transaction inside this one, which sees all that has happened so far, and isolates."""
+        self.flush()
+        self.read()
+        with self._database.savepoint(self._connection):
+            yield SqlTransaction(self._database, self._connection, self.installation)
+        self.read()
 
 
 class SqlLedger:
@@ -81,6 +99,14 @@ class SqlLedger:
         """Begin a transaction; it commits when the context ends well. Raises TryLater."""
         with self.database.begin(write=write) as connection:
             yield SqlTransaction(self.database, connection, self.installation)
+
+    @contextmanager
+    def batch(self, keys: Sequence[tuple[str, str]], bees: Sequence[str]) -> Iterator[SqlBatch]:
+        """Begin the transaction of a batch; it writes and commits when the context ends well. Raises TryLater."""
+        with self.database.begin() as connection:
+            batch = SqlBatch(self.database, connection, self.installation, keys, bees)
+            yield batch
+            batch.flush()
 
     def verify(self) -> None:
         """Write and commit. Raises TryLater."""

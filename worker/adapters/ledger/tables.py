@@ -31,6 +31,12 @@ metadata = MetaData(
 ACTIVE = "status IN ('pending', 'queued', 'running')"
 #: Predicates of partial indexes; a query uses such an index only if it spells the predicate the same way.
 OPEN = "state <> 'closed'"
+#: What people are told of, beside whoever listens on the bus.
+NOTED = (
+    "type IN ('approval.requested', 'breaker.opened', 'budget.exceeded', 'evaluation.missing', 'incident.escalated')"
+)
+UNNOTICED = f"noticed_at IS NULL AND {NOTED}"
+BY_RUN = "run_id IS NOT NULL"
 UNSETTLED_SQLITE, UNSETTLED = "settled = 0", "NOT settled"
 IN_FLIGHT_SQLITE, IN_FLIGHT = f"loop = 1 AND {UNSETTLED_SQLITE}", f"loop AND {UNSETTLED}"
 
@@ -96,6 +102,7 @@ decisions = Table(
     Column("evaluation", Text, nullable=False),
     Index("uq_decisions_event", "source", "event_id", unique=True),
     Index("ix_decisions_bee", "bee", "seq"),
+    Index("ix_decisions_run", "run_id", sqlite_where=text(BY_RUN), postgresql_where=text(BY_RUN)),
 )
 
 incidents = Table(
@@ -167,6 +174,45 @@ runs = Table(
     ),
 )
 
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("bee", String(63), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("on_expiry", String(16), nullable=False),
+    Column("incident_id", String(64)),
+    Column("run_id", String(128)),
+    Column("version", String(128)),
+    Column("against", Integer),
+    Column("evidence", Text, nullable=False),
+    Column("answer", String(16), nullable=False),
+    Column("ruled_by", Words, nullable=False),
+    Column("ruled_at", BigInteger),
+    Column("reason", Words, nullable=False),
+    Index("ix_approvals_asked", "asked_at", "id"),
+    Index("ix_approvals_incident", "incident_id"),
+    Index("uq_approvals_run", "run_id", unique=True),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("bee", String(63), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error", Words, nullable=False),
+    Index("ix_notices_last", "last_at"),
+)
+
 request_keys = Table(
     "request_keys",
     metadata,
@@ -230,6 +276,8 @@ outbox = Table(
     Column("time", BigInteger, nullable=False),
     Column("data", Text, nullable=False),
     Column("published_at", BigInteger),
+    Column("noticed_at", BigInteger),
+    Index("ix_outbox_unnoticed", "bee", "sequence", sqlite_where=text(UNNOTICED), postgresql_where=text(UNNOTICED)),
     Index(
         "ix_outbox_unpublished",
         "bee",

@@ -1,0 +1,154 @@
+"""The transaction of a batch: the ports of every other one, over what was read at once; it writes when it ends."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from worker.adapters.ledger.approvals import SqlApprovals
+from worker.adapters.ledger.batch.bees import BatchIncidents, BatchMemories, BatchModels, BatchRuns
+from worker.adapters.ledger.batch.intake import BatchDecisions, BatchInbox
+from worker.adapters.ledger.batch.load import Pair, Reader
+from worker.adapters.ledger.batch.outbox import BatchOutbox
+from worker.adapters.ledger.batch.state import Undo, only_own
+from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.decisions import ADD, newer_watermark
+from worker.adapters.ledger.inbox import AGAIN_BY
+from worker.adapters.ledger.incidents import incident_row, incident_upsert
+from worker.adapters.ledger.locks import COLONY, lock_bees
+from worker.adapters.ledger.memories import memory_upsert
+from worker.adapters.ledger.notices import SqlNotices
+from worker.adapters.ledger.request_keys import SqlRequestKeys
+from worker.adapters.ledger.schedules import SqlSchedules
+from worker.adapters.ledger.tables import inbox, runs
+from worker.adapters.ledger.tokens import SqlTokens
+from worker.clock import to_us
+
+
+@only_own
+class _Schedules(SqlSchedules):
+    """No event asks for schedules."""
+
+
+@only_own
+class _Approvals(SqlApprovals):
+    """People are asked so rarely that it is done directly."""
+
+
+@only_own
+class _Notices(SqlNotices):
+    """No event sends notices."""
+
+
+@only_own
+class _RequestKeys(SqlRequestKeys):
+    """No event has a request key."""
+
+
+@only_own
+class _Tokens(SqlTokens):
+    """No event has a token."""
+
+
+class BatchTransaction:
+    """One open transaction in which many events are handled.
+
+    What an event asks of the ledger beyond what the batch has is answered by the database; what it changes of that
+    must be done by `worker.ledger.Batch.directly`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        connection: sa.Connection,
+        installation: str,
+        keys: Sequence[Pair],
+        bees: Sequence[str],
+    ) -> None:
+        """Take the bees' locks and read what deciding needs.
+
+        Args:
+            database: whose connection it is.
+            connection: inside a transaction.
+            installation: the ledger's name.
+            keys: (source, id) of the events.
+            bees: those that the events are about.
+        """
+        self.installation = installation
+        self._database = database
+        self._connection = connection
+        self._keys = list(dict.fromkeys(keys))
+        self._bees = sorted(set(bees))
+        self._undo = Undo()
+        of = (database, connection)
+        self.inbox, self.decisions, self.outbox = BatchInbox(*of), BatchDecisions(*of), BatchOutbox(*of)
+        self.memories, self.incidents = BatchMemories(*of), BatchIncidents(*of)
+        self.runs, self.models = BatchRuns(*of), BatchModels(*of)
+        self.approvals, self.notices = _Approvals(*of), _Notices(*of)
+        self.schedules, self.request_keys, self.tokens = _Schedules(*of), _RequestKeys(*of), _Tokens(*of)
+        self.lock(self._bees)
+        self.read()
+
+    def lock(self, bees: Sequence[str]) -> None:
+        """Take the bees' row locks in order; SQLite's whole database is locked by the transaction already."""
+        if not self._database.sqlite:
+            lock_bees(self._database, self._connection, bees)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Forget what happens inside if it raises, and raise on; nothing of it has reached the database."""
+        self._undo.clear()
+        try:
+            yield
+        except BaseException:
+            self._undo.back()
+            raise
+
+    def read(self) -> None:
+        """Read what deciding about the batch's events needs, forgetting what was known."""
+        reader, undo, bees = Reader(self._database, self._connection), self._undo, self._bees
+        undo.clear()
+        self.inbox.open(reader, undo, self._keys)
+        self.decisions.open(reader, undo, self.inbox.known)
+        self.memories.open(undo)
+        self.outbox.open(undo)
+        self._read_states(reader, bees)
+        self.incidents.open(reader, undo, bees)
+        self.runs.open(reader, undo, bees)
+        self.models.open(reader, undo, bees)
+        self.decisions.load_marks(self.models.live)
+
+    def flush(self) -> None:
+        """Write everything that waits."""
+        self._many(inbox.insert(), self.inbox.rows.rows)
+        again = self.inbox.again.dirty.items()
+        self._many(AGAIN_BY, [{"of_source": key[0], "of_id": key[1], "more": more} for key, more in again])
+        self._many(ADD, self.decisions.decision_rows())
+        self._flush_states()
+        self._many(runs.insert(), self.runs.rows.rows)
+        self.outbox.flush()
+
+    def _flush_states(self) -> None:
+        sqlite = self._database.sqlite
+        marks = self.decisions.marks.dirty.items()
+        moved = [{"bee": key[0], "version": key[1], "evaluated_at": to_us(to)} for key, to in marks if to is not None]
+        self._many(newer_watermark(sqlite=sqlite), moved)
+        memories: list[tuple[str, Any]] = [*self.memories.bees.dirty.items()]
+        memories += [(COLONY, memory) for memory in self.memories.colonies.dirty.values()]
+        texts = [{"bee": bee, "memory": msgspec.json.encode(memory).decode()} for bee, memory in memories]
+        self._many(memory_upsert(sqlite=sqlite), texts)
+        changed = [incident_row(incident) for incident in self.incidents.saved.dirty.values() if incident is not None]
+        self._many(incident_upsert(sqlite=sqlite), changed)
+
+    def _many(self, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            self._connection.execute(statement, rows)
+
+    def _read_states(self, reader: Reader, bees: Collection[str]) -> None:
+        found = {row.bee: row for row in reader.of_bees("states", bees)}
+        for bee in bees:
+            row = found.get(bee)
+            self.memories.load(bee, row.memory if row else None)
+            self.outbox.sequences[bee] = row.sequence if row else 0
