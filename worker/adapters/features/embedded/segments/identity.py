@@ -67,7 +67,7 @@ def read(file: File) -> tuple[Any, Ints]:
     return pa.LargeStringArray.from_buffers(len(codes), offset, content), codes
 
 
-def _search(file: File, ids: Any, hashed: Words) -> Ints:
+def search(file: File, ids: Any, hashed: Words) -> Ints:
     """Return the code of each id, -1 where this file does not have it."""
     from pyarrow import compute as pc
 
@@ -105,7 +105,7 @@ def find(connection: sqlite3.Connection, archive: Archive, entity: str, ids: Any
         if len(missing):
             whole = len(missing) == len(ids)
             some = (ids, hashed) if whole else (ids.take(missing), hashed[missing])
-            codes[missing] = _search(archive.file(name), *some)
+            codes[missing] = search(archive.file(name), *some)
             missing = missing[codes[missing] < 0]
     if len(missing):
         codes[missing] = _in_table(connection, entity, ids.take(missing).to_pylist())
