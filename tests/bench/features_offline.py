@@ -161,7 +161,7 @@ def _sweep(directory: Path) -> list[Figure]:
         done = values
         store.care.compact()
         store.training_table(request)
-        points.append((values, median_s(lambda: store.training_table(request), repeats=9) * 1e3))
+        points.append((values, median_s(lambda: store.training_table(request), repeats=31) * 1e3))
     store.close()
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     PLOT.write_text(_svg(points))

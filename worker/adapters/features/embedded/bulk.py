@@ -11,7 +11,7 @@ from worker.adapters.features.embedded import catalogue, packing
 from worker.adapters.features.embedded.catalogue import Catalogue
 from worker.adapters.features.embedded.database import Database
 from worker.adapters.features.embedded.known import Known
-from worker.adapters.features.embedded.novelty import new_ones
+from worker.adapters.features.embedded.novelty import new_ones, not_older
 from worker.adapters.features.embedded.segments import identity, tables
 from worker.adapters.features.embedded.segments.archive import Archive
 from worker.adapters.features.embedded.segments.sorting import order_of
@@ -84,8 +84,9 @@ class Bulk:
                 values = _numbered(values, sequence)
                 sequence += len(values)
                 written.append((code, values))
+        newest = [(code, self._newest(connection, code, values, entities.first)) for code, values in written]
         self._keep(connection, written, files, now_us)
-        packing.bring_along(connection, entity, entities.first, entities.added, written)
+        packing.bring_along(connection, entity, entities.first, entities.added, newest)
         last = (sequence, entities.first - 1 + len(entities.added))
         connection.execute("UPDATE state SET sequence = ?, entity = ?", last)
         return Stored(sequence - first, refused)
@@ -98,6 +99,16 @@ class Bulk:
         codes[missing] = last + 1 + np.arange(len(missing))
         added = encoded.dictionary.take(missing).to_pylist()
         return Entities(codes[encoded.indices.to_numpy()], last + 1, added)
+
+    def _newest(self, connection: sqlite3.Connection, code: int, values: Sorted, first_new: int) -> Sorted:
+        """Return the last value of each entity, where it may be newer than what the online row holds."""
+        last = values.take(np.flatnonzero(np.append(values.entity[1:] != values.entity[:-1], True)))
+        old = np.flatnonzero(last.entity < first_new)
+        if not len(old):
+            return last
+        stays = np.ones(len(last), np.bool_)
+        stays[old] = not_older(connection, self._archive, code, last.take(old))
+        return last.take(np.flatnonzero(stays))
 
     def _keep(
         self, connection: sqlite3.Connection, written: Sequence[tuple[int, Sorted]], files: list[str], now_us: int

@@ -62,6 +62,19 @@ def _parts(connection: sqlite3.Connection, archive: Archive, feature: int, value
     return parts if log is None else [*parts, log]
 
 
+def not_older(connection: sqlite3.Connection, archive: Archive, feature: int, values: Sorted) -> Bools:
+    """Tell which values, one for each entity, are of no older event than all that is stored of their entity."""
+    newest = np.full(len(values), np.iinfo(np.int64).min)
+    parts = [segment_part(archive.file(one.name), _EVERYTHING) for one in tables.segments(connection, feature)]
+    log = log_part(connection, feature, values.value.type, _EVERYTHING, values.entity)
+    for part in parts if log is None else [*parts, log]:
+        start, stop = part.run.ranges(values.entity)
+        rows = np.flatnonzero(stop > start)
+        newest[rows] = np.maximum(newest[rows], part.run.event[stop[rows] - 1])
+    fresh: Bools = values.event >= newest
+    return fresh
+
+
 def _distinct(entity: Ints) -> Ints:
     first = np.flatnonzero(np.append(True, entity[1:] != entity[:-1]))
     distinct: Ints = entity[first]

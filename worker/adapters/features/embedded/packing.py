@@ -59,7 +59,7 @@ def bring_along(
         entity: the kind of entity.
         first: the code of the first new entity.
         added: the ids of the new entities, in the order of their codes.
-        written: feature code -> what was new of it.
+        written: feature code -> the last value of each entity of what was new of it.
     """
     newest = dict(_packed(written))
     rows = [
@@ -83,12 +83,11 @@ def _packed(written: Sequence[tuple[int, Sorted]]) -> Iterator[tuple[int, bytes]
     owners: list[Ints] = []
     others: defaultdict[int, list[bytes]] = defaultdict(list)
     for feature, values in written:
-        last = values.take(np.flatnonzero(np.append(values.entity[1:] != values.entity[:-1], True)))
-        plain = last.value.valid & (last.value.type == "number")
-        some = last.take(np.flatnonzero(plain))
+        plain = values.value.valid & (values.value.type == "number")
+        some = values.take(np.flatnonzero(plain))
         numbers.append(_numbers(feature, some))
         owners.append(some.entity)
-        for code, item in _others(feature, last.take(np.flatnonzero(~plain))):
+        for code, item in _others(feature, values.take(np.flatnonzero(~plain))):
             others[code].append(item)
     owner = np.concatenate(owners) if owners else np.empty(0, np.int64)
     order = np.argsort(owner, kind="stable")

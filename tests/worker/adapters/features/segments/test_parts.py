@@ -35,10 +35,10 @@ def test_only_the_pages_that_are_touched_are_checked(tmp_path: Path) -> None:
     (tmp_path / "x.seg").write_bytes(content)
     file = File(tmp_path / "x.seg")
     page = PAGE_BYTES // 8
-    file.check("event", np.array([0, 7]), np.array([2 * page, 7]))
-    file.check("event", np.array([3 * page]), np.array([items]))
+    file.check("event", start=np.array([0, 7]), stop=np.array([2 * page, 7]))
+    file.check("event", start=np.array([3 * page]), stop=np.array([items]))
     with pytest.raises(Damaged, match=r"x\.seg is damaged: the column 'event'"):
-        file.check("event", np.array([2 * page - 1]), np.array([2 * page + 1]))
+        file.check("event", start=np.array([2 * page - 1]), stop=np.array([2 * page + 1]))
     with pytest.raises(Damaged):
         file.check("event")
     assert file.verify() == ["event"]

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from worker.errors import TryLater
 
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
 MAGIC = b"COLONY01"
 PAGE_BYTES = 1 << 16
 _ALIGN = 64
@@ -149,6 +152,14 @@ def sums_of(content: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.append(sums, np.add.reduce(last, dtype=np.uint64))
 
 
+def _touched(start: Ints, stop: Ints, width: int, pages: int) -> Bools:
+    """Tell which pages hold any item of some ranges."""
+    some = stop > start
+    begun = np.bincount(start[some] * width // PAGE_BYTES, minlength=pages + 1)
+    ended = np.bincount((stop[some] * width - 1) // PAGE_BYTES + 1, minlength=pages + 1)
+    return np.cumsum(begun - ended)[:pages] > 0
+
+
 class File:
     """A finished file, mapped; the map lives as long as anyone holds an array of it."""
 
@@ -168,7 +179,7 @@ class File:
         self.size = size
         footer = self._footer()
         self.facts, self.places = footer.facts, footer.columns
-        self._checked: dict[str, NDArray[np.bool_]] = {}
+        self._checked: dict[str, Bools] = {}
 
     def _footer(self) -> _Footer:
         length, crc, magic = _TAIL.unpack(self._content[-_TAIL.size :].tobytes())
@@ -184,33 +195,35 @@ class File:
         place = self.places[name]
         return self._content[_slice(place)].view(place.dtype)
 
-    def check(self, name: str, start: NDArray[np.int64] | None = None, stop: NDArray[np.int64] | None = None) -> None:
+    def check(self, *names: str, start: Ints | None = None, stop: Ints | None = None) -> None:
         """Check the pages that hold the items of these ranges, once each; all of them without ranges.
+
+        Args:
+            names: columns.
+            start: where each range begins.
+            stop: where it ends.
 
         Raises:
             Damaged: their content is not what was written.
         """
-        done = self._checked.get(name)
-        if done is None:
-            done = self._checked[name] = np.zeros(len(self.column(f"sums:{name}")), np.bool_)
-        if done.all():
-            return
-        wanted = ~done
-        if start is not None and stop is not None:
-            wanted &= self._touched(name, start, stop, len(done))
-        if wanted.any():
-            self._compare(name, wanted)
-            done |= wanted
+        touched: dict[tuple[int, int], Bools] = {}
+        for name in names:
+            done = self._checked.get(name)
+            if done is None:
+                done = self._checked[name] = np.zeros(len(self.column(f"sums:{name}")), np.bool_)
+            if done.all():
+                continue
+            wanted = ~done
+            if start is not None and stop is not None:
+                shape = (np.dtype(self.places[name].dtype).itemsize, len(done))  # columns of one shape, one answer
+                if shape not in touched:
+                    touched[shape] = _touched(start, stop, *shape)
+                wanted &= touched[shape]
+            if wanted.any():
+                self._compare(name, wanted)
+                done |= wanted
 
-    def _touched(self, name: str, start: NDArray[np.int64], stop: NDArray[np.int64], pages: int) -> NDArray[np.bool_]:
-        some = stop > start
-        width = np.dtype(self.places[name].dtype).itemsize
-        steps = np.zeros(pages + 1, np.int64)
-        np.add.at(steps, start[some] * width // PAGE_BYTES, 1)
-        np.add.at(steps, (stop[some] * width - 1) // PAGE_BYTES + 1, -1)
-        return np.cumsum(steps[:-1]) > 0
-
-    def _compare(self, name: str, wanted: NDArray[np.bool_]) -> None:
+    def _compare(self, name: str, wanted: Bools) -> None:
         content, sums = self._content[_slice(self.places[name])], self.column(f"sums:{name}")
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
         for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):

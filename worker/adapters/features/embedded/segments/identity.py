@@ -60,8 +60,7 @@ def read(file: File) -> tuple[Any, Ints]:
     """Return the ids of a file as an Arrow large_string array over the map, and their codes; all of it is checked."""
     import pyarrow as pa
 
-    for name in ("hash", "code", "offset", "heap"):
-        file.check(name)
+    file.check("hash", "code", "offset", "heap")
     offset, content = pa.py_buffer(file.column("offset")), pa.py_buffer(file.column("heap"))
     codes = file.column("code")
     return pa.LargeStringArray.from_buffers(len(codes), offset, content), codes

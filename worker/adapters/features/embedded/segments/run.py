@@ -36,18 +36,16 @@ class MappedRun(Run):
     @classmethod
     def over(cls, file: File, bound: int | None) -> Self:
         """Return the run of a segment; `bound` is the last write sequence that shows, None for all."""
-        for name in ("entities", "starts"):
-            file.check(name)
+        file.check("entities", "starts")
         entities, starts, event, known, sequence = (file.column(name) for name in ("entities", "starts", *KEYS))
         return cls(entities, starts, event, known, sequence, bound, file=file)
 
     def ranges(self, codes: Ints) -> tuple[Ints, Ints]:
         """Return where each code's values begin and end."""
         start, stop = super().ranges(codes)
-        for name in (*KEYS, *fixed_columns(self.file.facts["type"])):
-            self.file.check(name, start, stop)
+        self.file.check(*KEYS, *fixed_columns(self.file.facts["type"]), start=start, stop=stop)
         if "offset" in self.file.places:
-            self.file.check("offset", start, np.where(stop > start, stop + 1, stop))
+            self.file.check("offset", start=start, stop=np.where(stop > start, stop + 1, stop))
         return start, stop
 
 

@@ -61,7 +61,7 @@ class Heap:
         """Return the values at some positions; their bytes are checked."""
         offset = self.file.column("offset")
         start, stop = offset[index], offset[index + 1]
-        self.file.check("heap", start, stop)
+        self.file.check("heap", start=start, stop=stop)
         content = self.file.column("heap")
         valid = self.file.column("kind")[index] != _NULL
         pieces = (content[first:last] for first, last in zip(start.tolist(), stop.tolist(), strict=True))
