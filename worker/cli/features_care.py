@@ -1,6 +1,5 @@
 """`colony features compact`, `stats`, `verify`, `export`, `forget`, `retain`, `backup`: looking after the store."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -91,7 +90,7 @@ def verify(*, as_json: bool) -> None:
     else:
         click.echo(f"all is well: {values:,} values")
     if found:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 @click.command("export")

@@ -68,7 +68,7 @@ def flip(path: Path, place: float) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("place", [0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.999])
+@pytest.mark.parametrize("place", [number / 29 for number in range(29)])
 def test_a_flipped_byte_is_named_and_never_answered(store: LocalFeatureStore, tmp_path: Path, place: float) -> None:
     """Wherever it lies, `verify` names feature, file and rows, and a read refuses or is right."""
     right = read(store)
@@ -76,12 +76,10 @@ def test_a_flipped_byte_is_named_and_never_answered(store: LocalFeatureStore, tm
     flip(path, place)
     again = open_store(tmp_path / "store")
     losses = again.care.losses()
-    if losses:  # between two columns nothing is lost
-        assert [(loss.feature, loss.file, loss.rows, loss.entities) for loss in losses] == [
-            ("score", path.name, 30, 10)
-        ]
-        with pytest.raises(TryLater, match=path.name):
-            again.care.compact()
+    (loss,) = losses
+    assert (loss.feature, loss.file, loss.rows, loss.entities) == ("score", path.name, 30, 10)
+    with pytest.raises(TryLater, match=path.name):
+        again.care.compact()
     try:
         assert read(again) == right
     except TryLater as error:
