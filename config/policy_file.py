@@ -86,6 +86,7 @@ class _Approval(Value):
     runs: Literal["never", "always"] = "never"
     deployments: Literal["never", "always"] = "never"
     above_cost: Annotated[Number, Field(ge=0)] | None = None
+    deployments_above_cost: Annotated[Number, Field(ge=0)] | None = None
     expires: Duration = parse_duration("1d")
     on_expiry: Literal["refuse", "approve"] = "refuse"
 

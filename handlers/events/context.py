@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 from worker.bee import BeeSpec
 from worker.decide.policy import Policy
+from worker.runs.follow import NewLabels
 
 
 @dataclass(frozen=True)
 class EventContext:
-    """The configuration as it is now (asked anew for each event) and the installation's name."""
+    """The configuration as it is now (asked anew for each event) and the installation's name.
+
+    Attributes:
+        new_labels: counts how many labels of a bee became known since its last attempt.
+    """
 
     bees: Callable[[], Mapping[str, BeeSpec]]
     policy: Callable[[], Policy]
     installation: str
+    new_labels: NewLabels = lambda _bee, _since, _until: None

@@ -9,11 +9,13 @@ from handlers.events.context import EventContext
 from worker.decide.decision import Action, History, decide
 from worker.decide.evaluation import Evaluation, parse_evaluation
 from worker.decide.journal import printed, recorded
+from worker.decide.quick import quick_evaluation
 from worker.errors import Rejected
 from worker.incidents.machine import incident_id
 from worker.intake.envelope import Event
+from worker.intake.quick import QuickEvent
 from worker.ledger import Transaction
-from worker.runs.follow import follow, look
+from worker.runs.follow import Around, follow, look
 
 
 class ModelEvaluated:
@@ -25,6 +27,9 @@ class ModelEvaluated:
 
     def parse(self, event: Event, now: datetime) -> Evaluation:
         """Return the evaluation. Raises Rejected, also for a bee that is not configured."""
+        if isinstance(event, QuickEvent):
+            # What is unusual about it raises, and comes again as an event that was read the exact way.
+            return quick_evaluation(event.text, event.read, self._context.bees(), event_time=event.time or now)
         evaluation = parse_evaluation(event.data, event_time=event.time or now)
         if evaluation.bee not in self._context.bees():
             raise Rejected(
@@ -54,7 +59,8 @@ class ModelEvaluated:
         found = decide(parsed, history, before, situation, key)
         if found.effects or found.decision.action in {Action.TRIGGER, Action.HELD}:
             # Whether a run may begin depends on the whole colony, whose lock only those take who ask for one.
-            before, situation = look(bee, policy, transaction, now, whole=True)
+            around = Around(self._context.bees(), self._context.new_labels)
+            before, situation = look(bee, policy, transaction, now, whole=True, around=around)
             found = decide(parsed, history, before, situation, key)
         run = follow(before, found.course, found.effects, situation, transaction)
         decision, incident = found.decision, found.course.incident

@@ -23,6 +23,7 @@ from worker.publish.accessed import Accesses
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.cost import Prices
+from worker.runs.fresh import FreshLabels
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
 from worker.runs.settle import Settler
@@ -48,7 +49,7 @@ class App(Configured):
         """Event type -> handler."""
         # Read now: a fault in the configuration stops the worker, it must not turn messages away.
         bees, policy = self.bees, self.policy
-        return event_handlers(EventContext(lambda: bees, lambda: policy, self.ledger.installation))
+        return event_handlers(EventContext(lambda: bees, lambda: policy, self.ledger.installation, self.new_labels))
 
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""
@@ -91,7 +92,12 @@ class App(Configured):
     @cached_property
     def timers(self) -> Timers:
         """The loop over what waits for time."""
-        return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock)
+        return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock, self.new_labels)
+
+    @cached_property
+    def new_labels(self) -> FreshLabels:
+        """Counts what the last attempt has not seen."""
+        return FreshLabels(lambda: self.features)
 
     @cached_property
     def relay(self) -> Relay:

@@ -19,7 +19,7 @@ _MARKS = {
     Status.SKIPPED: "↷",
     Status.RUNNING: "…",
 }
-GOOD = {Verdict.DEPLOYED, Verdict.REGISTERED, Verdict.REJECTED, Verdict.SUPERSEDED, Verdict.COMPLETED}
+GOOD = set(Verdict) - {Verdict.FAILED, Verdict.CANCELLED}
 
 
 def follow(app: Any, run_id: str, *, quiet: bool = False) -> Run:

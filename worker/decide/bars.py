@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from worker.bee import BeeSpec
+from worker.bee import BeeSpec, duration_text
 from worker.clock import to_text
 from worker.decide.memory import BeeMemory, ColonyMemory, Pause, Tally, next_day, next_month
 from worker.decide.policy import Breaker, Budget, Policy
 from worker.decide.rules import Outcome, RuleResult
+
+#: The guards that are budgets.
+BUDGETS = frozenset({"budget_runs", "budget_cost", "colony_budget_runs", "colony_budget_cost"})
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Ask:
         active_run: a run of the bee that has not been settled.
         in_flight: how many runs of incidents are in flight in the colony.
         estimate: what the run will cost.
+        ahead: how many other bees wait for nothing but room, and go first.
+        since: until when the last attempt of the same incident had data; None if this is the first.
+        new_labels: how many labels have become known since; None where that is not known.
+        granted: a person asked for this very attempt.
     """
 
     bee: BeeSpec
@@ -33,6 +40,10 @@ class Ask:
     active_run: str | None = None
     in_flight: int = 0
     estimate: Decimal = Decimal(0)
+    ahead: int = 0
+    since: datetime | None = None
+    new_labels: int | None = None
+    granted: bool = False
 
 
 def bars(ask: Ask) -> tuple[RuleResult, ...]:
@@ -48,6 +59,7 @@ def bars(ask: Ask) -> tuple[RuleResult, ...]:
         _breaker("colony_breaker", all_of_them, ask.policy.colony.breaker, ask.now),
         *_budget("budget", tally, ask.policy.budget, ask),
         *_budget("colony_budget", all_of_them, ask.policy.colony.budget, ask),
+        _nothing_new(ask),
         _concurrency(ask),
     )
 
@@ -93,16 +105,22 @@ def _cooldown(ask: Ask) -> RuleResult:
         return RuleResult("cooldown", Outcome.OFF, {}, "no cooldown")
     by_event, by_wall = event + wait - ask.event_time, wall + wait - ask.now
     inputs = {
-        "cooldown": str(wait),
+        "cooldown": duration_text(wait),
         "actedAt": to_text(wall),
         "actedFor": to_text(event),
         "evaluatedAt": to_text(ask.event_time),
     }
     left = max(by_event, by_wall)
     if left <= timedelta(0):
-        return RuleResult("cooldown", Outcome.PASSED, inputs, f"the cooldown of {wait} is over")
+        return RuleResult("cooldown", Outcome.PASSED, inputs, f"the cooldown of {duration_text(wait)} is over")
     until = ask.now + left
-    return RuleResult("cooldown", Outcome.HELD, inputs, f"cooling down until {to_text(until)}", until)
+    return RuleResult(
+        "cooldown",
+        Outcome.HELD,
+        inputs,
+        f"cooling down until {to_text(until)} ({duration_text(wait)} after an action)",
+        until,
+    )
 
 
 def _breaker(name: str, tally: Tally, breaker: Breaker, now: datetime) -> RuleResult:
@@ -136,10 +154,32 @@ def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleR
         yield RuleResult(f"{name}_cost", outcome, costs, said, until)
 
 
+def _nothing_new(ask: Ask) -> RuleResult:
+    """Hold an attempt that would see what the last one saw: it would end as that one did."""
+    if ask.since is None:
+        return RuleResult("nothing_new", Outcome.OFF, {}, "it is the first attempt")
+    inputs = {"newLabels": ask.new_labels, "since": to_text(ask.since), "until": to_text(ask.event_time)}
+    if ask.granted:
+        return RuleResult("nothing_new", Outcome.OFF, inputs, "a person asked for this attempt")
+    if ask.new_labels is None:
+        return RuleResult("nothing_new", Outcome.OFF, inputs, "it is not known how many labels are new")
+    if ask.new_labels:
+        said = f"{ask.new_labels} labels have become known since the last attempt"
+        return RuleResult("nothing_new", Outcome.PASSED, inputs, said)
+    again = ask.now + max(ask.policy.retry.backoff, timedelta(minutes=1))
+    said = f"nothing new: no label has become known since the last attempt, which had data until {to_text(ask.since)}"
+    return RuleResult("nothing_new", Outcome.HELD, inputs, said, again)
+
+
 def _concurrency(ask: Ask) -> RuleResult:
     limit = ask.policy.colony.runs
     if limit is None:
         return RuleResult("concurrent_runs", Outcome.OFF, {"inFlight": ask.in_flight}, "no limit of runs at once")
-    inputs = {"inFlight": ask.in_flight, "limit": limit}
+    inputs = {"inFlight": ask.in_flight, "limit": limit, "ahead": ask.ahead}
     said = f"{ask.in_flight} of {limit} runs at once are in flight"
-    return RuleResult("concurrent_runs", Outcome.HELD if ask.in_flight >= limit else Outcome.PASSED, inputs, said)
+    if ask.in_flight >= limit:
+        return RuleResult("concurrent_runs", Outcome.HELD, inputs, said)
+    if ask.in_flight + ask.ahead >= limit:
+        said = f"{said}, and {ask.ahead} bees that go first wait for room"
+        return RuleResult("concurrent_runs", Outcome.HELD, inputs, said)
+    return RuleResult("concurrent_runs", Outcome.PASSED, inputs, said)

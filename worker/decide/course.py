@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from worker.bee import BeeSpec
+from worker.bee import BeeSpec, duration_text
 from worker.clock import to_text
-from worker.decide.bars import Ask, bars, held, lifted_at
+from worker.decide.bars import BUDGETS, Ask, bars, held, lifted_at
 from worker.decide.memory import BeeMemory, ColonyMemory
 from worker.decide.policy import Policy
 from worker.decide.rules import Outcome, RuleResult
@@ -40,6 +40,8 @@ class Situation:
         active_run: a run of the bee that has not been settled.
         in_flight: how many runs of incidents are in flight in the colony.
         estimate: what a retrain of the bee will cost.
+        ahead: how many other bees wait for nothing but room, and may begin before this one.
+        new_labels: how many labels have become known since the last attempt of the bee's incident; None: not known.
     """
 
     bee: BeeSpec
@@ -48,6 +50,8 @@ class Situation:
     active_run: str | None = None
     in_flight: int = 0
     estimate: Decimal = Decimal(0)
+    ahead: int = 0
+    new_labels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,31 @@ class RollBack:
 
 @dataclass(frozen=True)
 class AskPerson:
-    """Ask a person to approve the incident's next attempt, with the evidence; the question ends at `expires`."""
+    """Ask a person to approve the incident's next attempt, with the evidence; the question ends at `expires`.
+
+    Attributes:
+        on_expiry: what silence will mean, `refuse` or `approve`.
+    """
 
     attempt: int
     reason: str
     estimate: Decimal
     expires: datetime
+    on_expiry: str
 
 
-Effect = Begin | RollBack | AskPerson
+@dataclass(frozen=True)
+class OverBudget:
+    """Tell that a budget holds a retrain back: once in its period."""
+
+    guard: RuleResult
+
+
+Effect = Begin | RollBack | AskPerson | OverBudget
 
 
 def begin_or_wait(
-    course: Course, situation: Situation, reason: str, *, severity: int = 0
+    course: Course, situation: Situation, reason: str
 ) -> tuple[Course, tuple[Effect, ...], tuple[RuleResult, ...]]:
     """Begin the incident's next attempt, or let it wait; return the guards' words as well.
 
@@ -91,32 +107,47 @@ def begin_or_wait(
         Conflict: the course has no incident that could begin one.
     """
     incident, policy, now = _incident(course), situation.policy, situation.now
-    if incident.attempt >= policy.retry.limit:
+    if incident.attempt >= max(policy.retry.limit, incident.granted):
         guard = _exhausted(incident, policy)
         return course.with_incident(machine.escalated(incident, f"{guard.why}: {reason}", now)), (), (guard,)
     guards = bars(_ask(course, situation, incident))
     holding = held(guards)
     if holding:
-        why = "; ".join(guard.why for guard in holding)
-        waiting = Waiting(why, now, lifted_at(guards), severity)
-        return course.with_incident(machine.waits(incident, waiting, now)), (), guards
+        room = [guard.name for guard in holding] == ["concurrent_runs"]
+        waiting = _waiting(situation, incident, "; ".join(guard.why for guard in holding), lifted_at(guards))
+        waits = machine.waits(incident, replace(waiting, room=room), now, _checks(guards))
+        over = tuple(OverBudget(guard) for guard in holding if guard.name in BUDGETS)
+        return course.with_incident(waits), over, guards
     approval = _approval(incident, situation)
+    guards = (*guards, approval)
     if approval.outcome is Outcome.HELD:
         asked_before = incident.asked_until is not None
         expires = incident.asked_until or now + policy.approval.expires
-        waiting = Waiting(approval.why, now, expires, severity)
-        ask = AskPerson(incident.attempt + 1, reason, situation.estimate, expires)
-        waits = machine.waits(machine.asked(incident, expires), waiting, now)
-        return course.with_incident(waits), () if asked_before else (ask,), (*guards, approval)
-    return *_begin(course, situation, incident, reason), (*guards, approval)
+        ask = AskPerson(incident.attempt + 1, reason, situation.estimate, expires, policy.approval.on_expiry)
+        waiting = _waiting(situation, incident, approval.why, expires)
+        waits = machine.waits(machine.asked(incident, expires), waiting, now, _checks(guards))
+        return course.with_incident(waits), () if asked_before else (ask,), guards
+    return *_begin(course, situation, incident, reason, guards), guards
 
 
-def _begin(course: Course, situation: Situation, incident: Incident, reason: str) -> tuple[Course, tuple[Effect, ...]]:
+def _waiting(situation: Situation, incident: Incident, why: str, until: datetime | None) -> Waiting:
+    return Waiting(why, situation.now, until, _severity(incident), situation.policy.version)
+
+
+def _checks(guards: Sequence[RuleResult]) -> list[dict[str, str]]:
+    """Return the guards for the story; those that the policy does not use are no news."""
+    asked = (guard for guard in guards if guard.outcome is not Outcome.OFF)
+    return [{"name": guard.name, "outcome": guard.outcome.value, "why": guard.why} for guard in asked]
+
+
+def _begin(
+    course: Course, situation: Situation, incident: Incident, reason: str, guards: Sequence[RuleResult]
+) -> tuple[Course, tuple[Effect, ...]]:
     now, as_of = situation.now, as_of_now(incident, situation.now)
     memory = course.memory.acted(as_of, now)
     memory = replace(memory, tally=memory.tally.begun(now, situation.estimate))
     colony = replace(course.colony, tally=course.colony.tally.begun(now, situation.estimate))
-    begun = Course(memory, colony, machine.begun(incident, reason, now))
+    begun = Course(memory, colony, machine.begun(incident, reason, now, _checks(guards)))
     return begun, (Begin(as_of, reason, situation.estimate),)
 
 
@@ -137,17 +168,17 @@ def tick(course: Course, situation: Situation) -> tuple[Course, tuple[Effect, ..
         return course, ()
     if incident.state in machine.WAITING and _expired(incident, now):
         if situation.policy.approval.on_expiry == "refuse":
-            reason = "nobody approved the next attempt in time"
+            reason = f"nobody approved attempt {incident.attempt + 1} in time, and silence means no"
             return course.with_incident(machine.escalated(incident, reason, now)), ()
         incident = machine.approved(incident, "expiry", now)
         course = course.with_incident(incident)
-    if incident.state in machine.WAITING and _due(incident.waiting, now):
+    if incident.state in machine.WAITING and due(incident, situation.policy, now):
         reason = incident.newest.reason if incident.newest else "the incident is open"
-        course, effects, _ = begin_or_wait(course, situation, reason, severity=_severity(incident))
+        course, effects, _ = begin_or_wait(course, situation, reason)
         return course, effects
     within = situation.policy.verify.within
     if incident.state is State.DEPLOYED and within is not None and now >= incident.changed_at + within:
-        reason = f"no evidence that the deployed model is well within {within}"
+        reason = f"no evidence that the deployed model is well within {duration_text(within)}"
         return course.with_incident(machine.escalated(incident, reason, now)), ()
     return course, ()
 
@@ -159,17 +190,20 @@ class Ending:
     Attributes:
         state: deployed, gated (a person is asked), refused, failed or escalated.
         correction: what the run cost beyond its estimate (negative: it cost less).
+        until: gated, how long a person has to rule on the deployment.
     """
 
     state: State
     reason: str
     run_id: str
     correction: Decimal = Decimal(0)
+    until: datetime | None = None
 
 
 def ended(course: Course, situation: Situation, ending: Ending) -> Course:
     """Return the course after the incident's run ended. Raises Conflict if no run of it was in flight."""
-    incident = machine.settled(_incident(course), ending.state, ending.reason, ending.run_id, situation.now)
+    now, until = situation.now, ending.until
+    incident = machine.settled(_incident(course), ending.state, ending.reason, ending.run_id, now, until=until)
     course = _counted(course, situation, ending.state, ending.correction)
     return course.with_incident(_after_gate(incident, situation))
 
@@ -190,10 +224,10 @@ def _after_gate(incident: Incident, situation: Situation) -> Incident:
     if incident.newest is not None and incident.newest.bad is False and len(incident.well) >= policy.verify.windows:
         return machine.closed(incident, f"well again in the meantime: {incident.newest.reason}", now)
     if incident.attempt >= policy.retry.limit:
-        return machine.escalated(incident, f"{_exhausted(incident, policy).why}", now)
-    wait = policy.retry.wait(incident.attempt)
-    why = f"attempt {incident.attempt} of {policy.retry.limit} {incident.state}; tried again after {wait}"
-    return machine.waits(incident, Waiting(why, now, now + wait), now)
+        return machine.escalated(incident, _exhausted(incident, policy).why, now)
+    wait, after = policy.retry.wait(incident.attempt), f"attempt {incident.attempt} of {policy.retry.limit}"
+    why = f"{after} {incident.state}; tried again after {duration_text(wait)}"
+    return machine.waits(incident, Waiting(why, now, now + wait, _severity(incident)), now)
 
 
 def roll_back(course: Course, situation: Situation, to: str, reason: str) -> tuple[Course, tuple[Effect, ...]]:
@@ -230,7 +264,8 @@ def fair_order(incidents: Sequence[Incident], now: datetime, starving: timedelta
         waiting = incident.waiting
         since = waiting.since if waiting else incident.opened_at
         hungry = now - since >= starving
-        return (not hungry, 0 if hungry else -_severity(incident), since, incident.bee)
+        severity = waiting.severity if waiting else 0
+        return (not hungry, 0 if hungry else -severity, since, incident.bee)
 
     return sorted((one for one in incidents if one.state in machine.WAITING), key=rank)
 
@@ -252,6 +287,10 @@ def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
         active_run=situation.active_run,
         in_flight=situation.in_flight,
         estimate=situation.estimate,
+        ahead=situation.ahead,
+        since=course.memory.acted_event if incident.attempt else None,
+        new_labels=situation.new_labels,
+        granted=incident.granted > incident.attempt,
     )
 
 
@@ -261,8 +300,8 @@ def _approval(incident: Incident, situation: Situation) -> RuleResult:
     expires = incident.asked_until or situation.now + approval.expires
     if not approval.asked_for_run(situation.estimate):
         return RuleResult("approval", Outcome.OFF, inputs, "no approval is asked for")
-    if incident.approved == attempt:
-        return RuleResult("approval", Outcome.PASSED, inputs, "a person approved it")
+    if attempt in {incident.approved, incident.granted}:
+        return RuleResult("approval", Outcome.PASSED, inputs, f"approved by {incident.approved_by or 'a person'}")
     why = f"attempt {attempt} waits for a person's approval"
     return RuleResult("approval", Outcome.HELD, inputs, why, expires)
 
@@ -286,11 +325,15 @@ def silent(memory: BeeMemory, expect_every: timedelta | None, now: datetime) -> 
 
 
 def _severity(incident: Incident) -> int:
-    return incident.waiting.severity if incident.waiting else 0
+    return incident.newest.severity if incident.newest else 0
 
 
-def _due(waiting: Waiting | None, now: datetime) -> bool:
-    return waiting is None or waiting.until is None or now >= waiting.until
+def due(incident: Incident, policy: Policy, now: datetime) -> bool:
+    """Tell whether what an incident waits for may be over: its time has come, or another policy is in force."""
+    waiting = incident.waiting
+    if waiting is None or waiting.until is None or now >= waiting.until:
+        return True
+    return bool(waiting.policy) and waiting.policy != policy.version
 
 
 def standing(incident: Incident) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.clock import to_text
-from worker.decide.course import Begin, Course, Effect, Situation, begin_or_wait, roll_back
+from worker.decide.course import Begin, Course, Effect, Situation, begin_or_wait, due, roll_back
 from worker.decide.evaluation import Evaluation, Metrics
 from worker.decide.policy import SEVERITIES
 from worker.decide.rules import Outcome, RuleResult, rules_of
@@ -117,7 +117,15 @@ class _Asked:
         """The evaluation as an incident keeps it."""
         bad = True if self.signal.bad else (False if self.signal.good else None)
         value = self.evaluation.metrics.get(self.situation.bee.metric)
-        return Newest(self.evaluation.evaluated_at, self.situation.now, bad, self.signal.why, value)
+        evaluated_at, now = self.evaluation.evaluated_at, self.situation.now
+        return Newest(evaluated_at, now, bad, self.signal.why, value, self._severity())
+
+    def _severity(self) -> int:
+        """Rank what was found: a metric that fell is as severe as the drift that triggers by itself."""
+        severity = self.evaluation.drift.severity if self.evaluation.drift else None
+        rank = SEVERITIES.index(severity) if severity in SEVERITIES else 0
+        fell = any(rule.outcome is Outcome.FIRED and not rule.name.startswith("drift") for rule in self.rules)
+        return max(rank, SEVERITIES.index("high")) if fell else rank
 
     def concluded(self, action: Action, reason: str, course: Course, *guards: RuleResult) -> Conclusion:
         """Return a conclusion that asks for nothing."""
@@ -125,9 +133,7 @@ class _Asked:
 
     def begin(self, course: Course, reason: str) -> Conclusion:
         """Begin the incident's next attempt, or let it wait behind what holds it back."""
-        severity = self.evaluation.drift.severity if self.evaluation.drift else None
-        rank = SEVERITIES.index(severity) if severity in SEVERITIES else 0
-        course, effects, guards = begin_or_wait(course, self.situation, reason, severity=rank)
+        course, effects, guards = begin_or_wait(course, self.situation, reason)
         holding = [guard.why for guard in guards if guard.outcome is Outcome.HELD]
         begins = any(isinstance(effect, Begin) for effect in effects)
         action = Action.TRIGGER if begins else Action.HELD
@@ -148,7 +154,7 @@ def _in_incident(asked: _Asked, course: Course, incident: Incident) -> Conclusio
     course = course.with_incident(incident)
     if incident.state is State.DEPLOYED:
         return _still_bad(asked, course, incident)
-    if incident.state in machine.WAITING and _due(incident, now):
+    if incident.state in machine.WAITING and due(incident, policy, now):
         return asked.begin(course, signal.why)
     return asked.concluded(Action.ATTACHED, f"{signal.why}; joins the open incident: {_standing(incident)}", course)
 
@@ -178,10 +184,6 @@ def _worse(asked: _Asked, value: Decimal | None, before: Decimal | None) -> str:
     loss = value - before if lower else before - value
     metric = asked.situation.bee.metric
     return f"worse than before the deployment ({metric} {value:.4g} against {before:.4g})" if loss > margin else ""
-
-
-def _due(incident: Incident, now: datetime) -> bool:
-    return incident.waiting is None or incident.waiting.until is None or now >= incident.waiting.until
 
 
 def _standing(incident: Incident) -> str:

@@ -106,9 +106,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Approval:
-    """When a person is asked: for runs or deployments always, never, or above an estimated cost.
+    """When a person is asked: for runs or deployments always, never, or above a cost.
 
     Attributes:
+        above_cost: a run whose estimated cost is more than this waits for a person.
+        deployments_above_cost: what a run made waits if the run cost more than this, or it is not known what.
         expires: how long the question stands.
         on_expiry: what silence means, `refuse` or `approve`.
     """
@@ -116,12 +118,18 @@ class Approval:
     runs: Literal["never", "always"] = "never"
     deployments: Literal["never", "always"] = "never"
     above_cost: Decimal | None = None
+    deployments_above_cost: Decimal | None = None
     expires: timedelta = timedelta(days=1)
     on_expiry: Literal["refuse", "approve"] = "refuse"
 
     def asked_for_run(self, cost: Decimal) -> bool:
         """Tell whether a run of that estimated cost waits for a person."""
         return self.runs == "always" or (self.above_cost is not None and cost > self.above_cost)
+
+    def asked_for_deployment(self, cost: Decimal | None) -> bool:
+        """Tell whether what a run of that cost made waits for a person before it goes into production."""
+        limit = self.deployments_above_cost
+        return self.deployments == "always" or (limit is not None and (cost is None or cost > limit))
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ bad evaluation ─┬─(nothing holds it back)──→ retraining ─┬→ de
                 └─(held, or to be approved)→ open ──↗    ├→ gated ──(approved)→ deployed, (not)→ refused
                                                          ├→ refused ┐ (after the back-off) → retraining
                                                          ├→ failed  ┘ (no attempt left)   → escalated
-                                                         └→ escalated ──(well, or a person)→ closed
+                                                         └→ escalated ──(well, or a person)→ closed, (a person)→ open
 deployed and still bad → retraining or open; deployed and worse → rolled back, then as failed.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -49,12 +49,16 @@ class Waiting:
         since: for the fair order over the bees.
         until: when to look again; None: whenever something happens.
         severity: 0 (none) to 4 (critical), of the evaluation that asks.
+        policy: the version of the policy that holds it back; empty where it is no guard that does, but a back-off.
+        room: nothing but the limit of runs at once holds it back.
     """
 
     why: str
     since: datetime
     until: datetime | None = None
     severity: int = 0
+    policy: str = ""
+    room: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Newest:
         evaluated_at: its event time; received_at: when it was judged.
         bad: True bad, False well, None without evidence.
         value: of the bee's metric, where it had one.
+        severity: 0 (none) to 4 (critical), of what was found.
     """
 
     evaluated_at: datetime
@@ -72,6 +77,11 @@ class Newest:
     bad: bool | None
     reason: str
     value: Decimal | None = None
+    severity: int = 0
+
+
+#: What was checked before an attempt began or had to wait, for the story: {name, outcome, why}.
+Checks = Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,9 @@ class Incident:
         newest: the newest evaluation that was judged.
         before: the bee's metric when the newest attempt began: what a deployed model is compared with.
         well: the data windows in which the model was well since it last was not.
-        asked_until: a person was asked to approve the next attempt, and has until then; None if not.
-        approved: the attempt that was approved.
+        asked_until: a person was asked to approve the next attempt, or a deployment, and has until then; None if not.
+        approved, approved_by: the attempt that was approved, and by whom.
+        granted: the attempt that a person asked for by name: no limit of attempts stands in its way.
     """
 
     id: str
@@ -104,6 +115,8 @@ class Incident:
     well: tuple[str, ...] = ()
     asked_until: datetime | None = None
     approved: int = 0
+    approved_by: str = ""
+    granted: int = 0
 
     @property
     def working(self) -> bool:
@@ -118,12 +131,13 @@ def incident_id(bee: str, source: str, event_id: str) -> str:
 
 def opened(id_: str, bee: str, version: str, newest: Newest, now: datetime) -> Incident:
     """Return a new incident that no run has begun for yet."""
-    incident = Incident(id_, bee, State.OPEN, 0, now, now, version, waiting=Waiting(newest.reason, now), newest=newest)
+    waiting = Waiting(newest.reason, now, severity=newest.severity)
+    incident = Incident(id_, bee, State.OPEN, 0, now, now, version, waiting=waiting, newest=newest)
     return _told(incident, now, "opened", reason=newest.reason, version=version)
 
 
-def begun(incident: Incident, reason: str, now: datetime) -> Incident:
-    """Return the incident with its next attempt under way.
+def begun(incident: Incident, reason: str, now: datetime, checks: Checks = ()) -> Incident:
+    """Return the incident with its next attempt under way; `checks` is what let it through.
 
     Raises:
         Conflict: a run is in flight, or the incident is closed.
@@ -141,11 +155,13 @@ def begun(incident: Incident, reason: str, now: datetime) -> Incident:
         well=(),
         asked_until=None,
     )
-    return _told(following, now, "retraining", reason=reason, attempt=following.attempt)
+    return _told(following, now, "retraining", reason=reason, attempt=following.attempt, **_checked(checks))
 
 
-def waits(incident: Incident, waiting: Waiting, now: datetime) -> Incident:
+def waits(incident: Incident, waiting: Waiting, now: datetime, checks: Checks = ()) -> Incident:
     """Return the incident with the reason why its next attempt has to wait; told once per reason.
+
+    `checks` is what was asked, among it what holds the attempt back.
 
     Raises:
         Conflict: a run is in flight, or the incident is closed.
@@ -159,7 +175,9 @@ def waits(incident: Incident, waiting: Waiting, now: datetime) -> Incident:
     kept = replace(waiting, since=before.since) if before else waiting
     until = {"until": to_text(kept.until)} if kept.until else {}
     following = replace(incident, state=state, waiting=kept, changed_at=now)
-    return _told(following, now, "held", reason=waiting.why, **until)
+    if len(incident.story) >= MAX_STORY:
+        return following
+    return _told(following, now, "held", reason=waiting.why, **until, **_checked(checks))
 
 
 def attached(incident: Incident, newest: Newest, now: datetime) -> Incident:
@@ -170,21 +188,29 @@ def attached(incident: Incident, newest: Newest, now: datetime) -> Incident:
     return noted if older else replace(noted, newest=newest)
 
 
-def settled(incident: Incident, state: State, reason: str, run_id: str, now: datetime) -> Incident:
-    """Return the incident after its run ended as `state`. Raises Conflict unless a run was in flight."""
+def settled(
+    incident: Incident, state: State, reason: str, run_id: str, now: datetime, *, until: datetime | None = None
+) -> Incident:
+    """Return the incident after its run ended as `state`; gated, a person has `until` then to rule on it.
+
+    Raises:
+        Conflict: no run was in flight.
+    """
     if not incident.working or state in {State.RETRAINING, State.CLOSED, State.OPEN}:
         raise Conflict(f"incident {incident.id} is {incident.state}, it cannot become {state}")
-    waiting = Waiting(reason, now) if state in WAITING else None
-    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=())
-    return _told(following, now, str(state), reason=reason, run=run_id)
+    waiting = Waiting(reason, now, until, _severity(incident)) if state in {*WAITING, State.GATED} else None
+    asked = until if state is State.GATED else None
+    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=(), asked_until=asked)
+    more = {"until": to_text(until)} if asked and until else {}
+    return _told(following, now, str(state), reason=reason, run=run_id, **more)
 
 
 def ruled(incident: Incident, state: State, reason: str, by: str, now: datetime) -> Incident:
     """Return a gated incident after a person's word on the deployment. Raises Conflict if nothing was asked."""
     if incident.state is not State.GATED or state not in {State.DEPLOYED, State.REFUSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, there is no deployment to rule on")
-    waiting = Waiting(reason, now) if state in WAITING else None
-    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=())
+    waiting = Waiting(reason, now, severity=_severity(incident)) if state in WAITING else None
+    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=(), asked_until=None)
     return _told(following, now, str(state), reason=reason, by=by)
 
 
@@ -192,17 +218,51 @@ def rolled_back(incident: Incident, to: str, reason: str, now: datetime) -> Inci
     """Return the incident after its deployed model was taken back. Raises Conflict unless one was deployed."""
     if incident.state is not State.DEPLOYED:
         raise Conflict(f"incident {incident.id} is {incident.state}, nothing can be rolled back")
-    following = replace(incident, state=State.FAILED, changed_at=now, waiting=Waiting(reason, now), well=())
+    waiting = Waiting(reason, now, severity=_severity(incident))
+    following = replace(incident, state=State.FAILED, changed_at=now, waiting=waiting, well=())
     return _told(following, now, "rolled_back", reason=reason, to=to)
 
 
-def approved(incident: Incident, by: str, now: datetime) -> Incident:
+def approved(incident: Incident, by: str, now: datetime, reason: str = "") -> Incident:
     """Return the incident with its next attempt approved. Raises Conflict if none waits."""
     if incident.state not in WAITING:
         raise Conflict(f"incident {incident.id} is {incident.state}, no run waits to be approved")
     waiting = replace(incident.waiting, until=None) if incident.waiting else None
-    following = replace(incident, approved=incident.attempt + 1, waiting=waiting)
-    return _told(following, now, "approved", by=by, attempt=following.approved)
+    following = replace(incident, approved=incident.attempt + 1, approved_by=by, waiting=waiting)
+    more = {"reason": reason} if reason else {}
+    return _told(following, now, "approved", by=by, attempt=following.approved, **more)
+
+
+def retried(incident: Incident, by: str, reason: str, now: datetime) -> Incident:
+    """Return the incident with another attempt asked for by a person: neither limit nor back-off holds it.
+
+    Raises:
+        Conflict: a run is in flight, a deployment is to be ruled on, or there is nothing that was not mended.
+    """
+    if incident.state not in {*WAITING, State.ESCALATED}:
+        raise Conflict(f"incident {incident.id} is {incident.state}, there is nothing to try again")
+    attempt = incident.attempt + 1
+    waiting = Waiting(f"{by} asked for attempt {attempt}: {reason}", now, severity=_severity(incident))
+    state = State.OPEN if incident.state is State.ESCALATED else incident.state
+    following = replace(
+        incident,
+        state=state,
+        changed_at=now,
+        waiting=waiting,
+        granted=attempt,
+        approved=attempt,
+        approved_by=by,
+        asked_until=None,
+    )
+    return _told(following, now, "retry", by=by, reason=reason, attempt=attempt)
+
+
+def looked_at_again(incident: Incident) -> Incident:
+    """Return the incident without the time that a guard had set: the guard may be gone. A back-off stays."""
+    waiting = incident.waiting
+    if incident.state not in WAITING or waiting is None or not waiting.policy:
+        return incident
+    return replace(incident, waiting=replace(waiting, until=None))
 
 
 def asked(incident: Incident, until: datetime) -> Incident:
@@ -210,12 +270,12 @@ def asked(incident: Incident, until: datetime) -> Incident:
     return replace(incident, asked_until=until)
 
 
-def escalated(incident: Incident, reason: str, now: datetime) -> Incident:
+def escalated(incident: Incident, reason: str, now: datetime, *, by: str = "") -> Incident:
     """Return the incident handed to a person. Raises Conflict if a run is in flight or it is closed."""
     if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, it cannot be escalated")
     following = replace(incident, state=State.ESCALATED, changed_at=now, waiting=None, asked_until=None)
-    return _told(following, now, "escalated", reason=reason)
+    return _told(following, now, "escalated", reason=reason, **({"by": by} if by else {}))
 
 
 def well(incident: Incident, window: str, needed: int, newest: Newest, now: datetime) -> Incident:
@@ -243,6 +303,14 @@ def closed(incident: Incident, reason: str, now: datetime, *, by: str = "") -> I
     more = {"by": by} if by else {}
     following = replace(incident, state=State.CLOSED, changed_at=now, waiting=None, asked_until=None)
     return _told(following, now, "closed", reason=reason, **more)
+
+
+def _severity(incident: Incident) -> int:
+    return incident.newest.severity if incident.newest else 0
+
+
+def _checked(checks: Checks) -> dict[str, Any]:
+    return {"checks": [dict(check) for check in checks]} if checks else {}
 
 
 def _noted(incident: Incident, now: datetime, what: str, reason: str) -> Incident:

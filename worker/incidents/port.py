@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from worker.incidents.approval import Answer, Question
 from worker.incidents.machine import Incident
 
 
@@ -27,4 +28,34 @@ class IncidentLedger(Protocol):
 
     def save(self, incident: Incident) -> None:
         """Insert or replace. Raises Conflict if the bee has another that is not closed."""
+        ...
+
+
+class ApprovalLedger(Protocol):
+    """The questions that people were asked, and their answers."""
+
+    def add(self, question: Question) -> None:
+        """Keep a question; one with that id that is there already stays as it is."""
+        ...
+
+    def get(self, question_id: str) -> Question | None:
+        """Return one question."""
+        ...
+
+    def list(
+        self, *, bee: str | None = None, answer: Answer | None = None, limit: int | None = None
+    ) -> Sequence[Question]:
+        """Return questions, the newest first (at most `limit`)."""
+        ...
+
+    def of_incident(self, incident_id: str) -> Sequence[Question]:
+        """Return what was asked about an incident, oldest first."""
+        ...
+
+    def of_run(self, run_id: str) -> Question | None:
+        """Return the question about the deployment of what a run made."""
+        ...
+
+    def save(self, question: Question) -> None:
+        """Replace a question; its bee's lock must be held."""
         ...

@@ -1,28 +1,62 @@
 """Do what was concluded, in one transaction: the run that begins, the version that goes back, and the events."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from worker.bee import BeeSpec
 from worker.clock import to_text
-from worker.decide.course import AskPerson, Begin, Course, Effect, RollBack, Situation
+from worker.decide.course import (
+    AskPerson,
+    Begin,
+    Course,
+    Effect,
+    OverBudget,
+    RollBack,
+    Situation,
+    as_of_now,
+    fair_order,
+)
 from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
 from worker.errors import Conflict
-from worker.incidents.machine import Incident, State
+from worker.incidents.machine import WAITING, Incident, State
 from worker.ledger import Transaction
 from worker.models.port import Deployment
 from worker.runs.lifecycle import Run, run_id
+from worker.runs.noteworthy import tell_breakers, tell_budget
+from worker.runs.questions import ask_run, withdraw
 from worker.runs.request import request_run
+
+#: Returns how many of a bee's labels became known after a time and by another; None if that cannot be told now.
+NewLabels = Callable[[BeeSpec, datetime, datetime], int | None]
 
 _TOLD = {State.ESCALATED: "incident.escalated", State.CLOSED: "incident.closed"}
 
 
+@dataclass(frozen=True)
+class Around:
+    """What *look* asks beside the ledger.
+
+    Attributes:
+        known: the bees that are configured: only they can begin a run, so only they can go before another.
+        new_labels: counts them; by default nobody knows.
+    """
+
+    known: Collection[str] = field(default_factory=tuple)
+    new_labels: NewLabels = lambda _bee, _since, _until: None
+
+
 def look(
-    bee: BeeSpec, policy: Policy, transaction: Transaction, now: datetime, *, whole: bool
+    bee: BeeSpec,
+    policy: Policy,
+    transaction: Transaction,
+    now: datetime,
+    *,
+    whole: bool,
+    around: Around | None = None,
 ) -> tuple[Course, Situation]:
     """Read a bee's course and what is around it, with the bee's lock held.
 
@@ -33,6 +67,7 @@ def look(
         now: the time.
         whole: with what only counts when a run is to begin: the colony's memory, whose lock is taken, the runs in
             flight and the cost. Without it a conclusion that asks for a run is to be reached again.
+        around: the rest of what counts then.
     """
     own = policy.of(bee.bee)
     colony = transaction.memories.colony(lock=True) if whole else ColonyMemory()
@@ -40,10 +75,34 @@ def look(
     active = transaction.runs.in_flight(bee.bee)
     situation = Situation(bee, own, now, active.id if active else None)
     if whole:
-        cost = transaction.runs.usual_cost(bee.bee, bee.pipeline)
-        in_flight = transaction.runs.incidents_in_flight()
-        situation = replace(situation, in_flight=in_flight, estimate=Decimal(str(round(cost, 6))))
+        situation = _whole(course, situation, transaction, around or Around())
     return course, situation
+
+
+def _whole(course: Course, situation: Situation, transaction: Transaction, around: Around) -> Situation:
+    bee, now = situation.bee, situation.now
+    cost = transaction.runs.usual_cost(bee.bee, bee.pipeline)
+    in_flight = transaction.runs.incidents_in_flight()
+    found = replace(situation, in_flight=in_flight, estimate=Decimal(str(round(cost, 6))))
+    incident, since = course.incident, course.memory.acted_event
+    if incident is not None and incident.attempt and since is not None and incident.state in WAITING:
+        found = replace(found, new_labels=around.new_labels(bee, since, as_of_now(incident, now)))
+    limit = situation.policy.colony.runs
+    if limit is not None and in_flight < limit and around.known:
+        found = replace(found, ahead=_ahead(course, situation, transaction, around.known))
+    return found
+
+
+def _ahead(course: Course, situation: Situation, transaction: Transaction, known: Collection[str]) -> int:
+    """Return how many other bees wait for nothing but room and go before this one."""
+    bee, now = situation.bee.bee, situation.now
+    queue = [one for one in transaction.incidents.unfinished() if one.waiting and one.waiting.room]
+    others = [one for one in queue if one.bee in known and one.bee != bee]
+    own = course.incident
+    if own is None or own.waiting is None:
+        return len(others)
+    order = fair_order([*others, own], now, situation.policy.colony.starving)
+    return next((place for place, one in enumerate(order) if one.bee == bee), len(others))
 
 
 def follow(
@@ -59,9 +118,12 @@ def follow(
         transaction.memories.save(bee.bee, after.memory)
     if after.colony != before.colony:
         transaction.memories.save_colony(after.colony)
+    tell_breakers(before, after, bee.bee, transaction, now)
     if after.incident is not None and after.incident != before.incident:
         transaction.incidents.save(after.incident)
         _tell(before.incident, after.incident, transaction, now)
+        if before.incident and before.incident.asked_until and not after.incident.asked_until:
+            withdraw(before.incident, transaction, now)
     run = None
     for effect in effects:
         if isinstance(effect, Begin) and after.incident is not None:
@@ -69,7 +131,9 @@ def follow(
         elif isinstance(effect, RollBack):
             _roll_back(effect, situation, transaction)
         elif isinstance(effect, AskPerson) and after.incident is not None:
-            _ask(effect, after.incident, transaction, now)
+            ask_run(effect, after.incident, transaction, now)
+        elif isinstance(effect, OverBudget):
+            tell_budget(effect.guard, bee.bee, transaction, now)
     return run
 
 
@@ -112,19 +176,6 @@ def _roll_back(effect: RollBack, situation: Situation, transaction: Transaction)
     }
     subject = f"{bee}/{effect.to}"
     transaction.outbox.add(bee, "model.rolled_back", subject, champion.epoch + 1, now, data)
-
-
-def _ask(effect: AskPerson, incident: Incident, transaction: Transaction, now: datetime) -> None:
-    data = {
-        "incidentId": incident.id,
-        "beeId": incident.bee,
-        "kind": "run",
-        "attempt": effect.attempt,
-        "reason": effect.reason,
-        "estimatedCost": float(effect.estimate),
-        "expiresAt": to_text(effect.expires),
-    }
-    transaction.outbox.add(incident.bee, "approval.requested", incident.id, effect.attempt, now, data)
 
 
 def _tell(before: Incident | None, after: Incident, transaction: Transaction, now: datetime) -> None:

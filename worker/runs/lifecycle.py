@@ -12,9 +12,13 @@ from worker.errors import Conflict
 
 
 class Verdict(StrEnum):
-    """How a settled run ended for the bee; `completed` is the end of a template that makes no model."""
+    """How a settled run ended for the bee; `completed` is the end of a template that makes no model.
+
+    `gated` waits for a person's approval; it becomes deployed, rejected or superseded then.
+    """
 
     DEPLOYED = "deployed"
+    GATED = "gated"
     REJECTED = "rejected"
     REGISTERED = "registered"
     SUPERSEDED = "superseded"

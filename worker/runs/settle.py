@@ -7,21 +7,22 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from worker.bee import BeeSpec
-from worker.clock import to_text
 from worker.decide.course import Ending, ended
-from worker.decide.policy import Policy
+from worker.decide.policy import Approval, Policy
 from worker.engine.state import Status
 from worker.errors import Rejected
 from worker.incidents import machine
 from worker.incidents.machine import State
 from worker.ledger import Ledger, Transaction
 from worker.models.gate import judge
-from worker.models.port import Artifact, Deployment, ModelVersion
+from worker.models.port import Artifact, ModelVersion
 from worker.runs.cost import Prices, cost_of
+from worker.runs.deploy import deploy, tell_registered, tell_verdict
 from worker.runs.follow import follow, look
 from worker.runs.lifecycle import Run, Verdict, concluded
 from worker.runs.outcome import checked
 from worker.runs.port import Lease
+from worker.runs.questions import ask, deployment_question
 from worker.runs.request import tell
 
 
@@ -39,6 +40,7 @@ class _Judged:
     reason: str
     register: bool = False
     gate_passed: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,17 @@ class Settler:
             held = transaction.runs.hold(lease)
             if held.settled:
                 return
-            judged = _judge(held, outcome, broken, transaction)
-            done = replace(concluded(held, judged.verdict, outcome), cost=cost_of(outcome, self.prices))
+            policy, cost = self.policy(), cost_of(outcome, self.prices)
+            judged = _gated(_judge(held, outcome, broken, transaction), policy.of(run.bee).approval, cost, now)
+            done = replace(concluded(held, judged.verdict, outcome), cost=cost)
             version = _register(done, judged, outcome, transaction, now) if judged.register and outcome else None
             if version and judged.verdict is Verdict.DEPLOYED:
-                _deploy(version, done, judged, transaction, now)
+                deploy(version, done, judged.reason, transaction, now)
             transaction.runs.save(done)
             _tell(done, judged, version, transaction, now)
-            _progress(done, judged, self.bees().get(run.bee), self.policy(), transaction, now)
+            _progress(done, judged, self.bees().get(run.bee), policy, transaction, now)
+            if version and judged.until:
+                _ask(done, version, policy.of(run.bee).approval, judged.until, transaction, now)
 
     def _outcome(self, run: Run) -> tuple[Mapping[str, Any] | None, str]:
         if not run.frozen or "outputDir" not in run.frozen:
@@ -119,6 +124,23 @@ def _judge_challenger(run: Run, outcome: Mapping[str, Any], transaction: Transac
     return _swap(run, gate_words(outcome), transaction)
 
 
+def _gated(judged: _Judged, approval: Approval, cost: float | None, now: datetime) -> _Judged:
+    """Let what would be deployed wait for a person, where the policy asks for one."""
+    known = None if cost is None else Decimal(str(cost))
+    if judged.verdict is not Verdict.DEPLOYED or not approval.asked_for_deployment(known):
+        return judged
+    reason = f"it waits for a person's approval: {judged.reason}"
+    return replace(judged, verdict=Verdict.GATED, reason=reason, until=now + approval.expires)
+
+
+def _ask(
+    run: Run, version: ModelVersion, approval: Approval, until: datetime, transaction: Transaction, now: datetime
+) -> None:
+    champion = transaction.models.champion(run.bee)
+    against = champion.epoch if champion else None
+    ask(deployment_question(run, version, against, until, approval.on_expiry, now), transaction, now)
+
+
 def _swap(run: Run, reason: str, transaction: Transaction) -> _Judged:
     judged_against = (run.frozen or {}).get("champion") or {}
     champion = transaction.models.champion(run.bee)
@@ -164,15 +186,6 @@ def _register(
     return version
 
 
-def _deploy(version: ModelVersion, run: Run, judged: _Judged, transaction: Transaction, now: datetime) -> None:
-    current = transaction.models.champion(run.bee)
-    previous = current.version if current else None
-    epoch = (current.epoch if current else 0) + 1
-    transaction.models.deploy(Deployment(run.bee, epoch, version.version, previous, now, judged.reason, run.id))
-    if previous is not None:
-        transaction.models.set_state(run.bee, previous, "retired")
-
-
 _RUN_EVENTS = {
     Status.SUCCEEDED: "pipeline.run.succeeded",
     Status.FAILED: "pipeline.run.failed",
@@ -185,29 +198,14 @@ def _tell(run: Run, judged: _Judged, version: ModelVersion | None, transaction: 
     # Whoever cancelled a run is told so, also where the engine had been quicker.
     ended = Status.CANCELLED if judged.verdict is Verdict.CANCELLED else run.status
     tell(run, _RUN_EVENTS[ended], transaction, now, **more)
-    if version is None:
-        return
-    data = {
-        "beeId": run.bee,
-        "version": version.version,
-        "runId": run.id,
-        "reason": judged.reason,
-        "metrics": dict(version.metrics),
-        "gate": (run.outcome or {}).get("gate"),
-        "artifact": {"uri": version.artifact.uri, "sha256": version.artifact.sha256},
-    }
-    transaction.outbox.add(run.bee, "model.registered", f"{run.bee}/{version.version}", 1, now, data)
-    if judged.verdict is Verdict.DEPLOYED:
-        champion = transaction.models.champion(run.bee)
-        epoch = champion.epoch if champion else 0
-        change = {**data, "previous": champion.previous if champion else None, "deployedAt": to_text(now)}
-        transaction.outbox.add(run.bee, "model.deployed", f"{run.bee}/{version.version}", epoch, now, change)
-    elif judged.verdict in {Verdict.REJECTED, Verdict.SUPERSEDED}:
-        transaction.outbox.add(run.bee, "model.rejected", f"{run.bee}/{version.version}", 1, now, data)
+    if version is not None:
+        tell_registered(run, version, judged.reason, transaction, now)
+        tell_verdict(run, version, judged.verdict, judged.reason, transaction, now)
 
 
 _INCIDENT_STATES = {
     Verdict.DEPLOYED: State.DEPLOYED,
+    Verdict.GATED: State.GATED,
     Verdict.REJECTED: State.REFUSED,
     Verdict.REGISTERED: State.REFUSED,
     Verdict.SUPERSEDED: State.REFUSED,
@@ -237,7 +235,7 @@ def _progress(
         transaction.incidents.save(machine.settled(incident, state, judged.reason, run.id, now))
         return
     before, situation = look(bee, policy, transaction, now, whole=True)
-    ending = Ending(state, judged.reason, run.id, _beyond(run))
+    ending = Ending(state, judged.reason, run.id, _beyond(run), judged.until)
     follow(before, ended(before, situation, ending), (), situation, transaction)
 
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.worker.world import BEE, NOW
 from worker.decide import course as courses
-from worker.decide.course import AskPerson, Begin, Course, Effect, Ending, RollBack, Situation
+from worker.decide.course import AskPerson, Begin, Course, Effect, Ending, OverBudget, RollBack, Situation
 from worker.decide.decision import Action, History, decide
 from worker.decide.evaluation import Drift, Evaluation
 from worker.decide.memory import Pause
@@ -69,7 +69,7 @@ class Bees(RuleBasedStateMachine):
                 assert int(effect.to) in self.gates, "rolled back to a version that never passed a gate"
                 self.champion, self.previous = int(effect.to), self.champion
             else:
-                assert isinstance(effect, AskPerson)
+                assert isinstance(effect, AskPerson | OverBudget)
 
     @rule(value=st.sampled_from(["0.9", "0.5", "0.3", None]), drift=st.booleans(), back=st.booleans())
     def evaluation(self, value: str | None, drift: bool, back: bool) -> None:

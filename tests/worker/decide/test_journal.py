@@ -38,6 +38,7 @@ def test_the_published_form() -> None:
         ("cooldown", "off", False),
         ("breaker", "off", False),
         ("colony_breaker", "off", False),
+        ("nothing_new", "off", False),
         ("concurrent_runs", "off", False),
         ("approval", "off", False),
     ]

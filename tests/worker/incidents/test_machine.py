@@ -89,6 +89,24 @@ class Life(RuleBasedStateMachine):
         )
 
     @rule()
+    def asked_for_again(self) -> None:
+        """A person asks for another attempt: what was handed to people is open again."""
+        allowed = self.incident.state in {*machine.WAITING, State.ESCALATED}
+        self._try("retry", lambda: machine.retried(self.incident, "ann", "mended", NOW), allowed=allowed)
+
+    @rule(state=st.sampled_from([State.DEPLOYED, State.REFUSED]))
+    def ruled_on(self, state: State) -> None:
+        """A person rules on a deployment that waits."""
+        allowed = self.incident.state is State.GATED
+        self._try(state, lambda: machine.ruled(self.incident, state, "looked at", "ann", NOW), allowed=allowed)
+
+    @rule()
+    def closed_by_a_person(self) -> None:
+        """A person closes it: not while a run is in flight or a deployment waits."""
+        allowed = self.incident.state not in BUSY
+        self._try("closed", lambda: machine.closed(self.incident, "known", NOW, by="ann"), allowed=allowed)
+
+    @rule()
     def healthy(self) -> None:
         """A healthy evaluation comes: enough to close, unless a run is in flight."""
         if self.incident.state is State.CLOSED:
@@ -125,7 +143,8 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def what_waits_says_why(self) -> None:
         """An incident without a run in flight that is to have one says what it waits for."""
-        assert (self.incident.waiting is not None) == (self.incident.state in machine.WAITING)
+        waits = self.incident.state in {*machine.WAITING, State.GATED}
+        assert (self.incident.waiting is not None) == waits
 
     @invariant()
     def identity_stays(self) -> None:

@@ -38,7 +38,14 @@ def test_indexes(ledger: SqlLedger, request: pytest.FixtureRequest, tmp_path: Pa
         metadata.create_all(connection)
     assert indexes(ledger.database) == indexes(made)
     partial = {name for name, words in indexes(made).items() if " where " in words}
-    assert partial == {"uq_incidents_open", "uq_runs_active_loop", "ix_runs_unsettled", "ix_outbox_unpublished"}
+    assert partial == {
+        "ix_decisions_run",
+        "ix_outbox_unnoticed",
+        "ix_outbox_unpublished",
+        "ix_runs_unsettled",
+        "uq_incidents_open",
+        "uq_runs_active_loop",
+    }
     made.close()
 
 
