@@ -115,6 +115,13 @@ def _large_strings(ids: Any) -> Any:
     return ids.cast(pa.large_string())
 
 
+def int_array(numbers: Ints) -> Any:
+    """Return whole numbers as an Arrow array; `pyarrow.array` would import all of numpy.ma to look at them."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
+
+
 def heap(array: Any) -> tuple[Ints, NDArray[np.uint8]]:
     """Return the offsets (from 0, one more than rows) and the bytes of an Arrow large_string array."""
     _, offsets, data = array.buffers()

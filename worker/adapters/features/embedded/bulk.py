@@ -51,18 +51,14 @@ class Bulk:
 
     def write(self, entity: str, batch: Batch) -> Stored:
         """Store rows durably, each whole or not at all; refuse those that only the check of one row can judge."""
-        files: list[str] = []
         with self._upkeep.alone():
-            try:
-                with self._database.writing() as connection:
-                    stored = self._store(connection, entity, batch, files)
-            except BaseException:
-                self._archive.unlink(files)
-                raise
+            # Files of a transaction that fails are left for the next upkeep: whether it failed only SQLite knows.
+            with self._database.writing() as connection:
+                stored = self._store(connection, entity, batch)
             self._upkeep.settle()
             return stored
 
-    def _store(self, connection: sqlite3.Connection, entity: str, batch: Batch, files: list[str]) -> Stored:
+    def _store(self, connection: sqlite3.Connection, entity: str, batch: Batch) -> Stored:
         now_us = to_us(self._clock())
         seen = catalogue.current(connection, self._known.seen)
         refused = _refused(entity, batch, seen, now_us)
@@ -85,7 +81,7 @@ class Bulk:
                 sequence += len(values)
                 written.append((code, values))
         newest = [(code, self._newest(connection, code, values, entities.first)) for code, values in written]
-        self._keep(connection, written, files, now_us)
+        self._keep(connection, written, now_us)
         packing.bring_along(connection, entity, entities.first, entities.added, newest)
         last = (sequence, entities.first - 1 + len(entities.added))
         connection.execute("UPDATE state SET sequence = ?, entity = ?", last)
@@ -110,13 +106,10 @@ class Bulk:
         stays[old] = not_older(connection, self._archive, code, last.take(old))
         return last.take(np.flatnonzero(stays))
 
-    def _keep(
-        self, connection: sqlite3.Connection, written: Sequence[tuple[int, Sorted]], files: list[str], now_us: int
-    ) -> None:
+    def _keep(self, connection: sqlite3.Connection, written: Sequence[tuple[int, Sorted]], now_us: int) -> None:
         segments: list[Segment] = []
         for code, values in written:
             segments.append(write_segment(self._archive, code, values))
-            files.append(segments[-1].name)
             connection.execute(_FACTS, (len(values), int(values.event.max()), now_us, code))
         tables.add(connection, segments)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from worker.features.columns import Column
+from worker.features.columns import Column, int_array
 from worker.features.spine import Spine
 from worker.features.training import Table
 
@@ -13,7 +13,7 @@ def pack_spine(spine: Spine) -> bytes:
     """Return a spine as bytes."""
     import pyarrow as pa
 
-    return _packed(pa.record_batch({"id": spine.ids, "time": pa.array(spine.times_us)}))
+    return _packed(pa.record_batch({"id": spine.ids, "time": int_array(spine.times_us)}))
 
 
 def unpack_spine(data: bytes) -> Spine:
@@ -26,7 +26,7 @@ def pack_table(table: Table) -> bytes:
     """Return a table as bytes."""
     import pyarrow as pa
 
-    columns = [table.spine.ids, pa.array(table.spine.times_us), *(one.to_arrow() for one in table.columns.values())]
+    columns = [table.spine.ids, int_array(table.spine.times_us), *(one.to_arrow() for one in table.columns.values())]
     names = ["id", "time", *(f"{column.type}:{name}" for name, column in table.columns.items())]
     return _packed(pa.record_batch(columns, names=names))
 

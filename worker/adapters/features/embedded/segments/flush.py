@@ -58,7 +58,6 @@ def _flush_some(database: Database, archive: Archive, feature: int, feature_type
     with database.writing() as connection:
         if _move(connection, segment, last):
             return len(rows)
-        connection.execute("DELETE FROM segment WHERE name = ?", (segment.name,))
     archive.unlink([segment.name])
     return 0
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from worker.adapters.features.embedded.segments.archive import Archive
 from worker.adapters.features.embedded.segments.format import File, Writer
-from worker.features.columns import heap
+from worker.features.columns import heap, int_array
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -82,7 +82,7 @@ def search(file: File, ids: Any, hashed: Words) -> Ints:
         rows, at = rows[same], at[same]
         if not len(rows):
             return found
-        equal = pc.equal(ids.take(rows), held.take(at)).to_numpy(zero_copy_only=False)
+        equal = pc.equal(ids.take(int_array(rows)), held.take(int_array(at))).to_numpy(zero_copy_only=False)
         found[rows[equal]] = codes[at[equal]]
         rows, at = rows[~equal], at[~equal] + 1  # two texts of one hash lie beside each other
 
@@ -103,11 +103,11 @@ def find(connection: sqlite3.Connection, archive: Archive, entity: str, ids: Any
     for name in names:
         if len(missing):
             whole = len(missing) == len(ids)
-            some = (ids, hashed) if whole else (ids.take(missing), hashed[missing])
+            some = (ids, hashed) if whole else (ids.take(int_array(missing)), hashed[missing])
             codes[missing] = search(archive.file(name), *some)
             missing = missing[codes[missing] < 0]
     if len(missing):
-        codes[missing] = _in_table(connection, entity, ids.take(missing).to_pylist())
+        codes[missing] = _in_table(connection, entity, ids.take(int_array(missing)).to_pylist())
     return codes
 
 

@@ -5,8 +5,10 @@ import sqlite3
 from worker.adapters.features.embedded.database import Database, faults
 from worker.errors import TryLater
 
+_LEFT = "the values are forgotten, but old pages of the file still hold them; `colony features compact` wipes those"
 
-def wipe(database: Database, *, always: bool = False) -> None:
+
+def wipe(database: Database) -> None:
     """Write the SQLite file anew if forgotten values may still stand in free pages; the upkeep lock is held.
 
     Raises:
@@ -14,19 +16,19 @@ def wipe(database: Database, *, always: bool = False) -> None:
     """
     with database.reading() as connection:
         (left,) = connection.execute("SELECT traces FROM upkeep").fetchone()
-    if not left and not always:
+    if not left:
         return
     connection = database.borrow()
     try:
         with faults(database.path):
             connection.execute("VACUUM")
             (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except BaseException:
+    except TryLater as error:
         connection.close()
-        raise
+        raise TryLater(f"{_LEFT}: {error}") from error
     database.give_back(connection)
     if busy:
-        raise TryLater("a reader still holds the old pages of the feature store; `colony features compact` wipes them")
+        raise TryLater(f"{_LEFT}: a reader still holds them")
     with database.writing() as writing:
         _clear(writing)
 
