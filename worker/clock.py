@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 Clock = Callable[[], datetime]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,6 +36,8 @@ def parse_time(text: str) -> datetime:
     if moment.tzinfo is None:
         msg = f"{text!r} has no zone; write it as 2002-09-28T00:00:00Z"
         raise ValueError(msg)
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
@@ -44,7 +47,13 @@ def parse_time(text: str) -> datetime:
 
 def to_text(moment: datetime) -> str:
     """Return RFC 3339 in UTC with a `Z`, with microseconds only where there are any."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _utc_text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(4096)
+def _utc_text(moment: datetime) -> str:
+    # One event's times are written several times each.
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 class VirtualClock:

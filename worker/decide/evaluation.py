@@ -47,6 +47,11 @@ class Evaluation:
     drift: Drift | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def tells(self) -> tuple[bool, bool]:
+        """Whether it has metrics, and whether it says something about drift."""
+        return bool(self.metrics), self.drift is not None
+
 
 def parse_evaluation(data: Mapping[str, Any], *, event_time: datetime) -> Evaluation:
     """Return the evaluation in an event's data.

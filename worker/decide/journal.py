@@ -9,7 +9,10 @@ from worker.clock import to_text
 from worker.decide.decision import Decision
 from worker.decide.evaluation import Evaluation
 from worker.decide.port import Recorded
+from worker.decide.quick import QuickEvaluation
 from worker.decide.rules import Outcome, RuleResult
+
+_AS_THEY_ARE = frozenset({str, float, int, bool})
 
 
 def recorded(  # noqa: PLR0913 - an entry has these parts
@@ -37,7 +40,7 @@ def recorded(  # noqa: PLR0913 - an entry has these parts
         run_id=run_id,
         incident_id=incident_id,
         policy_version=policy_version,
-        evaluation=_plain(evaluation.data),
+        evaluation=evaluation.plain() if isinstance(evaluation, QuickEvaluation) else _plain(evaluation.data),
     )
 
 
@@ -70,6 +73,8 @@ def _rule(rule: RuleResult) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or value.__class__ in _AS_THEY_ARE:
+        return value
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, Mapping):

@@ -1,20 +1,27 @@
 """The rule of the mission and its further clauses: each says fired, clear, between or undefined, and from what."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from worker.bee import BeeSpec
 from worker.decide.evaluation import Evaluation, Metrics
 from worker.decide.policy import DriftRule, MetricRule, Policy
+from worker.decide.quick import QuickEvaluation
 from worker.metric import lower_is_better
 
 _HUGE = 1000
+#: Floats are off by less than 1e-13 where a drop is below 100; nearer to a threshold than 1e-9 the digits decide.
+_NEAR, _FAR, _TINY, _ROUNDING = 1e-9, 100.0, 1e-290, 1e-6
+Number = Decimal | float
+_set = object.__setattr__
+Share = Fraction | float
 
 
 class Outcome(StrEnum):
@@ -48,6 +55,34 @@ class RuleResult:
     until: datetime | None = None
 
 
+class Told(RuleResult):
+    """A rule's word whose inputs and sentence are made when somebody reads them: the outcome alone decides."""
+
+    def __init__(self, name: str, outcome: Outcome, tell: Callable[[], tuple[Mapping[str, Any], str]]) -> None:
+        """`tell` returns the inputs and the sentence."""
+        _set(self, "__dict__", {"name": name, "outcome": outcome, "tell": tell, "until": None})
+
+    def __getattr__(self, name: str) -> Any:
+        """Make inputs and sentence, once."""
+        if name not in {"inputs", "why"}:
+            raise AttributeError(name)
+        values = self.__dict__
+        values["inputs"], values["why"] = values["tell"]()
+        return values[name]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is told."""
+        if not isinstance(other, RuleResult):
+            return NotImplemented
+        return _parts(self) == _parts(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _parts(rule: RuleResult) -> tuple[object, ...]:
+    return rule.name, rule.outcome, rule.inputs, rule.why, rule.until
+
+
 def rules_of(
     evaluation: Evaluation, bee: BeeSpec, policy: Policy, recorded: Metrics, *, bad_before: bool
 ) -> tuple[RuleResult, ...]:
@@ -56,7 +91,7 @@ def rules_of(
     `recorded` are the evaluated version's own metrics, the baseline where the event has none. A version that was bad
     when last judged (`bad_before`) is well again only at the clear levels.
     """
-    found = [*_of_metric(evaluation, bee, bee.metric, policy.metric, recorded, bad_before=bad_before)]
+    found = _of_metric(evaluation, bee, bee.metric, policy.metric, recorded, bad_before=bad_before)
     for name, rule in policy.metrics.items():
         found += _of_metric(evaluation, bee, name, rule, recorded, bad_before=bad_before)
     found.append(drift_severity(evaluation, policy.drift))
@@ -67,47 +102,58 @@ def rules_of(
 
 def _of_metric(
     evaluation: Evaluation, bee: BeeSpec, name: str, rule: MetricRule, recorded: Metrics, *, bad_before: bool
-) -> Iterator[RuleResult]:
-    suffix = "" if name == bee.metric else f":{name}"
+) -> list[RuleResult]:
+    found = []
     if rule.max_drop is not None:
-        found = performance_drop(evaluation, bee, name, rule, recorded, bad_before=bad_before)
-        yield replace(found, name=found.name + suffix)
+        quick = quick_drop(evaluation, bee, name, rule, recorded, bad_before=bad_before)
+        found = [quick or performance_drop(evaluation, bee, name, rule, recorded, bad_before=bad_before)]
     if rule.floor is not None:
-        yield replace(performance_floor(evaluation, bee, name, rule, bad_before=bad_before), name=f"floor{suffix}")
+        found.append(performance_floor(evaluation, bee, name, rule, bad_before=bad_before))
+    return (
+        found
+        if name == bee.metric
+        else [RuleResult(f"{one.name}:{name}", one.outcome, one.inputs, one.why, one.until) for one in found]
+    )
 
 
 def drift_severity(evaluation: Evaluation, rule: DriftRule) -> RuleResult:
     """Fire on `detected: true` with a severity that the policy names."""
-    drift = evaluation.drift
-    wanted = rule.severity + (" or worse" if rule.at_least else "")
-    inputs = {
-        "detected": drift.detected if drift else None,
-        "severity": drift.severity if drift else None,
-        "threshold": wanted,
-    }
+    drift = evaluation.said if isinstance(evaluation, QuickEvaluation) else evaluation.drift
     if drift is None or drift.detected is None:
-        return RuleResult("drift_severity", Outcome.UNDEFINED, inputs, "the event says nothing about drift")
-    if not drift.detected:
-        return RuleResult("drift_severity", Outcome.CLEAR, inputs, "no drift detected")
-    if rule.severe(drift.severity):
-        return RuleResult("drift_severity", Outcome.FIRED, inputs, f"drift with severity {drift.severity}")
-    why = f"drift with severity {drift.severity}, the rule asks for {wanted}"
-    return RuleResult("drift_severity", Outcome.CLEAR, inputs, why)
+        outcome = Outcome.UNDEFINED
+    else:
+        outcome = Outcome.FIRED if drift.detected and rule.severe(drift.severity) else Outcome.CLEAR
+    return Told("drift_severity", outcome, partial(_severity, drift, rule, outcome))
+
+
+def _severity(drift: Any, rule: DriftRule, outcome: Outcome) -> tuple[Mapping[str, Any], str]:
+    detected, severity = (drift.detected, drift.severity) if drift else (None, None)
+    wanted = rule.severity + (" or worse" if rule.at_least else "")
+    inputs = {"detected": detected, "severity": severity, "threshold": wanted}
+    if outcome is Outcome.UNDEFINED:
+        return inputs, "the event says nothing about drift"
+    if not detected:
+        return inputs, "no drift detected"
+    said = f"drift with severity {severity}"
+    return inputs, said if outcome is Outcome.FIRED else f"{said}, the rule asks for {wanted}"
 
 
 def drift_score(evaluation: Evaluation, rule: DriftRule, limit: Decimal, *, bad_before: bool) -> RuleResult:
     """Fire on a drift score above `limit`; well again at `clear_score` or less."""
-    score = evaluation.drift.score if evaluation.drift else None
     clear = limit if rule.clear_score is None else rule.clear_score
+    said = evaluation.said if isinstance(evaluation, QuickEvaluation) else None
+    score: Number | None = said.score + 0.0 if said and said.score is not None else None
+    if score is None or _near(score, limit, clear):
+        score = evaluation.drift.score if evaluation.drift else None
     inputs = {"score": score, "threshold": limit, "clear": clear}
     if score is None:
         return RuleResult("drift_score", Outcome.UNDEFINED, inputs, "the event has no drift score")
-    said = f"drift score {float(score):.4g}"
+    words = f"drift score {float(score):.4g}"
     if score > limit:
-        return RuleResult("drift_score", Outcome.FIRED, inputs, f"{said}, more than {float(limit):.4g}")
+        return RuleResult("drift_score", Outcome.FIRED, inputs, f"{words}, more than {float(limit):.4g}")
     if bad_before and score > clear:
-        return RuleResult("drift_score", Outcome.BETWEEN, inputs, f"{said}, not yet down to {float(clear):.4g}")
-    return RuleResult("drift_score", Outcome.CLEAR, inputs, f"{said}, within tolerance")
+        return RuleResult("drift_score", Outcome.BETWEEN, inputs, f"{words}, not yet down to {float(clear):.4g}")
+    return RuleResult("drift_score", Outcome.CLEAR, inputs, f"{words}, within tolerance")
 
 
 def performance_drop(
@@ -117,43 +163,125 @@ def performance_drop(
 
     Exact arithmetic on the numbers as the event spells them: a drop of exactly the threshold does not fire.
     """
-    value, limit = evaluation.metrics.get(name), rule.max_drop or Decimal(0)
-    baseline, origin = evaluation.baseline.get(name), "event"
-    if baseline is None:
-        baseline, origin = recorded.get(name), "the version's recorded evaluation"
-    inputs: dict[str, Any] = {
-        "metric": name,
-        "value": value,
-        "baseline": baseline,
-        "baselineFrom": origin if baseline is not None else None,
-        "threshold": limit,
-        "sampleCount": evaluation.sample_count,
-        "positiveCount": evaluation.positive_count,
-        "drop": None,
-    }
-    missing = _no_evidence(evaluation, bee, name, value) or _no_baseline(name, baseline)
-    if missing or value is None or baseline is None:
-        return RuleResult("performance_drop", Outcome.UNDEFINED, inputs, missing or "undefined")
-    drop = relative_drop(value, baseline, lower_is_better=_lower(bee, name, rule))
-    inputs["drop"] = round(_float(drop), 6)
-    better, worse = f"{name} {float(value):.4g} against {float(baseline):.4g}", percent(drop)
-    if drop > Fraction(limit):
-        why = f"{better}: {worse} worse, more than {percent(Fraction(limit))}"
-        return RuleResult("performance_drop", Outcome.FIRED, inputs, why)
-    if bad_before and rule.clear_drop is not None and drop > Fraction(rule.clear_drop):
-        inputs["clear"] = rule.clear_drop
-        why = f"{better}: {worse} worse, well again only at {percent(Fraction(rule.clear_drop))} or less"
-        return RuleResult("performance_drop", Outcome.BETWEEN, inputs, why)
-    words = f"{worse} worse, within tolerance" if drop > 0 else f"{percent(-drop)} better" if drop < 0 else "the same"
-    return RuleResult("performance_drop", Outcome.CLEAR, inputs, f"{better}: {words}")
+    value, baseline = evaluation.metrics.get(name), evaluation.baseline.get(name)
+    seen = _Seen(evaluation, name, rule, value, baseline, recorded)
+    missing = seen.no_drop(bee)
+    if missing or value is None or seen.baseline is None:
+        return RuleResult("performance_drop", Outcome.UNDEFINED, seen.inputs(None), missing or "undefined")
+    drop = relative_drop(value, Decimal(seen.baseline), lower_is_better=_lower(bee, name, rule))
+    clear = None if rule.clear_drop is None else Fraction(rule.clear_drop)
+    outcome = _outcome(drop, Fraction(rule.max_drop or 0), clear, bad_before=bad_before)
+    return RuleResult("performance_drop", outcome, seen.inputs(drop, outcome), seen.words(drop, outcome))
+
+
+def quick_drop(
+    evaluation: Evaluation, bee: BeeSpec, name: str, rule: MetricRule, recorded: Metrics, *, bad_before: bool
+) -> RuleResult | None:
+    """Return what `performance_drop` does, from floats; None where their error could make it come out otherwise."""
+    if not isinstance(evaluation, QuickEvaluation):
+        return None
+    value, baseline = evaluation.value(name), evaluation.base(name)
+    if value is None or baseline is None or not evaluation.enough(bee):
+        seen = _Seen(evaluation, name, rule, value, baseline, recorded)
+        missing = seen.no_drop(bee)
+        if missing:
+            # A tiny number may be 0 only as a float.
+            return RuleResult("performance_drop", Outcome.UNDEFINED, seen.inputs(None), missing) if baseline else None
+        baseline = float(seen.baseline or 0)
+    size = abs(baseline)
+    if value is None or size < _TINY:
+        return None
+    drop = (baseline - value) / size
+    if _lower(bee, name, rule):
+        drop = -drop
+    limit = float(rule.max_drop or 0)
+    clear = None if rule.clear_drop is None else float(rule.clear_drop)
+    if not _NEAR < abs(drop) < _FAR or abs(drop - limit) < _NEAR or (clear is not None and abs(drop - clear) < _NEAR):
+        return None
+    outcome = _outcome(drop, limit, clear, bad_before=bad_before)
+    return Told("performance_drop", outcome, partial(_tell, evaluation, bee, name, rule, recorded, drop, outcome))
+
+
+def _tell(  # noqa: PLR0913, PLR0917 - all that the exact way takes, and what the quick one found
+    evaluation: QuickEvaluation,
+    bee: BeeSpec,
+    name: str,
+    rule: MetricRule,
+    recorded: Metrics,
+    drop: float,
+    outcome: Outcome,
+) -> tuple[Mapping[str, Any], str]:
+    """Return inputs and sentence of a drop; by exact arithmetic where a float could be rounded to another digit."""
+    if any(abs(drop * digits % 1 - 0.5) < _ROUNDING for digits in (10**3, 10**6)):
+        bad_before = outcome is Outcome.BETWEEN
+        found = performance_drop(evaluation.exact, bee, name, rule, recorded, bad_before=bad_before)
+        return found.inputs, found.why
+    seen = _Seen(evaluation, name, rule, evaluation.value(name), evaluation.base(name), recorded)
+    return seen.inputs(drop, outcome), seen.words(drop, outcome)
+
+
+def _outcome(drop: Share, limit: Share, clear: Share | None, *, bad_before: bool) -> Outcome:
+    if drop > limit:
+        return Outcome.FIRED
+    return Outcome.BETWEEN if bad_before and clear is not None and drop > clear else Outcome.CLEAR
+
+
+class _Seen:
+    """What a rule of a drop looks at, and how it is told."""
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        name: str,
+        rule: MetricRule,
+        value: Number | None,
+        baseline: Number | None,
+        recorded: Metrics,
+    ) -> None:
+        self.evaluation, self.name, self.rule, self.value = evaluation, name, rule, value
+        self.origin = "event" if baseline is not None else "the version's recorded evaluation"
+        self.baseline = baseline if baseline is not None else recorded.get(name)
+
+    def no_drop(self, bee: BeeSpec) -> str | None:
+        """Return why there is no evidence, if there is none."""
+        missing = self.value is None
+        return _no_evidence(self.evaluation, bee, self.name, missing=missing) or _no_baseline(self.name, self.baseline)
+
+    def inputs(self, drop: Share | None, outcome: Outcome = Outcome.UNDEFINED) -> dict[str, Any]:
+        """Return what the rule saw."""
+        inputs = {
+            "metric": self.name,
+            "value": self.value,
+            "baseline": self.baseline,
+            "baselineFrom": self.origin if self.baseline is not None else None,
+            "threshold": self.rule.max_drop or Decimal(0),
+            "sampleCount": self.evaluation.sample_count,
+            "positiveCount": self.evaluation.positive_count,
+            "drop": None if drop is None else round(_float(drop), 6),
+        }
+        return {**inputs, "clear": self.rule.clear_drop} if outcome is Outcome.BETWEEN else inputs
+
+    def words(self, drop: Share, outcome: Outcome) -> str:
+        """Return the sentence."""
+        better, worse = f"{self.name} {_shown(self.value)} against {_shown(self.baseline)}", percent(drop)
+        if outcome is Outcome.FIRED:
+            return f"{better}: {worse} worse, more than {percent(Fraction(self.rule.max_drop or 0))}"
+        if outcome is Outcome.BETWEEN:
+            clear = percent(Fraction(self.rule.clear_drop or 0))
+            return f"{better}: {worse} worse, well again only at {clear} or less"
+        if drop > 0:
+            return f"{better}: {worse} worse, within tolerance"
+        return f"{better}: {percent(-drop)} better" if drop < 0 else f"{better}: the same"
 
 
 def performance_floor(
     evaluation: Evaluation, bee: BeeSpec, name: str, rule: MetricRule, *, bad_before: bool
 ) -> RuleResult:
     """Fire when a metric is beyond an absolute level, whatever its baseline; exactly on it does not fire."""
-    value, floor = evaluation.metrics.get(name), rule.floor or Decimal(0)
+    floor = rule.floor or Decimal(0)
     clear = floor if rule.clear_floor is None else rule.clear_floor
+    quick = evaluation.value(name) if isinstance(evaluation, QuickEvaluation) else None
+    value = evaluation.metrics.get(name) if quick is None or _near(quick, floor, clear) else quick
     inputs: dict[str, Any] = {
         "metric": name,
         "value": value,
@@ -162,7 +290,7 @@ def performance_floor(
         "sampleCount": evaluation.sample_count,
         "positiveCount": evaluation.positive_count,
     }
-    missing = _no_evidence(evaluation, bee, name, value)
+    missing = _no_evidence(evaluation, bee, name, missing=value is None)
     if missing or value is None:
         return RuleResult("floor", Outcome.UNDEFINED, inputs, missing or "undefined")
     lower = _lower(bee, name, rule)
@@ -175,6 +303,15 @@ def performance_floor(
     return RuleResult("floor", Outcome.CLEAR, inputs, f"{said} is not {side} {float(floor):.4g}")
 
 
+def _shown(value: Number | None) -> str:
+    return "nothing" if value is None else f"{float(value):.4g}"
+
+
+def _near(value: Number, *levels: Decimal) -> bool:
+    """Tell whether a float is so near to a level that the digits it was made of decide."""
+    return any(abs(float(value) - float(level)) <= _NEAR * (1 + abs(float(level))) for level in levels)
+
+
 def _lower(bee: BeeSpec, name: str, rule: MetricRule) -> bool:
     return bee.lower_is_better if name == bee.metric else lower_is_better(name, rule.direction)
 
@@ -185,12 +322,12 @@ def relative_drop(value: Decimal, baseline: Decimal, *, lower_is_better: bool) -
     return -drop if lower_is_better else drop
 
 
-def percent(share: Fraction) -> str:
+def percent(share: Share) -> str:
     """Return a share as a person reads it, rounded to a tenth of a percent."""
-    return f"{_float(share):.1%}" if abs(share) < _HUGE else f"{_float(share):.3g} times"
+    return f"{_float(share):.1%}" if -_HUGE < share < _HUGE else f"{_float(share):.3g} times"
 
 
-def _float(share: Fraction) -> float:
+def _float(share: Share) -> float:
     """Return the nearest finite number: 1e308 against a baseline of 1e-300 has a drop that no float holds."""
     try:
         return float(share)
@@ -198,8 +335,8 @@ def _float(share: Fraction) -> float:
         return sys.float_info.max if share > 0 else -sys.float_info.max
 
 
-def _no_evidence(evaluation: Evaluation, bee: BeeSpec, name: str, value: Decimal | None) -> str | None:
-    if value is None:
+def _no_evidence(evaluation: Evaluation, bee: BeeSpec, name: str, *, missing: bool) -> str | None:
+    if missing:
         return f"{name} is undefined or missing: no evidence of a drop"
     samples, positives = evaluation.sample_count, evaluation.positive_count
     if samples is not None and samples < bee.evidence.min_samples:
@@ -209,7 +346,7 @@ def _no_evidence(evaluation: Evaluation, bee: BeeSpec, name: str, value: Decimal
     return None
 
 
-def _no_baseline(name: str, baseline: Decimal | None) -> str | None:
+def _no_baseline(name: str, baseline: Number | None) -> str | None:
     if baseline is None:
         return f"there is no baseline for {name}: no evidence of a drop"
     if baseline == 0:

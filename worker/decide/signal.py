@@ -96,6 +96,6 @@ def _well(rules: Sequence[RuleResult]) -> bool:
 
 def _told(evaluation: Evaluation, rules: Sequence[RuleResult]) -> str:
     """Return the sentences of the rules whose part of the event is there; of all where it has none."""
-    metrics, drift = bool(evaluation.metrics), evaluation.drift is not None
+    metrics, drift = evaluation.tells
     said = [rule.why for rule in rules if (drift if rule.name.startswith("drift") else metrics)]
     return "; ".join(said or [rule.why for rule in rules])

@@ -12,6 +12,7 @@ import structlog
 from worker.errors import ColonyError, Rejected, TryLater
 from worker.intake.envelope import Event, open_envelope
 from worker.intake.port import DeadLetter, Message
+from worker.intake.quick import quick_envelope
 from worker.ledger import Batch, Ledger, NotInBatch, Transaction
 
 log = structlog.get_logger()
@@ -62,7 +63,9 @@ class EventHandler(Protocol):
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
+    """What is inside a message: an event and its handler, with the data checked; or the error."""
+
     message: Message
     now: datetime
     event: Event | None = None
@@ -80,7 +83,7 @@ def receive(
     Raises:
         TryLater: the ledger is not available; nothing was changed and every message is to be given back.
     """
-    opened = [_open(message, handlers, now_for) for message in messages]
+    opened = [open_message(message, handlers, now_for) for message in messages]
     try:
         return _together(opened, ledger)
     except TryLater:
@@ -91,13 +94,13 @@ def receive(
         return [_alone(item, ledger) for item in opened]
 
 
-def _together(opened: Sequence[_Opened], ledger: Ledger) -> list[Received]:
+def _together(opened: Sequence[Opened], ledger: Ledger) -> list[Received]:
     keys = [(item.event.source, item.event.id) for item in opened if item.event]
     with ledger.batch(keys, [item.bee for item in opened if item.bee]) as batch:
         return [_in_batch(item, batch) for item in opened]
 
 
-def _in_batch(item: _Opened, batch: Batch) -> Received:
+def _in_batch(item: Opened, batch: Batch) -> Received:
     try:
         return _handle(item, batch)
     except NotInBatch:
@@ -105,7 +108,7 @@ def _in_batch(item: _Opened, batch: Batch) -> Received:
             return _handle(item, transaction)
 
 
-def _alone(item: _Opened, ledger: Ledger) -> Received:
+def _alone(item: Opened, ledger: Ledger) -> Received:
     """Handle one message in a transaction of its own; what even then cannot be written is tried again later."""
     try:
         with ledger.begin() as transaction:
@@ -139,17 +142,33 @@ def readable(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in short)
 
 
-def _open(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFor) -> _Opened:
+def open_message(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFor) -> Opened:
+    """Return what is inside a message, checked, or why it cannot be handled. Raises TryLater."""
+    event = quick_envelope(message)
+    if event is None or event.type not in handlers:
+        return open_exactly(message, handlers, now_for)
+    try:
+        handler, now = handlers[event.type], now_for(event)
+        parsed = handler.parse(event, now)
+        return Opened(message, now, event, handler, parsed, handler.bee(parsed))
+    except TryLater:
+        raise
+    except Exception:  # noqa: BLE001 - whatever is the matter, the exact way tells it in its own words
+        return open_exactly(message, handlers, now_for)
+
+
+def open_exactly(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFor) -> Opened:
+    """Open what is not usual: the words of every refusal are from here."""
     event = None
     try:
         event = open_envelope(message)
         handler, now = _handler(event, handlers), now_for(event)
         parsed = handler.parse(event, now)
-        return _Opened(message, now, event, handler, parsed, handler.bee(parsed))
+        return Opened(message, now, event, handler, parsed, handler.bee(parsed))
     except TryLater:
         raise
     except Exception as error:  # noqa: BLE001 - told apart in `_turned_away`: no message may stop the others
-        return _Opened(message, now_for(None), event, error=error)
+        return Opened(message, now_for(None), event, error=error)
 
 
 def _handler(event: Event, handlers: Mapping[str, EventHandler]) -> EventHandler:
@@ -159,7 +178,7 @@ def _handler(event: Event, handlers: Mapping[str, EventHandler]) -> EventHandler
     return handlers[event.type]
 
 
-def _handle(item: _Opened, transaction: Transaction) -> Received:
+def _handle(item: Opened, transaction: Transaction) -> Received:
     if item.error is not None or item.event is None or item.handler is None:
         return _turned_away(item, item.error, transaction)
     try:
@@ -171,7 +190,7 @@ def _handle(item: _Opened, transaction: Transaction) -> Received:
         return _turned_away(item, error, transaction)
 
 
-def _turned_away(item: _Opened, error: Exception | None, transaction: Transaction) -> Received:
+def _turned_away(item: Opened, error: Exception | None, transaction: Transaction) -> Received:
     """Tell by the error's type: what will never be accepted is kept at once, all else is retried first."""
     if isinstance(error, Rejected):
         letter = dead_letter(item.message, str(error), item.now, item.event)
@@ -180,7 +199,7 @@ def _turned_away(item: _Opened, error: Exception | None, transaction: Transactio
     return _failed(item, error)
 
 
-def _failed(item: _Opened, error: Exception | None) -> Received:
+def _failed(item: Opened, error: Exception | None) -> Received:
     said = str(error) if isinstance(error, ColonyError) else f"{type(error).__name__}: {error}"
     return Received(item.message, Verdict.RETRY, readable(said))
 
