@@ -180,13 +180,13 @@ def quick_drop(
     """Return what `performance_drop` does, from floats; None where their error could make it come out otherwise."""
     if not isinstance(evaluation, QuickEvaluation):
         return None
-    value, baseline = evaluation.value(name), evaluation.base(name)
+    value, baseline = evaluation.values.get(name), evaluation.baselines.get(name)
     if value is None or baseline is None or not evaluation.enough(bee):
-        seen = _Seen(evaluation, name, rule, value, baseline, recorded)
+        seen = _Seen(evaluation, name, rule, evaluation.value(name), evaluation.base(name), recorded)
         missing = seen.no_drop(bee)
-        if missing:
-            # A tiny number may be 0 only as a float.
-            return RuleResult("performance_drop", Outcome.UNDEFINED, seen.inputs(None), missing) if baseline else None
+        # A tiny baseline may be 0 only as a float.
+        if missing and (value is None or baseline is None or baseline != 0):
+            return RuleResult("performance_drop", Outcome.UNDEFINED, seen.inputs(None), missing)
         baseline = float(seen.baseline or 0)
     size = abs(baseline)
     if value is None or size < _TINY:

@@ -146,6 +146,12 @@ def test_numbers_at_a_threshold(pair: tuple[str, str], bee: BeeSpec) -> None:
     agree(message({}, {"beeId": f'"{bee.bee}"', "metrics": value, "baseline": baseline}))
 
 
+def test_drift_alone() -> None:
+    """An event without metrics, or without a baseline of its own, is decided the same as well."""
+    for metrics, baseline in (("null", "null"), ("{}", "{}"), ('{"f1":0.5}', "null"), ("null", '{"f1":0.5}')):
+        agree(message({}, {"metrics": metrics, "baseline": baseline}))
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(sorted(FIELDS)).flatmap(lambda name: st.tuples(st.just(name), ODD | st.sampled_from(FIELDS[name]))),
