@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench serve lock clean
+.PHONY: help demo test lint bench bench-large serve lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -25,6 +25,9 @@ lint: $(VENV)/.dev ## Run ruff, mypy and import-linter only
 
 bench: $(VENV)/.dev $(PEERS)/.ready ## Measure speed, each figure as a ratio to a peer in the same run
 	$(BIN)/python -m tests.bench
+
+bench-large: $(VENV)/.dev $(PEERS)/.ready ## The feature store's training reads at ten million values (some minutes, 3 GB)
+	COLONY_BENCH_LARGE=1 $(BIN)/python -m tests.bench features_offline
 
 serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on the demo's data if there is any
 	COLONY_HOME=$${COLONY_HOME:-.colony/demo} $(BIN)/colony serve --with-worker
