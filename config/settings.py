@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
 
     @model_validator(mode="after")
+    attempts: int = Field(default=5, ge=1, le=100)
+    max_outbox: int = Field(default=100_000, ge=0)
+    keep_inbox_days: float = Field(default=31, ge=31, le=36500)
+    keep_decisions_days: float = Field(default=0, ge=0, le=36500)
+    keep_published_days: float = Field(default=0, ge=0, le=36500)
+    keep_run_days: float = Field(default=0, ge=0, le=36500)
     def _check(self) -> Self:
         if self.project and not self.ledger.get_secret_value():
             raise ValueError(

@@ -354,6 +354,7 @@ class Subscription:
     again: list[Message] = field(default_factory=list)
     dead: list[tuple[Message, str]] = field(default_factory=list)
     dead_letter_error: TryLater | None = None
+    waits: list[float] = field(default_factory=list)
 
     def pull(self, limit: int, wait_s: float) -> Sequence[Message]:
         """Give out up to `limit`."""
@@ -364,8 +365,9 @@ class Subscription:
         """Note them."""
         self.acked += messages
 
-    def retry(self, messages: Sequence[Message]) -> None:
-        """Give them out again."""
+    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
+        """Give them out again, at once."""
+        self.waits += [after_s] * len(messages)
         self.again += messages
         self.waiting = [*messages, *self.waiting]
 

@@ -16,7 +16,7 @@ from worker.app.upkeep import Upkeep
 from worker.clock import Clock, wall_clock
 from worker.features.skew import Guard
 from worker.instruments import Instruments
-from worker.intake.consume import Consumer
+from worker.intake.consume import Consumer, Limits
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
 from worker.publish.accessed import Accesses
@@ -56,9 +56,12 @@ class App(Configured):
 
         def told(item: Received) -> None:
             self.instruments.received(item)
+        limits = Limits(attempts=self.settings.attempts, outbox=self.settings.max_outbox)
+
             tell(item)
 
-        return Consumer(self.subscription, self.ledger, self.handlers, now_for or (lambda _: self.clock()), told)
+        now_for = now_for or (lambda _: self.clock())
+        return Consumer(self.subscription, self.ledger, self.handlers, now_for, told, limits=limits)
 
     @cached_property
     def advancer(self) -> Advancer:

@@ -42,8 +42,8 @@ class Subscription(Protocol):
         """Acknowledge: these will not come again (best effort; a lost ack brings a duplicate)."""
         ...
 
-    def retry(self, messages: Sequence[Message]) -> None:
-        """Give back: these come again."""
+    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
+        """Give back: these come again, not before that many seconds where the bus can wait."""
         ...
 
     def dead_letter(self, message: Message, reason: str) -> None:
@@ -64,8 +64,22 @@ class Subscription(Protocol):
 
 
 @dataclass(frozen=True)
+class Failure:
+    """One attempt at a message that failed."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class DeadLetter:
-    """A message that was turned away, whole, with the reason."""
+    """A message that was turned away, whole, with the reason.
+
+    Attributes:
+        id: of the message's content: the same message always has the same.
+        history: the attempts that failed before it was given up, oldest first.
+        requeued_at, requeued_as: when a person last put it back through the intake, and what became of it.
+    """
 
     id: str
     source: str
@@ -75,6 +89,10 @@ class DeadLetter:
     deliveries: int
     attributes: Mapping[str, str]
     body: bytes
+    message_id: str = ""
+    history: Sequence[Failure] = ()
+    requeued_at: datetime | None = None
+    requeued_as: str = ""
 
 
 class Inbox(Protocol):
@@ -98,4 +116,20 @@ class Inbox(Protocol):
 
     def dead_letters(self) -> Sequence[DeadLetter]:
         """Return what was turned away, oldest first."""
+        ...
+
+    def dead_letter(self, id_: str) -> DeadLetter | None:
+        """Return one dead letter."""
+        ...
+
+    def requeued(self, id_: str, outcome: str, now: datetime) -> None:
+        """Record that a dead letter was put back through the intake, and what became of it."""
+        ...
+
+    def failed(self, id_: str, failure: Failure) -> Sequence[Failure]:
+        """Record that handling a message failed; return every failure of it, oldest first."""
+        ...
+
+    def forget_failures(self, ids: Sequence[str]) -> None:
+        """Forget the failures of messages that have been dealt with."""
         ...

@@ -122,10 +122,8 @@ def _alone(item: Opened, ledger: Ledger) -> Received:
 
 def dead_letter(message: Message, reason: str, now: datetime, event: Event | None = None) -> DeadLetter:
     """Return the record of a message that is turned away; the same message always has the same id."""
-    attributes = "\n".join(f"{key}={value}" for key, value in sorted(message.attributes.items()))
-    identity = hashlib.sha256(attributes.encode("utf-8", "surrogatepass") + b"\0" + message.body).hexdigest()
     return DeadLetter(
-        id=identity,
+        id=message_id(message),
         source=event.source if event else "",
         event_id=event.id if event else readable(message.message_id),
         reason=readable(reason),
@@ -133,7 +131,14 @@ def dead_letter(message: Message, reason: str, now: datetime, event: Event | Non
         deliveries=1,
         attributes={readable(key): readable(value) for key, value in message.attributes.items()},
         body=message.body,
+        message_id=readable(message.message_id),
     )
+
+
+def message_id(message: Message) -> str:
+    """Return what names a message by its content: the same message always has the same."""
+    attributes = "\n".join(f"{key}={value}" for key, value in sorted(message.attributes.items()))
+    return hashlib.sha256(attributes.encode("utf-8", "surrogatepass") + b"\0" + message.body).hexdigest()
 
 
 def readable(text: str) -> str:

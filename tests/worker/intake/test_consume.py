@@ -1,13 +1,15 @@
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.worker.intake.echo import Echo
-from tests.worker.world import Subscription, message, now_for, plain
+from tests.worker.world import NOW, Subscription, message, now_for, plain
 from worker.adapters.ledger.sql import SqlLedger
 from worker.errors import TryLater
-from worker.intake.consume import MAX_ATTEMPTS, Consumer
-from worker.intake.port import Message
+from worker.intake.consume import BATCH, MAX_ATTEMPTS, Consumer, Limits
+from worker.intake.port import Failure, Message
 from worker.intake.receive import Received, Verdict
 
 
@@ -51,6 +53,8 @@ def test_poison_is_kept_after_five_attempts(ledger: SqlLedger) -> None:
     assert turns == MAX_ATTEMPTS == len(echo.applied)
     (letter,) = _dead(ledger)
     assert letter.reason == "failed 5 times, last: ValueError: boom"
+    assert letter.history == (Failure(NOW, "ValueError: boom"),) * MAX_ATTEMPTS
+    assert subscription.waits == [0.5, 1, 2, 4]
     assert letter.body == subscription.dead[0][0].body
     assert [one.message_id for one in subscription.acked] == ["bus-bad"]
 
@@ -76,7 +80,77 @@ def test_a_message_that_recovers_begins_anew(ledger: SqlLedger) -> None:
     consumer.turn(0)
 
     assert [one.message_id for one in subscription.acked] == ["bus-bad"]
-    assert not consumer._attempts
+    assert _failures(ledger) == 0
+
+
+def test_a_restart_does_not_forget_failures(ledger: SqlLedger) -> None:
+    """A message that fails in one process after the other becomes a dead letter as in one, with every reason."""
+    subscription = Subscription([message("bad")])
+    for number in range(MAX_ATTEMPTS):
+        assert _failures(ledger) == min(number, 1)
+        _consumer(subscription, ledger, Echo({"bad": ValueError(f"boom {number}")}), []).turn(0)
+
+    (letter,) = _dead(ledger)
+    assert [failure.reason for failure in letter.history] == [f"ValueError: boom {n}" for n in range(MAX_ATTEMPTS)]
+    assert (subscription.waiting, _failures(ledger)) == ([], 0)
+
+
+def test_a_full_outbox_stops_the_intake(ledger: SqlLedger) -> None:
+    """While as many events wait as may, nothing is pulled and nothing lost; when they are gone it goes on."""
+    subscription = Subscription([message(str(number)) for number in range(3)])
+    limits = Limits(outbox=2)
+
+    def turn(count: int) -> int:
+        # A new one each time: a consumer looks at the outbox once a second.
+        consumer = Consumer(subscription, ledger, {"model.evaluated": Echo()}, now_for, limits=limits)
+        return consumer.turn(0, limit=count)
+
+    assert [turn(1), turn(1)] == [1, 1]
+    with pytest.raises(TryLater, match="2 events wait to be published, 2 may"):
+        turn(1)
+    assert len(subscription.waiting) == 1
+
+    with ledger.begin() as transaction:
+        waiting = transaction.outbox.unpublished("spam-guard", 10)
+        transaction.outbox.mark("spam-guard", [event.id for event in waiting], NOW)
+    assert turn(1) == 1
+    assert len(subscription.acked) == 3
+
+
+def test_no_more_than_a_batch_is_in_hand(ledger: SqlLedger) -> None:
+    """However much the bus has and however often the ledger is away, one batch at most has been pulled."""
+    bus = _Endless()
+    echo = Echo()
+    consumer = Consumer(bus, ledger, {"model.evaluated": echo}, now_for)
+    for number in range(6):
+        echo.errors = {"0": TryLater("slow")} if number % 2 else {}
+        with suppress(TryLater):
+            consumer.turn(0)
+
+    assert (bus.most, bus.in_hand) == (BATCH, 0)
+
+
+class _Endless(Subscription):
+    """Always has more; counts what it has given out and not got back."""
+
+    in_hand = 0
+    most = 0
+
+    def pull(self, limit: int, wait_s: float) -> list[Message]:  # noqa: ARG002 - the port's signature
+        self.in_hand += limit
+        self.most = max(self.most, self.in_hand)
+        return [message(str(number)) for number in range(limit)]
+
+    def ack(self, messages: Sequence[Message]) -> None:
+        self.in_hand -= len(messages)
+
+    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:  # noqa: ARG002 - the port's signature
+        self.in_hand -= len(messages)
+
+
+def _failures(ledger: SqlLedger) -> int:
+    with ledger.database.begin(write=False) as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM attempts").scalar_one())
 
 
 def test_try_later_gives_everything_back(ledger: SqlLedger) -> None:

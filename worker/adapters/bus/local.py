@@ -52,6 +52,7 @@ class FileSubscription:
         self._source: Source | None = None
         self._records: Records | None = None
         self._again: deque[Message] = deque()
+        self._later: list[tuple[float, Message]] = []
         self._ended = False
 
     def pull(self, limit: int, wait_s: float) -> Sequence[Message]:
@@ -59,12 +60,16 @@ class FileSubscription:
         until = time.monotonic() + wait_s
         found: list[Message] = []
         while len(found) < limit:
+            self._take_due()
             if self._again:
                 found.append(self._again.popleft())
             elif (record := self._next()) is not None:
                 found.append(self._message(record))
-            elif self._ended or found or time.monotonic() >= until:
+            elif found or time.monotonic() >= until or (self._ended and not self._later):
                 break
+            elif self._ended:
+                next_due = min(due for due, _ in self._later)
+                time.sleep(max(0.0, min(next_due, until) - time.monotonic()))
             else:
                 self._opened().wait(until - time.monotonic())
         return found
@@ -72,10 +77,13 @@ class FileSubscription:
     def ack(self, messages: Sequence[Message]) -> None:
         """A line that was read does not come again."""
 
-    def retry(self, messages: Sequence[Message]) -> None:
-        """Put the messages in front, in their order."""
+    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
+        """Put the messages in front, in their order, or keep them until they are due."""
         again = [dataclasses.replace(one, delivery_attempt=(one.delivery_attempt or 1) + 1) for one in messages]
-        self._again.extendleft(reversed(again))
+        if after_s <= 0:
+            self._again.extendleft(reversed(again))
+        else:
+            self._later += [(time.monotonic() + after_s, one) for one in again]
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Append the message to the dead letter file, durably. Raises TryLater."""
@@ -91,7 +99,7 @@ class FileSubscription:
 
     def exhausted(self) -> bool:
         """Whether the end was reached and nothing was given back."""
-        return self._ended and not self._again
+        return self._ended and not self._again and not self._later
 
     def verify(self) -> None:
         """Open the recording, and the dead letter file for writing. Raises Rejected, TryLater."""
@@ -103,6 +111,12 @@ class FileSubscription:
         if self._source:
             self._source.close()
             self._source, self._records, self._ended = None, None, True
+
+    def _take_due(self) -> None:
+        if self._later:
+            now = time.monotonic()
+            self._again.extend(message for due, message in self._later if due <= now)
+            self._later = [(due, message) for due, message in self._later if due > now]
 
     def _opened(self) -> Source:
         if self._source is None:
@@ -140,7 +154,7 @@ class NoSubscription:
     def ack(self, messages: Sequence[Message]) -> None:
         """Nothing was given out."""
 
-    def retry(self, messages: Sequence[Message]) -> None:
+    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
         """Nothing was given out."""
 
     def dead_letter(self, message: Message, reason: str) -> None:

@@ -5,6 +5,7 @@ error it does not expect leaves a key stuck without an answer. One bounded Publi
 fails, and bees go out in parallel. `PUBSUB_EMULATOR_HOST` is honoured by the client library.
 """
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,9 @@ LEAST_PULL_S = 1.0
 EMPTY_PAUSE_S = 0.1
 
 log = structlog.get_logger(__name__)
+
+#: Pub/Sub's own bound.
+_LONGEST_DEADLINE_S = 600
 
 
 class PubSubSubscription:
@@ -92,10 +96,11 @@ class PubSubSubscription:
             except TryLater as error:
                 log.warning("acknowledgement lost, the messages come again", messages=len(chunk), error=str(error))
 
-    def retry(self, messages: Sequence[Message]) -> None:
+    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
         """Give back, best effort: what is not given back comes again when its deadline has passed."""
+        wait = min(math.ceil(after_s), _LONGEST_DEADLINE_S)
         for chunk in _receipts(messages):
-            request = {"subscription": self._subscription, "ack_ids": chunk, "ack_deadline_seconds": 0}
+            request = {"subscription": self._subscription, "ack_ids": chunk, "ack_deadline_seconds": wait}
             try:
                 with translated(self._subscription):
                     self._client.modify_ack_deadline(request=request, timeout=ATTEMPT_S, retry=retrying())

@@ -64,7 +64,6 @@ class SqlBatch(BatchTransaction):
     def directly(self) -> Iterator[SqlTransaction]:
         """Give an ordinary transaction inside this one, which sees all that has happened so far, and isolates."""
         self.flush()
-        self.read()
         with self._database.savepoint(self._connection):
             yield SqlTransaction(self._database, self._connection, self.installation)
         self.read()

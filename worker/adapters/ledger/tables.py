@@ -52,6 +52,17 @@ inbox = Table(
     Column("reason", Words),
     Column("received_at", BigInteger, nullable=False),
     Column("deliveries", Integer, nullable=False),
+    Index("ix_inbox_received", "received_at"),
+)
+
+#: Messages that failed and are tried again, by the id that their dead letter would have.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("history", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("ix_attempts_changed", "changed_at"),
 )
 
 dead_letters = Table(
@@ -65,6 +76,10 @@ dead_letters = Table(
     Column("deliveries", Integer, nullable=False),
     Column("attributes", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("message_id", Words),
+    Column("history", Text),
+    Column("requeued_at", BigInteger),
+    Column("requeued_as", Words),
 )
 
 bee_state = Table(

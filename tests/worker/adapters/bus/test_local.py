@@ -30,6 +30,19 @@ def _recording(tmp_path: Path) -> Path:
     return path
 
 
+def test_what_is_given_back_for_later_waits(recording: Path, tmp_path: Path) -> None:
+    """A message that is to come again later lets the others pass, comes when due, and till then it is not the end."""
+    subscription = FileSubscription(recording, tmp_path / "dead.jsonl")
+    subscription.retry(subscription.pull(1, 0), 0.05)
+
+    first = [message.body for message in subscription.pull(10, 0)]
+    exhausted = subscription.exhausted()
+    second = [message.body for message in subscription.pull(10, 20)]
+
+    assert first == [f'{{"n": {number}}}'.encode() for number in range(1, 5)]
+    assert (exhausted, second, subscription.exhausted()) == (False, [b'{"n": 0}'], True)
+
+
 def test_what_is_given_back_comes_first_and_in_order(recording: Path, tmp_path: Path) -> None:
     """Messages that were given back come before the rest of the file, in the order they had."""
     subscription = FileSubscription(recording, tmp_path / "dead.jsonl")

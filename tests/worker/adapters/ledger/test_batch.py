@@ -172,6 +172,17 @@ def test_a_batch_knows_what_the_ledger_knows(used: SqlLedger) -> None:
         assert batch.models.get("spam-guard", "7") is None
 
 
+def test_what_was_decided_stays_known(used: SqlLedger) -> None:
+    """An event whose inbox row was pruned is a duplicate for as long as the journal has it, in a batch or alone."""
+    with used.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM inbox")
+    with used.batch(KEYS, ["spam-guard"]) as batch:
+        assert not batch.inbox.arrived("s", "e-0", "t", NOW)
+    with used.begin() as transaction:
+        assert not transaction.inbox.arrived("s", "e-0", "t", NOW)
+        assert transaction.inbox.arrived("s", "e-1", "t", NOW)
+
+
 def _writes(batch: Any) -> None:
     batch.inbox.arrived("s", "e-1", "t", NOW)
     batch.inbox.conclude("s", "e-1", "ack", None)
@@ -274,6 +285,7 @@ QUERIES = {
     "champions": "deployments",
     "inbox": "inbox",
     "decisions": "uq_decisions_event",
+    "decided": "uq_decisions_event",
     "versions": "model_versions",
     "watermarks": "watermarks",
 }

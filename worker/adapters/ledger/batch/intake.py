@@ -22,6 +22,8 @@ class BatchInbox(SqlInbox):
         """Learn which of the events came before."""
         self._undo = undo
         self.known = {(row.source, row.event_id) for row in reader.of_pairs("inbox", keys)}
+        # The inbox is pruned before the journal is: what was decided is not decided again.
+        self.known |= {(row.source, row.event_id) for row in reader.of_pairs("decided", keys)}
         self.rows = Rows(undo)
         self._new: Store[Pair, dict[str, Any] | None] = Store(undo, lambda _: None)
         self.again: Store[Pair, int] = Store(undo, lambda _: 0)

@@ -34,6 +34,9 @@ _OF_PAIRS = {
     "inbox": (
         "SELECT t.source, t.event_id FROM {keys} CROSS JOIN inbox AS t WHERE t.source = k.a AND t.event_id = k.b"
     ),
+    "decided": (
+        "SELECT t.source, t.event_id FROM {keys} CROSS JOIN decisions AS t WHERE t.source = k.a AND t.event_id = k.b"
+    ),
     "decisions": "SELECT t.* FROM {keys} CROSS JOIN decisions AS t WHERE t.source = k.a AND t.event_id = k.b",
     "versions": "SELECT t.* FROM {keys} CROSS JOIN model_versions AS t WHERE t.bee = k.a AND t.version = k.b",
     "watermarks": "SELECT t.* FROM {keys} CROSS JOIN watermarks AS t WHERE t.bee = k.a AND t.version = k.b",
@@ -54,7 +57,10 @@ class Reader:
         return iter(self._connection.execute(_bees(what, sqlite=self._sqlite), {"keys": keys}))
 
     def of_pairs(self, what: str, pairs: Collection[Pair]) -> Iterator[sa.Row[Any]]:
-        """Yield the rows of (source, event id): `inbox`, `decisions`; of (bee, version): `versions`, `watermarks`."""
+        """Yield the rows of pairs, each by an index.
+
+        `inbox`, `decided` and `decisions` are by (source, event id), `versions` and `watermarks` by (bee, version).
+        """
         if not pairs:
             return iter(())
         keys = {"keys": json.dumps(list(pairs))} if self._sqlite else _columns(list(pairs))
