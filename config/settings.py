@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker.access.link import MIN_SECRET
 from worker.errors import Rejected
 
 
@@ -52,6 +53,10 @@ class Settings(BaseSettings):
     chat_key: SecretStr = SecretStr("")
     chat_key_secret: str = Field(default="", pattern="^(|projects/.+/secrets/.+/versions/.+)$")
 
+    webhook: SecretStr = SecretStr("")
+    link_secret: SecretStr = Field(default=SecretStr(""))
+    public_url: str = Field(default="", pattern="^(|https?://[^?#]+)$")
+
     import_dirs: str = ""
 
     max_runs: int = Field(default=2, ge=1, le=1000)
@@ -74,17 +79,17 @@ class Settings(BaseSettings):
     features_sync: str = Field(default="full", pattern="^(full|normal)$")
     features_accessed: float = Field(default=1.0, ge=0, le=1)
     skew: str = Field(default="auto", pattern="^(auto|refuse|warn)$")
-    request_key_days: float = Field(default=31, gt=0, le=36500)
-    log_level: str = Field(default="", pattern="^(|debug|info|warning|error)$")
-    log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
-
-    @model_validator(mode="after")
     attempts: int = Field(default=5, ge=1, le=100)
     max_outbox: int = Field(default=100_000, ge=0)
     keep_inbox_days: float = Field(default=31, ge=31, le=36500)
     keep_decisions_days: float = Field(default=0, ge=0, le=36500)
     keep_published_days: float = Field(default=0, ge=0, le=36500)
     keep_run_days: float = Field(default=0, ge=0, le=36500)
+    request_key_days: float = Field(default=31, gt=0, le=36500)
+    log_level: str = Field(default="", pattern="^(|debug|info|warning|error)$")
+    log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
+
+    @model_validator(mode="after")
     def _check(self) -> Self:
         if self.project and not self.ledger.get_secret_value():
             raise ValueError(
@@ -94,6 +99,8 @@ class Settings(BaseSettings):
         for word in filter(None, map(str.strip, self.import_dirs.split(","))):
             if not word.startswith(("/", "gs://")):
                 raise ValueError(f"COLONY_IMPORT_DIRS: {word!r} is neither an absolute path nor a gs:// URI")
+        if self.link_secret.get_secret_value() and len(self.link_secret.get_secret_value()) < MIN_SECRET:
+            raise ValueError(f"COLONY_LINK_SECRET: use a random text of at least {MIN_SECRET} characters")
         if bool(self.auth_audience) != bool(self.auth_emails):
             raise ValueError(
                 "COLONY_AUTH_AUDIENCE, COLONY_AUTH_EMAILS: set both, or neither; "
@@ -113,6 +120,11 @@ class Settings(BaseSettings):
         if given in {"", "sqlite"}:
             return f"sqlite:///{self.home.absolute() / 'ledger.db'}"
         return given
+
+    @property
+    def reached_at(self) -> str:
+        """The URL under which people reach the API, without a slash at its end."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def runs_root(self) -> str:

@@ -117,3 +117,14 @@ def _tell(
     }
     type_ = "colony.paused" if to else "colony.resumed"
     transaction.outbox.add(bee or COLONY, type_, f"{bee or COLONY}/{to_text(operator.now)}", 1, operator.now, data)
+
+
+def shown_pause(bee: str | None, pause: Pause) -> dict[str, str | None]:
+    """Return a pause as one JSON object; `beeId` is null for the colony's."""
+    return {
+        "beeId": bee,
+        "by": pause.by,
+        "reason": pause.reason,
+        "since": to_text(pause.since),
+        "until": to_text(pause.until) if pause.until else None,
+    }

@@ -8,7 +8,19 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from handlers.http import decisions, features, health, models, pipelines, run_events
+from handlers.http import (
+    answers,
+    approvals,
+    decisions,
+    features,
+    health,
+    incidents,
+    models,
+    pauses,
+    pipelines,
+    run_events,
+    why,
+)
 from handlers.http.authentication import Authenticator
 from handlers.http.features.hot import Api, HotReads
 from handlers.http.features.limits import BODIES
@@ -26,6 +38,10 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "run events": run_events.routes,
     "models": models.routes,
     "decisions": decisions.routes,
+    "why": why.routes,
+    "incidents": incidents.routes,
+    "approvals": approvals.routes,
+    "pauses": pauses.routes,
     "features": features.routes,
 }
 
@@ -51,6 +67,7 @@ def build(services: Services) -> FastAPI:
     api.state.access = access
     add_problems(api)
     api.include_router(health.probes(services))
+    api.include_router(answers.page(services))
     for tag, routes in {"health": health.metrics, **ROUTES}.items():
         router = routes(services)
         check_scopes(router)

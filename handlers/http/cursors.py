@@ -3,10 +3,12 @@
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
 
+from worker.clock import from_us
 from worker.errors import Rejected
 
 CURSOR = Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before.")]
@@ -27,6 +29,17 @@ def read_cursor(text: str, *types: type) -> list[Any]:
         mend = "send `nextCursor` of the page before as it was, or leave it out"
         raise Rejected("is no cursor of this list", field="cursor", mend=mend)
     return parts
+
+
+def read_moment_cursor(text: str | None) -> tuple[datetime, str] | None:
+    """Return a cursor's time and id; None for the first page. Raises Rejected unless it is one with these parts."""
+    if text is None:
+        return None
+    at, id_ = read_cursor(text, int, str)
+    try:
+        return from_us(at), id_
+    except OverflowError as error:
+        raise Rejected("is no cursor of this list", field="cursor", mend="leave it out") from error
 
 
 def _storable(part: str | int) -> bool:

@@ -25,11 +25,11 @@ _SUMMARY: dict[str, Any] = {
     "runId": _RUN_ID, "pipeline": "auto-retrain", "beeId": "spam-guard", "trigger": "manual", "reason": "new data",
     "incidentId": None, "attempt": 1, "asOf": "2002-10-01T00:00:00Z", "status": "pending", "verdict": None,
     "settled": False, "cancelRequested": False, "error": None, "createdAt": "2026-11-23T07:48:32.654916Z",
-    "startedAt": None, "endedAt": None,
+    "startedAt": None, "endedAt": None, "estimatedCost": None, "cost": None,
 }  # fmt: skip
 _ENDED = _SUMMARY | {
     "status": "succeeded", "verdict": "deployed", "settled": True, "startedAt": "2026-11-23T07:48:32.741634Z",
-    "endedAt": "2026-11-23T07:48:37.200774Z",
+    "endedAt": "2026-11-23T07:48:37.200774Z", "estimatedCost": 0.0, "cost": 0.000041,
 }  # fmt: skip
 _STEP = {
     "stepId": "train_model", "status": "succeeded", "attempt": 1, "startedAt": "2026-11-23T07:48:34.785671Z",
@@ -60,12 +60,44 @@ _TEMPLATE = {
     "steps": [{"id": "score", "type": "score", "after": []}], "error": None,
 }  # fmt: skip
 _RUN = {"runId": _RUN_ID}
+_INCIDENT_ID, _APPROVAL_ID = "9f2c6b0f5b7a4d0c8e1f2a3b", "5f1d7a84db00d2fce00b"
+_HELD = {"at": "2002-09-28T00:00:00Z", "what": "held", "reason": "paused by ann (moving house) until it is resumed"}
+_INCIDENT = {
+    "incidentId": _INCIDENT_ID, "beeId": "spam-guard", "modelVersion": "1", "state": "open", "attempt": 0,
+    "openedAt": "2002-09-28T00:00:00Z", "changedAt": "2002-09-28T00:00:00Z", "waitsFor": _HELD["reason"],
+    "waitsUntil": None, "next": "Attempt 1 of 3 waits: paused by ann (moving house) until it is resumed. …",
+    "story": [_HELD],
+    "timeline": [
+        {"at": _HELD["at"], "what": "held", "said": f"the next attempt waits: {_HELD['reason']}", "details": []}
+    ],
+}  # fmt: skip
+_APPROVAL = {
+    "approvalId": _APPROVAL_ID, "kind": "deployment", "beeId": "spam-guard", "incidentId": _INCIDENT_ID,
+    "runId": _RUN_ID, "attempt": 1, "version": "3", "askedAt": "2002-09-28T00:10:00Z",
+    "expiresAt": "2002-09-29T00:10:00Z", "onExpiry": "refuse",
+    "evidence": {"reason": "f1 fell by 30 %", "champion": "1", "gate": {"champion": 0.41, "challenger": 0.93}},
+    "answer": "waiting", "by": None, "answeredAt": None, "reason": None,
+}  # fmt: skip
+_APPROVED = _APPROVAL | {
+    "answer": "approved", "by": "ann@example.org", "answeredAt": "2002-09-28T08:00:00Z", "reason": "looks good",
+}  # fmt: skip
+_PAUSE = {"beeId": "spam-guard", "by": "ann", "reason": "moving house", "since": "2002-09-28T00:00:00Z", "until": None}
+_WHY = {
+    "subject": "2002-09-28-spam-guard", "kind": "event",
+    "summary": ["It triggered a retrain (version 1 of spam-guard, evaluated for 2002-09-28T00:00:00Z).",
+                "Because: f1 0.638 against 0.912: 30.0% worse, more than 20.0%."],
+    "sections": [{"title": "What the rules said", "lines": [
+        {"name": "performance_drop", "outcome": "fired", "why": "f1 0.638 against 0.912: 30.0% worse, more than 20.0%",
+         "inputs": {"value": 0.638, "baseline": 0.912, "threshold": 0.2}}]}],
+    "next": "The run of attempt 1 is in flight; its gate decides.",
+}  # fmt: skip
+_CLOSED = {"reason": "known, and mended by hand"}
 _CURSOR = "WzE3OTU0MTkzMTI2NTQ5MTYsImF1dG8tcmV0cmFpbi0xIl0"
 
 #: Operation → its example.
 EXAMPLES: Mapping[str, Example] = {
     "healthz": Example({"status": "ok"}),
-    "readyz": Example({"status": "ok", "faults": {}}),
+    "readyz": Example({"status": "ok", "faults": {}, "paused": []}),
     "trigger": Example(
         _SUMMARY,
         body={
@@ -108,6 +140,34 @@ EXAMPLES: Mapping[str, Example] = {
         _DEPLOYMENT | {"version": "1", "previous": "2"}, body={"reason": "the new one is worse for users"},
         parameters={"beeId": "spam-guard"},
     ),
+    "why": Example({"explanations": [_WHY]}, parameters={"subject": "2002-09-28-spam-guard"}),
+    "listIncidents": Example(
+        {"incidents": [_INCIDENT], "nextCursor": _CURSOR},
+        parameters={"beeId": "spam-guard", "state": "open", "cursor": _CURSOR, "limit": 50},
+    ),
+    "getIncident": Example(_INCIDENT, parameters={"incidentId": _INCIDENT_ID}),
+    "close": Example(_INCIDENT | {"state": "closed"}, body=_CLOSED, parameters={"incidentId": _INCIDENT_ID}),
+    "retry": Example(
+        {"incident": _INCIDENT | {"state": "retraining", "attempt": 1}, "runId": _RUN_ID},
+        body={"reason": "the label feed is mended"}, parameters={"incidentId": _INCIDENT_ID},
+    ),
+    "listApprovals": Example(
+        {"approvals": [_APPROVAL], "nextCursor": None},
+        parameters={"beeId": "spam-guard", "answer": "waiting", "cursor": _CURSOR, "limit": 50},
+    ),
+    "getApproval": Example(_APPROVAL, parameters={"approvalId": _APPROVAL_ID}),
+    "approve": Example(
+        {"approval": _APPROVED, "said": "version 3 deployed: approved by ann@example.org (looks good)", "runId": None},
+        body={"reason": "looks good"}, parameters={"approvalId": _APPROVAL_ID},
+    ),
+    "refuse": Example(
+        {"approval": _APPROVED | {"answer": "refused", "reason": "not on a Friday"}, "runId": None,
+         "said": "version 3 rejected: refused by ann@example.org (not on a Friday)"},
+        body={"reason": "not on a Friday"}, parameters={"approvalId": _APPROVAL_ID},
+    ),
+    "listPauses": Example({"pauses": [_PAUSE]}),
+    "pauseBee": Example(_PAUSE, body={"beeId": "spam-guard", "reason": "moving house"}),
+    "resumeBee": Example(_PAUSE, body={"beeId": "spam-guard"}),
     "listDecisions": Example(
         {"decisions": [_DECISION], "nextCursor": None},
         parameters={"beeId": "spam-guard", "cursor": "WzQyXQ", "limit": 50},

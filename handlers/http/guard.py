@@ -16,6 +16,7 @@ from handlers.http.access import Access
 from handlers.http.authentication import Authenticator
 from handlers.http.problems import problem
 from handlers.http.rate import MAX_CALLERS, Buckets
+from worker.access.link import PATH
 from worker.access.token import ALL, Caller, digest
 from worker.errors import TryLater
 
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 #: Answer without a token: whether we are well, and the API's description.
 OPEN = frozenset({"/healthz", "/readyz", "/api/mlops/docs", "/api/mlops/openapi.json"})
+#: What a signature opens is checked where it is asked for.
+SIGNED = f"{PATH}/"
 _PROBE = "/healthz"
 _LOCAL, _ANYONE = Caller("local", ALL), Caller("anyone", frozenset())
 
@@ -56,7 +59,7 @@ class Door:
     async def _caller(self, scope: Scope, address: str) -> Caller:
         if not self._access.guarded:
             return _LOCAL
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"].startswith(SIGNED):
             return _ANYONE
         credential = _credential(Headers(scope=scope))
         if not credential:

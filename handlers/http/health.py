@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
+from handlers.commands.pause import pauses, said
 from handlers.http.problems import RESPONSES
 from handlers.http.scopes import needs
 from handlers.http.services import Services
@@ -38,7 +39,7 @@ def probes(services: Services) -> APIRouter:
         faults = _faults(services)
         response.status_code = 503 if faults else 200
         shown = dict.fromkeys(faults, "the log has the reason") if services.access.guarded else faults
-        return Readiness(status="unavailable" if faults else "ok", faults=shown)
+        return Readiness(status="unavailable" if faults else "ok", faults=shown, paused=_paused(services))
 
     return router
 
@@ -54,6 +55,19 @@ def metrics(services: Services) -> APIRouter:
         return PlainTextResponse(services.instruments.metrics.render(), media_type="text/plain; version=0.0.4")
 
     return router
+
+
+def _paused(services: Services) -> list[str]:
+    """Return what is paused; strangers learn no names and no reasons."""
+    try:
+        with services.ledger.begin(write=False) as transaction:
+            found = pauses(transaction, services.clock())
+    except TryLater:
+        return []
+    if services.access.guarded:
+        return (["colony"] if found.colony else []) + (["bees"] if found.bees else [])
+    colony = [f"the colony is {said(found.colony)}"] if found.colony else []
+    return colony + [f"{bee} is {said(pause)}" for bee, pause in sorted(found.bees.items())]
 
 
 def _faults(services: Services) -> dict[str, str]:

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from handlers.commands.cancel_run import cancel_run
 from handlers.commands.trigger_pipeline import TriggerPipeline, trigger_pipeline
-from handlers.http.cursors import CURSOR, read_cursor, write_cursor
+from handlers.http.cursors import CURSOR, read_moment_cursor, write_cursor
 from handlers.http.problems import RESPONSES
 from handlers.http.scopes import needs
 from handlers.http.services import Services
 from handlers.http.shapes import BeeId, Moment, RunPage, RunShown, RunSummary, TemplateList, TriggerRequest
 from handlers.http.templates import shown_templates
 from worker.access.token import Scope
-from worker.clock import from_us, to_us
+from worker.clock import to_us
 from worker.engine.state import Status
 from worker.errors import NotFound, Rejected
 from worker.ledger import Ledger
@@ -107,13 +107,7 @@ def _trigger(services: Services, asked: TriggerRequest, key: str | None) -> Run:
 
 
 def _page(ledger: Ledger, which: RunFilter, cursor: str | None, limit: int) -> RunPage:
-    before = None
-    if cursor is not None:
-        at, id_ = read_cursor(cursor, int, str)
-        try:
-            before = from_us(at), id_
-        except OverflowError as error:
-            raise Rejected("is no cursor of this list", field="cursor", mend="leave it out") from error
+    before = read_moment_cursor(cursor)
     with ledger.begin(write=False) as transaction:
         found = transaction.runs.page(which, before=before, limit=limit + 1)
     page = found[:limit]

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 
 from handlers.commands.predict import PredictionServer
 from handlers.http.access import Access
+from worker.access.link import SignedLinks
 from worker.access.port import Identity
 from worker.bee import BeeSpec
 from worker.clock import Clock
+from worker.decide.policy import Policy
 from worker.features.port import FeatureStore
 from worker.instruments import Instruments
 from worker.ledger import Ledger
 from worker.loops import Loop
 from worker.pipelines.template import Template
+from worker.runs.follow import NewLabels
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Services:
         access: who is let in.
         ready: checks that what a bee's trainer needs is configured; raises Rejected.
         identity: verifies Google ID tokens; None accepts none.
+        policy: the one in force.
+        new_labels: counts how many labels of a bee became known since its last attempt.
+        links: makes and checks signed links; None: there are none.
     """
 
     ledger: Ledger
@@ -37,3 +43,6 @@ class Services:
     access: Access = field(default_factory=Access)
     identity: Identity | None = None
     ready: Callable[[BeeSpec], None] = lambda _: None
+    policy: Callable[[], Policy] = Policy
+    new_labels: NewLabels = lambda _bee, _since, _until: None
+    links: SignedLinks | None = None

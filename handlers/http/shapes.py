@@ -110,7 +110,10 @@ class ArtifactShown(BaseModel):
 
 
 class RunSummary(BaseModel):
-    """A run as lists show it; `verdict` is how it ended for the bee, once it is settled."""
+    """A run as lists show it; `verdict` is how it ended for the bee, once it is settled.
+
+    `estimatedCost` is what it was thought to cost before it began, `cost` what it did, in the currency of the prices.
+    """
 
     runId: str
     pipeline: str
@@ -128,6 +131,8 @@ class RunSummary(BaseModel):
     createdAt: str
     startedAt: str | None
     endedAt: str | None
+    estimatedCost: float | None
+    cost: float | None
 
 
 class RunShown(RunSummary):
@@ -309,7 +314,8 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether this process can do its work; `faults` names what cannot, and why."""
+    """Whether this process can do its work; `faults` names what cannot, and why, `paused` what people have paused."""
 
     status: Literal["ok", "unavailable"]
     faults: dict[str, str]
+    paused: list[str]

@@ -9,6 +9,7 @@ from config.settings import Settings
 from handlers.commands.predict import PredictionServer
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
+from worker.access.link import SignedLinks
 from worker.app.checks import Check, Checks
 from worker.app.configured import Configured
 from worker.app.packages import check_packages
@@ -20,6 +21,7 @@ from worker.intake.consume import Consumer, Limits
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
 from worker.publish.accessed import Accesses
+from worker.publish.notify import Notifier
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.cost import Prices
@@ -54,10 +56,10 @@ class App(Configured):
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""
 
-        def told(item: Received) -> None:
-            self.instruments.received(item)
         limits = Limits(attempts=self.settings.attempts, outbox=self.settings.max_outbox)
 
+        def told(item: Received) -> None:
+            self.instruments.received(item)
             tell(item)
 
         now_for = now_for or (lambda _: self.clock())
@@ -109,6 +111,19 @@ class App(Configured):
         return Relay(self.ledger, self.topic, self.clock, self.owner, told, lease_s)
 
     @cached_property
+    def signed_links(self) -> SignedLinks:
+        """Links under which people answer questions."""
+        settings = self.settings
+        return SignedLinks(settings.link_secret.get_secret_value(), settings.reached_at, self.ledger.installation)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """The loop that tells people."""
+        links = self.signed_links
+        link = links.url if links.possible else lambda _id, _expires: None
+        return Notifier(self.ledger, self.hook, self.clock, self.owner, link)
+
+    @cached_property
     def accesses(self) -> Accesses:
         """The loop that announces how often features are read."""
         told, share = self.instruments.published, self.settings.features_accessed
@@ -137,6 +152,8 @@ class App(Configured):
         if self.clock is wall_clock:
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
+            if self.settings.webhook.get_secret_value():
+                loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
@@ -170,6 +187,9 @@ class App(Configured):
             access=access,
             ready=self.configuration.check_reachable,
             identity=GoogleIdentity(access.audience) if access.audience else None,
+            policy=lambda: self.policy,
+            new_labels=self.new_labels,
+            links=self.signed_links,
         )
         return build(services)
 

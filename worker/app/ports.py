@@ -19,6 +19,7 @@ from worker.intake.port import Subscription
 from worker.ledger import Ledger
 from worker.models.port import ArtifactStore, Deployment, ModelFormat, ModelVersion
 from worker.pipelines.template import Template
+from worker.publish.notify import Hook
 from worker.publish.port import Topic
 from worker.runs.port import PipelineEngine
 from worker.runs.settle import Outcomes
@@ -44,10 +45,22 @@ class Ports:
 
     def version_history(self) -> tuple[list[ModelVersion], list[Deployment]]:
         """Return versions and deployments of the real ledger, empty where there is none yet."""
-        if self._database.sqlite and not Path(self._database.url.database).exists():
+        if not self.has_ledger:
             return [], []
         with self.ledger.begin(write=False) as transaction:
             return list(transaction.models.versions()), list(transaction.models.deployments())
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger: opening one makes it."""
+        return not self._database.sqlite or Path(self._database.url.database).exists()
+
+    def run_costs(self, pipelines: Mapping[str, str]) -> dict[str, float]:
+        """Return bee -> what a run of its pipeline usually costs, empty where there is no ledger yet."""
+        if not self.has_ledger:
+            return {}
+        with self.ledger.begin(write=False) as transaction:
+            return {bee: transaction.runs.usual_cost(bee, pipeline) for bee, pipeline in pipelines.items()}
 
     def memory_ledger(self) -> Ledger:
         """Return a new ledger in memory, for what-if."""
@@ -100,6 +113,13 @@ class Ports:
         """Where events go."""
         topic: Topic = self._kept(self._backend("bus", google="pubsub").topic_from(self._options()))
         return topic
+
+    @cached_property
+    def hook(self) -> Hook:
+        """Where people are told. Raises Rejected unless COLONY_WEBHOOK is an http(s) URL."""
+        module = importlib.import_module("worker.adapters.webhook.http")
+        hook: Hook = self._kept(module.HttpHook(self.settings.webhook.get_secret_value()))
+        return hook
 
     @cached_property
     def metrics(self) -> Metrics:

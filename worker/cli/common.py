@@ -87,6 +87,11 @@ class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(f"{value!r} is not a time: write it as 2002-10-01, or 2002-10-01T12:00:00Z", param, ctx)
 
 
+def money(amount: float | None) -> str:
+    """Return an amount as a table shows it."""
+    return "" if amount is None else f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}"
+
+
 def short(moment: datetime | None) -> str:
     """Return a time as a table shows it."""
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -4,6 +4,7 @@ import click
 
 from worker.cli.common import bee_option, json_option, opened
 from worker.cli.decision_line import decision_line
+from worker.cli.pauses import tell_pauses
 from worker.decide.journal import printed
 
 
@@ -21,6 +22,8 @@ def command(bee: str | None, limit: int | None, *, as_json: bool) -> None:
     import json
 
     with opened() as app, app.ledger.begin(write=False) as transaction:
+        if not as_json:
+            tell_pauses(app, transaction, bee)
         for entry in transaction.decisions.list(bee=bee, limit=limit):
             deliveries = transaction.inbox.deliveries(entry.source, entry.event_id)
             if as_json:

@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
-from worker.cli.common import bee_option, json_option, opened, print_json, print_table, short
+from worker.cli.common import bee_option, json_option, money, opened, print_json, print_table, short
 from worker.cli.comparison import print_outcome
 from worker.cli.follow import step_line, verdict_lines
+from worker.cli.pauses import tell_pauses
 from worker.errors import NotFound
 from worker.runs.shown import shown_run
 
@@ -24,9 +25,13 @@ def command(ctx: click.Context, bee: str | None, *, as_json: bool) -> None:
         if as_json:
             print_json(shown_run(run, transaction.runs.steps(run.id)) for run in runs)
             return
-        columns = ("run", "bee", "trigger", "as of", "status", "verdict", "reason")
+        tell_pauses(app, transaction, bee)
+        columns = ("run", "bee", "trigger", "as of", "status", "verdict", "estimate", "cost", "reason")
         rows = [
-            (run.id, run.bee, run.trigger, short(run.as_of), run.status, run.verdict, run.error or run.reason)
+            (
+                *(run.id, run.bee, run.trigger, short(run.as_of), run.status, run.verdict),
+                *(money(run.estimate), money(run.cost), run.error or run.reason),
+            )
             for run in runs
         ]
         print_table(columns, rows, empty="no runs yet")
@@ -52,6 +57,8 @@ def show(run_id: str, *, as_json: bool) -> None:
                 click.echo("\n".join(f"          {line}" for line in step.log_tail.splitlines()[-12:]))
         if run.settled:
             click.echo("\n".join(verdict_lines(run)))
+        if run.cost is not None or run.estimate is not None:
+            click.echo(f"        estimated {money(run.estimate) or '–'}, spent {money(run.cost) or '–'}")
         print_outcome(run.outcome or {})
 
 

@@ -157,7 +157,7 @@ def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleR
 def _nothing_new(ask: Ask) -> RuleResult:
     """Hold an attempt that would see what the last one saw: it would end as that one did."""
     if ask.since is None:
-        return RuleResult("nothing_new", Outcome.OFF, {}, "it is the first attempt")
+        return RuleResult("nothing_new", Outcome.OFF, {}, "there is no earlier attempt of this incident")
     inputs = {"newLabels": ask.new_labels, "since": to_text(ask.since), "until": to_text(ask.event_time)}
     if ask.granted:
         return RuleResult("nothing_new", Outcome.OFF, inputs, "a person asked for this attempt")

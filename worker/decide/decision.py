@@ -190,8 +190,9 @@ def _standing(incident: Incident) -> str:
     if incident.state is State.RETRAINING:
         return f"attempt {incident.attempt} is in flight"
     if incident.waiting is not None:
-        until = f" (until {to_text(incident.waiting.until)})" if incident.waiting.until else ""
-        return f"{incident.state}, {incident.waiting.why}{until}"
+        until = to_text(incident.waiting.until) if incident.waiting.until else ""
+        when = f" (until {until})" if until and until not in incident.waiting.why else ""
+        return f"{incident.state}, {incident.waiting.why}{when}"
     return str(incident.state)
 
 

@@ -38,6 +38,18 @@ class DecisionLedger(Protocol):
         """Return the decision about an event."""
         ...
 
+    def named(self, event_id: str) -> Sequence[Recorded]:
+        """Return the decisions about events of that id, one for each source that used it."""
+        ...
+
+    def for_run(self, run_id: str) -> Recorded | None:
+        """Return the decision that asked for a run; None if it was not an evaluation that did."""
+        ...
+
+    def newest(self, bee: str, *, incident_id: str | None = None, until: datetime | None = None) -> Recorded | None:
+        """Return the newest decision about a bee (that belongs to an incident; that was made until a time)."""
+        ...
+
     def list(self, *, bee: str | None = None, limit: int | None = None) -> Iterator[Recorded]:
         """Yield decisions in the order they were made (the last `limit` of them)."""
         ...

@@ -1,10 +1,11 @@
 """What incidents ask of the ledger, inside one transaction."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from worker.incidents.approval import Answer, Question
-from worker.incidents.machine import Incident
+from worker.incidents.machine import Incident, State
 
 
 class IncidentLedger(Protocol):
@@ -20,6 +21,12 @@ class IncidentLedger(Protocol):
 
     def list(self, bee: str | None = None) -> Sequence[Incident]:
         """Return incidents, newest first."""
+        ...
+
+    def page(
+        self, *, bee: str | None, state: State | None, before: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Incident]:
+        """Return up to `limit` incidents, newest first by (opened_at, id), all of them older than `before`."""
         ...
 
     def unfinished(self) -> Sequence[Incident]:
@@ -42,10 +49,14 @@ class ApprovalLedger(Protocol):
         """Return one question."""
         ...
 
-    def list(
-        self, *, bee: str | None = None, answer: Answer | None = None, limit: int | None = None
+    def list(self, *, bee: str | None = None, answer: Answer | None = None) -> Sequence[Question]:
+        """Return questions, the newest first."""
+        ...
+
+    def page(
+        self, *, bee: str | None, answer: Answer | None, before: tuple[datetime, str] | None, limit: int
     ) -> Sequence[Question]:
-        """Return questions, the newest first (at most `limit`)."""
+        """Return up to `limit` questions, newest first by (asked_at, id), all of them older than `before`."""
         ...
 
     def of_incident(self, incident_id: str) -> Sequence[Question]:

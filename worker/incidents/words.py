@@ -51,7 +51,7 @@ def _entry(item: Mapping[str, Any], runs: Mapping[int, str]) -> Entry:
     what, reason = str(item["what"]), str(item.get("reason", ""))
     said = f"attempt {item.get('attempt')} begins" if what == "retraining" else _SAID.get(what, what)
     by = f" by {item['by']}" if item.get("by") else ""
-    until = f" (until {item['until']})" if item.get("until") else ""
+    until = f" (until {item['until']})" if item.get("until") and str(item["until"]) not in reason else ""
     return Entry(str(item["at"]), what, f"{said}{by}{': ' if reason else ''}{reason}{until}", _details(item, runs))
 
 
@@ -59,8 +59,10 @@ def _details(item: Mapping[str, Any], runs: Mapping[int, str]) -> tuple[str, ...
     found = [f"run {item['run']}"] if item.get("run") else []
     if item["what"] == "retraining" and runs.get(item.get("attempt", 0)):
         found.append(f"run {runs[item['attempt']]}")
-    wanted = "passed" if item["what"] == "retraining" else "held"
-    found += [f"{check['name']}: {check['why']}" for check in item.get("checks", []) if check["outcome"] == wanted]
+    if item["what"] == "retraining":
+        # What holds back is the reason of its line; what let through stands nowhere else.
+        passed = (check for check in item.get("checks", []) if check["outcome"] == "passed")
+        found += [f"{check['name']}: {check['why']}" for check in passed]
     return tuple(found)
 
 
@@ -99,7 +101,7 @@ def _waiting(incident: Incident, limit: int) -> str:
     of = f" of {limit}" if attempt <= limit else ""
     why = waiting.why if waiting else "nothing has been tried yet"
     until = waiting.until if waiting else None
-    then = f"It is judged again at {to_text(until)}." if until else "It is judged again as soon as that has changed."
+    then = f"It is judged again at {to_text(until)}." if until else "It is judged again as soon as that changes."
     return f"Attempt {attempt}{of} waits: {why}. {then}"
 
 

@@ -50,6 +50,8 @@ def shown_summary(run: Run) -> dict[str, Any]:
         "createdAt": to_text(run.created_at),
         "startedAt": _time(run.started_at),
         "endedAt": _time(run.ended_at),
+        "estimatedCost": run.estimate,
+        "cost": run.cost,
     }
 
 

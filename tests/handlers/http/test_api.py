@@ -83,7 +83,7 @@ def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 def test_health(colony: Colony) -> None:
     """A process that answers is alive; with its ledger and loops well it is ready."""
     assert colony.client.get("/healthz").json() == {"status": "ok"}
-    assert colony.client.get("/readyz").json() == {"status": "ok", "faults": {}}
+    assert colony.client.get("/readyz").json() == {"status": "ok", "faults": {}, "paused": []}
 
 
 def test_a_loop_that_fails_is_not_ready(colony: Colony) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,15 +30,19 @@ class SqlApprovals:
         """Return one question."""
         return next(iter(self._found(sa.select(approvals).where(approvals.c.id == question_id))), None)
 
-    def list(
-        self, *, bee: str | None = None, answer: Answer | None = None, limit: int | None = None
+    def list(self, *, bee: str | None = None, answer: Answer | None = None) -> Sequence[Question]:
+        """Return questions, the newest first."""
+        return self._found(_wanted(bee, answer))
+
+    def page(
+        self, *, bee: str | None, answer: Answer | None, before: tuple[datetime, str] | None, limit: int
     ) -> Sequence[Question]:
-        """Return questions, the newest first (at most `limit`)."""
-        query = sa.select(approvals).order_by(approvals.c.asked_at.desc(), approvals.c.id).limit(limit)
-        if bee is not None:
-            query = query.where(approvals.c.bee == bee)
-        if answer is not None:
-            query = query.where(approvals.c.answer == answer.value)
+        """Return up to `limit` questions, newest first by (asked_at, id), all of them older than `before`."""
+        query = _wanted(bee, answer).limit(limit)
+        if before is not None:
+            query = query.where(
+                sa.tuple_(approvals.c.asked_at, approvals.c.id) < sa.tuple_(to_us(before[0]), before[1])
+            )
         return self._found(query)
 
     def of_incident(self, incident_id: str) -> Sequence[Question]:
@@ -55,6 +60,13 @@ class SqlApprovals:
 
     def _found(self, query: sa.Select[Any]) -> Sequence[Question]:
         return [_question(row) for row in self._connection.execute(query)]
+
+
+def _wanted(bee: str | None, answer: Answer | None) -> sa.Select[Any]:
+    query = sa.select(approvals).order_by(approvals.c.asked_at.desc(), approvals.c.id.desc())
+    if bee is not None:
+        query = query.where(approvals.c.bee == bee)
+    return query if answer is None else query.where(approvals.c.answer == answer.value)
 
 
 def _row(question: Question) -> dict[str, Any]:

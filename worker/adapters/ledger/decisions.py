@@ -38,6 +38,32 @@ class SqlDecisions:
         row = self._connection.execute(sa.select(decisions).where(where)).first()
         return recorded_of(row) if row else None
 
+    def named(self, event_id: str) -> Sequence[Recorded]:
+        """Return the decisions about events of that id, one for each source that used it."""
+        # Sources are few and events many: from source to source, and in each of them by the key.
+        source = decisions.c.source
+        sources = sa.select(sa.func.min(source).label("source")).cte("sources", recursive=True)
+        following = sa.select(sa.func.min(source)).where(source > sources.c.source).scalar_subquery()
+        sources = sources.union_all(sa.select(following).where(sources.c.source.is_not(None)))
+        joined = sa.select(decisions).join(sources, source == sources.c.source)
+        rows = self._connection.execute(joined.where(decisions.c.event_id == event_id).order_by(decisions.c.seq))
+        return [recorded_of(row) for row in rows]
+
+    def for_run(self, run_id: str) -> Recorded | None:
+        """Return the decision that asked for a run; None if it was not an evaluation that did."""
+        row = self._connection.execute(sa.select(decisions).where(decisions.c.run_id == run_id)).first()
+        return recorded_of(row) if row else None
+
+    def newest(self, bee: str, *, incident_id: str | None = None, until: datetime | None = None) -> Recorded | None:
+        """Return the newest decision about a bee (that belongs to an incident; that was made until a time)."""
+        query = sa.select(decisions).where(decisions.c.bee == bee).order_by(decisions.c.seq.desc()).limit(1)
+        if incident_id is not None:
+            query = query.where(decisions.c.incident_id == incident_id)
+        if until is not None:
+            query = query.where(decisions.c.decided_at <= to_us(until))
+        row = self._connection.execute(query).first()
+        return recorded_of(row) if row else None
+
     def list(self, *, bee: str | None = None, limit: int | None = None) -> Iterator[Recorded]:
         """Yield decisions in the order they were made (the last `limit` of them)."""
         query = sa.select(decisions)

@@ -47,6 +47,21 @@ class SqlIncidents:
             query = query.where(incidents.c.bee == bee)
         return [incident_of(row) for row in self._connection.execute(query)]
 
+    def page(
+        self, *, bee: str | None, state: State | None, before: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Incident]:
+        """Return up to `limit` incidents, newest first by (opened_at, id), all of them older than `before`."""
+        query = sa.select(incidents).order_by(incidents.c.opened_at.desc(), incidents.c.id.desc()).limit(limit)
+        if bee is not None:
+            query = query.where(incidents.c.bee == bee)
+        if state is not None:
+            query = query.where(incidents.c.state == state.value)
+        if before is not None:
+            query = query.where(
+                sa.tuple_(incidents.c.opened_at, incidents.c.id) < sa.tuple_(to_us(before[0]), before[1])
+            )
+        return [incident_of(row) for row in self._connection.execute(query)]
+
     def unfinished(self) -> Sequence[Incident]:
         """Return the incidents that are not closed, oldest first."""
         query = sa.select(incidents).where(sa.text(f"incidents.{OPEN}")).order_by(incidents.c.opened_at, incidents.c.id)

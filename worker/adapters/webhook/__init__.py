@@ -1,0 +1,1 @@
+"""Webhooks: where people are told."""
