@@ -62,11 +62,6 @@ class Ports:
         with self.ledger.begin(write=False) as transaction:
             return {bee: transaction.runs.usual_cost(bee, pipeline) for bee, pipeline in pipelines.items()}
 
-    def memory_ledger(self) -> Ledger:
-        """Return a new ledger in memory, for what-if."""
-        ledger: Ledger = self._kept(_sql().SqlLedger(_database("sqlite://")))
-        return ledger
-
     @cached_property
     def features(self) -> FeatureStore:
         """The feature store."""

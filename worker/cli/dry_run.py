@@ -1,138 +1,247 @@
-"""`replay --dry-run`: what would have been decided, on a ledger in memory that knows only the real version history."""
+"""`replay --dry-run`: what one policy would have decided and done, or several; nothing is stored, launched or told."""
 
-from dataclasses import replace
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from worker.decide.course import Ending, ended
-from worker.decide.policy import Policy
-from worker.engine.state import Status
-from worker.errors import NotFound
-from worker.incidents.machine import State
-from worker.intake.consume import Consumer
+import click
+
+from worker.cli.common import print_table
+from worker.cli.decision_line import decision_line
+from worker.cli.event_time import EventTime
+from worker.cli.whatif_log import DecisionLog
+from worker.cli.whatif_sweep import Candidate, axis_of, grid
+from worker.cli.whatif_tables import tables_of
+from worker.errors import Rejected
+from worker.intake.consume import BATCH
 from worker.intake.envelope import Event
-from worker.ledger import Ledger, Transaction
-from worker.models.port import Deployment, ModelVersion
-from worker.runs.follow import follow, look
-from worker.runs.lifecycle import Run, Verdict, concluded
-from worker.runs.timers import Timers
-
-_STATES = {"refused": State.REFUSED, "failed": State.FAILED, "deployed": State.DEPLOYED}
-_VERDICTS = {"refused": Verdict.REJECTED, "failed": Verdict.FAILED, "deployed": Verdict.DEPLOYED}
-
-
-def dry_run(app: Any, time_: Any, printer: Any, *, policy: str | None, assume: str) -> None:
-    """Put the app's subscription through the intake without touching the real ledger, engine or bus."""
-    from config.schema import read_policy
-    from handlers.events import event_handlers
-    from handlers.events.context import EventContext
-
-    chosen = read_policy(Path(policy)) if policy else app.policy
-    ledger: Ledger = app.memory_ledger()
-    history = _History(app.version_history())
-    handlers = event_handlers(EventContext(lambda: app.bees, lambda: chosen, ledger.installation))
-
-    def now_for(event: Event | None) -> Any:
-        history.follow(event, ledger)
-        return time_(event)
-
-    timers = Timers(ledger, lambda: app.bees, lambda: chosen, time_.now)
-    source = _Kept(app.subscription)
-    consumer = Consumer(source, ledger, handlers, now_for)
-    while not source.exhausted():
-        for message in source.pull(500, 1.0):
-            for item in consumer.handle([message]):
-                run_id = (item.result or {}).get("runId")
-                if run_id and (item.result or {}).get("action") == "trigger":
-                    _assume(run_id, ledger, assume, app, chosen, time_.now())
-                printer.tell(item)
-            for run in timers.runs():
-                _assume(run.id, ledger, assume, app, chosen, time_.now())
+from worker.whatif.assumptions import Assumptions, Outcome
+from worker.whatif.bees import TrustedBees
+from worker.whatif.comparison import Differences
+from worker.whatif.report import document, dumped, most_telling, page, picture, scope
+from worker.whatif.run import Case, WhatIf, decided, repeated
+from worker.whatif.simulation import Judged
+from worker.whatif.stream import Item, Stream
+from worker.whatif.versions import KnownVersions, TrustedVersions
 
 
-class _Kept:
-    """A subscription that only reads: nothing is acknowledged, no dead letter is written."""
+class DryRun:
+    """One dry run with the options of the command."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, app: Any, time_: EventTime, options: Mapping[str, Any]) -> None:
+        """Read the policies and what is known of versions. Raises Rejected."""
+        self._app, self._time, self._options = app, time_, options
+        self._assumptions = _assumptions(app, options)
+        self._bees = TrustedBees(app.bees) if options["trust_versions"] else None
+        self._candidates = self._grid()
+        self._whatif = WhatIf(self._cases(), Differences() if options["against"] else None)
 
-    def pull(self, limit: int, wait_s: float) -> Any:
-        """Read on."""
-        return self._inner.pull(limit, wait_s)
+    def run(self) -> int:
+        """Take the whole recording, and print and write what was asked for."""
+        told = _Told(self._whatif.cases[0], as_json=self._options["as_json"], each=self._options["each"])
+        with told:
+            for item in self._items():
+                told.tell(item, *self._whatif.take(item))
+        self._whatif.finish()
+        self._report()
+        return 0
 
-    def ack(self, messages: Any) -> None:
-        """Leave the source alone."""
+    def _grid(self) -> list[Candidate]:
+        axes = [axis_of(text) for text in self._options["sweep"]]
+        if not axes:
+            return []
+        if self._options["against"]:
+            raise click.UsageError("--sweep compares many policies, --against two: ask for one of them")
+        return grid(axes, _words(self._app, self._options["policy"]))
 
-    def retry(self, messages: Any) -> None:
-        """Put back in memory."""
-        self._inner.retry(messages)
+    def _cases(self) -> list[Case]:
+        options, draw = self._options, self._draws()
+        if self._candidates:
+            named = [(", ".join(f"{k}={v}" for k, v in one.values.items()), one.policy) for one in self._candidates]
+        else:
+            named = [_policy(self._app, options["policy"])]
+            named += [_policy(self._app, options["against"])] if options["against"] else []
+        if len(named) > 1 and named[0][0] == named[1][0]:
+            named = [(str(path), policy) for path, (_, policy) in zip(_paths(options), named, strict=False)]
+        return [Case(name, policy, self._assumptions, draw=draw) for name, policy in named]
 
-    def dead_letter(self, message: Any, reason: str) -> None:
-        """The printer tells it; nothing is written."""
+    def _draws(self) -> bool:
+        pages = any(str(path).endswith((".html", ".htm")) for path in self._options["report"])
+        return bool(self._options["plot"]) or (pages and not self._candidates)
 
-    def exhausted(self) -> bool:
-        """Tell whether the recording has been read."""
-        return bool(self._inner.exhausted())
+    def _items(self) -> Iterator[Item]:
+        from handlers.events import event_handlers
+        from handlers.events.context import EventContext
 
-    def verify(self) -> None:
-        """Check the source."""
-        self._inner.verify()
+        app, trusted = self._app, self._bees
+        bees: Any = trusted if trusted is not None else app.bees
+        handlers = event_handlers(EventContext(lambda: bees, lambda: app.policy, self._assumptions.installation))
+        versions = TrustedVersions() if trusted is not None else KnownVersions(*app.version_history())
+        bee_of = trusted.of if trusted is not None else (lambda evaluation: app.bees[evaluation.bee])
+        stream = Stream(handlers, self._time, versions, bee_of)
+        if self._options["file"] is None:
+            return _of_ledger(app, stream, self._options["from_"], self._options["to"])
+        return stream.items(_messages(app.subscription))
 
-    def close(self) -> None:
-        """The app closes the source."""
+    def _report(self) -> None:
+        whatif, options = self._whatif, self._options
+        assumed = list(self._assumptions.sentences())
+        found = self._bees.found if self._bees is not None else {}
+        tables = tables_of(whatif, self._candidates)
+        # Decisions for a program stay alone on standard output.
+        err = options["as_json"] or "-" in options["report"]
+        click.echo(scope(whatif), err=err)
+        if not options["as_json"]:
+            _print(tables, assumed, err=err)
+        for path in options["report"]:
+            if path == "-":
+                click.echo(dumped(document(whatif, assumed, found)), nl=False)
+            elif path.endswith(".json"):
+                _write(Path(path), dumped(document(whatif, assumed, found)))
+            else:
+                _write(Path(path), page(whatif, _title(options), [*assumed, *_defaults(found)], tables))
+        if options["plot"]:
+            self._plot(Path(options["plot"]))
+
+    def _plot(self, directory: Path) -> None:
+        for number, case in enumerate(self._whatif.cases):
+            suffix = "" if len(self._whatif.cases) == 1 else f".{number + 1}"
+            for bee in most_telling(case):
+                if drawn := picture(case, bee):
+                    _write(directory / f"{bee}{suffix}.svg", drawn)
 
 
-class _History:
-    """The real versions, each put into production when the stream first names it, in the order of their deployment."""
+class _Told:
+    """Prints decisions as they come, where that was asked for; what was said of an event is kept for its repeats."""
 
-    def __init__(self, known: tuple[list[ModelVersion], list[Deployment]]) -> None:
-        self._versions = {(version.bee, version.version): version for version in known[0]}
-        self._deployed: dict[str, list[str]] = {}
-        for deployment in known[1]:
-            self._deployed.setdefault(deployment.bee, []).append(deployment.version)
-        self._position: dict[str, int] = {}
-        self._last: dict[str, tuple[str, str]] = {}
+    def __init__(self, case: Case, *, as_json: bool, each: bool) -> None:
+        self._version = case.policy.version
+        self._as_json = as_json
+        self._wanted = as_json or each
+        self._log = DecisionLog()
 
-    def follow(self, event: Event | None, ledger: Ledger) -> None:
-        """Register what the real ledger has of the bee and version that an event names, and move production on."""
-        data = event.data if event else {}
-        key = (str(data.get("beeId")), str(data.get("modelVersion")))
-        # Most events name what the one before named: then there is nothing to do, and that costs nothing.
-        if key not in self._versions or key == self._last.get(key[0]):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.close()
+
+    def tell(self, item: Item, found: Judged | None, against: Judged | None) -> None:
+        """Print what was concluded."""
+        if item.evaluation is None:
+            if self._wanted:
+                self._print({"action": "dead letter", "reason": item.reason, "messageId": item.message_id}, err=True)
+        elif not self._wanted:
             return
-        with ledger.begin() as transaction:
-            if key[0] not in self._last:
-                self._register(key[0], transaction)
-            order = self._deployed.get(key[0], [])
-            position = order.index(key[1]) if key[1] in order else -1
-            if position > self._position.get(key[0], -1):
-                self._position[key[0]] = position
-                _put(transaction, self._versions[key])
-        self._last[key[0]] = key
+        elif found is None:
+            self._print(repeated(self._log.read(item.number)))
+        else:
+            said = decided(item, found, self._version)
+            self._log.write(item.number, said)
+            self._print(said if against is None else {**said, "against": _short(against)})
 
-    def _register(self, bee: str, transaction: Transaction) -> None:
-        for version in self._versions.values():
-            if version.bee == bee:
-                transaction.models.add(version)
+    def _print(self, said: Mapping[str, Any], *, err: bool = False) -> None:
+        if self._as_json:
+            click.echo(json.dumps(said, ensure_ascii=False), err=err)
+        else:
+            click.echo(decision_line(said))
 
 
-def _put(transaction: Transaction, version: ModelVersion) -> None:
-    current = transaction.models.champion(version.bee)
-    epoch, previous = (current.epoch, current.version) if current else (0, None)
-    if previous != version.version:
-        deployment = Deployment(version.bee, epoch + 1, version.version, previous, version.created_at, "history", None)
-        transaction.models.deploy(deployment)
+def _short(found: Judged) -> Mapping[str, Any]:
+    decision = found.decision
+    return {"action": decision.action.value, "reason": decision.reason, "runId": found.run_id}
 
 
-def _assume(run_id: str, ledger: Ledger, assume: str, app: Any, policy: Policy, now: Any) -> None:
-    with ledger.begin() as transaction:
-        run: Run | None = transaction.runs.get(run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id}")
-        status = Status.FAILED if assume == "failed" else Status.SUCCEEDED
-        over = replace(run, status=status, ended_at=now, error="assumed")
-        transaction.runs.save(concluded(over, _VERDICTS[assume], None))
-        before, situation = look(app.bees[run.bee], policy, transaction, now, whole=True)
-        if before.incident is not None and before.incident.id == run.incident_id:
-            after = ended(before, situation, Ending(_STATES[assume], f"assumed {assume}", run.id))
-            follow(before, after, (), situation, transaction)
+def _assumptions(app: Any, options: Mapping[str, Any]) -> Assumptions:
+    cost = options["assume_cost"]
+    return Assumptions(
+        outcome=Outcome(options["assume"]),
+        lasts=timedelta(minutes=options["assume_minutes"]),
+        cost=None if cost is None else Decimal(str(cost)),
+        costs={} if cost is not None else _usual_costs(app),
+        trusted=options["trust_versions"],
+    )
+
+
+def _usual_costs(app: Any) -> dict[str, Decimal]:
+    found = app.run_costs({name: bee.pipeline for name, bee in app.bees.items()})
+    return {bee: Decimal(str(round(cost, 6))) for bee, cost in found.items()}
+
+
+def _policy(app: Any, path: str | None) -> tuple[str, Any]:
+    from config.schema import read_policy
+
+    return (Path(path).name, read_policy(Path(path))) if path else ("the configured policy", app.policy)
+
+
+def _paths(options: Mapping[str, Any]) -> tuple[str, str]:
+    return options["policy"] or "the configured policy", options["against"]
+
+
+def _words(app: Any, path: str | None) -> Mapping[str, Any]:
+    """Return the content of the policy file around which is swept, checked. Raises Rejected."""
+    from config.schema import read_policy
+    from config.yaml_file import YamlFile
+
+    files = [directory / "policy.yaml" for directory in app.configuration.directories]
+    there = [Path(path)] if path else [file for file in files if file.exists()]
+    if not there:
+        return {}
+    read_policy(there[-1])
+    return YamlFile(there[-1]).content
+
+
+def _messages(subscription: Any) -> Iterator[Any]:
+    """Yield the recording's messages; nothing is acknowledged, no dead letter is written."""
+    while not subscription.exhausted():
+        yield from subscription.pull(BATCH, 1.0)
+
+
+def _of_ledger(app: Any, stream: Stream, begin: datetime | None, end: datetime | None) -> Iterator[Item]:
+    """Yield the evaluations that the ledger has judged, with event times in [begin, end), in the order of their coming.
+
+    Each counts once there: repeats and dead letters are not among them.
+    """
+    if not app.has_ledger:
+        return
+    with app.ledger.begin(write=False) as transaction:
+        for one in transaction.decisions.list():
+            if (begin is None or one.evaluated_at >= begin) and (end is None or one.evaluated_at < end):
+                event = Event(one.source, one.event_id, "model.evaluated", one.evaluated_at, one.evaluation)
+                yield stream.recorded(event)
+
+
+def _print(tables: Iterable[Any], assumed: Iterable[str], *, err: bool) -> None:
+    if err:
+        return
+    click.echo("Nothing was done. Assumed:")
+    for sentence in assumed:
+        click.echo(f"- {sentence}")
+    for table in tables:
+        click.echo(f"\n{table.title}" if table.title else "")
+        print_table(table.columns, table.rows, empty="")
+
+
+def _defaults(found: Mapping[str, str]) -> list[str]:
+    names = ", ".join(f"{bee} ({metric})" for bee, metric in list(found.items())[:20])
+    more = f" and {len(found) - 20:,} more" if len(found) > 20 else ""
+    return [f"Not configured, judged by the metric of their events: {names}{more}."] if found else []
+
+
+def _title(options: Mapping[str, Any]) -> str:
+    new = Path(options["policy"]).name if options["policy"] else "the configured policy"
+    if options["sweep"]:
+        return f"What if: {new}, swept over {', '.join(options['sweep'])}"
+    return f"What if: {new} against {Path(options['against']).name}" if options["against"] else f"What if: {new}"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file. Raises Rejected if that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Rejected(f"cannot be written: {error.strerror}", field=str(path), mend="name another place") from error

@@ -2,77 +2,46 @@
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from worker.cli.common import opened
 from worker.cli.decision_line import decision_line
+from worker.cli.event_time import EventTime
 from worker.cli.follow import GOOD, Running, follow
-from worker.clock import EPOCH, VirtualClock, parse_time, wall_clock
+from worker.cli.whatif_options import check, what_if_options
+from worker.clock import wall_clock
 from worker.errors import TryLater
 from worker.intake.consume import BATCH
-from worker.intake.envelope import Event
 from worker.intake.receive import Received, Verdict
-
-AHEAD = timedelta(minutes=5)
-
-
-class EventTime:
-    """What time it is in a replay: the newest event time seen, which no event from the future can move."""
-
-    def __init__(self) -> None:
-        """Begin before every event."""
-        self.clock = VirtualClock()
-
-    def __call__(self, event: Event | None) -> datetime:
-        """Return the time for an event; events without any time happen now."""
-        told = _told(event)
-        if told is not None and told <= wall_clock() + AHEAD:
-            self.clock.advance(told)
-        return self.now()
-
-    def now(self) -> datetime:
-        """Return the newest event time, or the wall clock's before there is one."""
-        return wall_clock() if self.clock() == EPOCH else self.clock()
-
-
-def _told(event: Event | None) -> datetime | None:
-    if event is None:
-        return None
-    try:
-        return parse_time(event.data["evaluatedAt"])
-    except (KeyError, TypeError, ValueError):
-        return event.time
 
 
 @click.command("replay")
-@click.argument("file")
+@click.argument("file", required=False)
 @click.option("--wait", is_flag=True, help="Settle each triggered run before the next event.")
-@click.option("--dry-run", is_flag=True, help="Decide only: nothing is stored, launched or published.")
-@click.option("--assume", type=click.Choice(["refused", "deployed", "failed"]), default="refused", show_default=True,
-              help="With --dry-run: how each triggered run would have ended.")  # fmt: skip
-@click.option("--policy", type=click.Path(exists=True, dir_okay=False), help="With --dry-run: this policy.")
 @click.option("--live", is_flag=True, help="Act on Google where the environment says so (default: local).")
 @click.option("--json", "as_json", is_flag=True, help="Print each decision as one JSON object, as they come.")
-def command(**options: Any) -> int:
+@what_if_options
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> int:
     """Replay FILE (JSON Lines, also .gz, or - for standard input) of recorded events.
 
     A line is a CloudEvent, a plain event, or a Pub/Sub message as push delivery or `gcloud pubsub subscriptions pull
     --format=json` write it. Time is the newest event time seen. Runs that are triggered are executed here; with
     --wait each is settled before the next event, else they run beside the replay and are finished at its end.
+
+    With --dry-run nothing is done: it tells what a policy would have triggered, held back and spent, and how long each
+    bad period lasted. `--sweep drop=0.1:0.4:0.05 --sweep cooldown=0h:48h:24h` compares a grid of policies.
     """
-    time_ = EventTime()
-    printer = _Printer(as_json=options["as_json"])
-    if options["policy"] and not options["dry_run"]:
-        raise click.UsageError("--policy goes with --dry-run: a replay that acts uses the configured policy")
+    check(context, options)
+    time_ = EventTime(lambda: options["now"] or wall_clock())
     with opened(local=not options["live"], source=options["file"], clock=time_.now, level="error") as app:
         if options["dry_run"]:
-            from worker.cli.dry_run import dry_run
+            from worker.cli.dry_run import DryRun
 
-            dry_run(app, time_, printer, policy=options["policy"], assume=options["assume"])
-            return printer.summary()
+            return DryRun(app, time_, options).run()
+        printer = _Printer(as_json=options["as_json"])
         with Running(app) as running:
             consumer = app.consumer(now_for=time_)
             failed = _consume(app, consumer, printer, one_by_one=options["wait"])

@@ -1,0 +1,59 @@
+"""What time it is in a replay: the newest event time seen, which no event from the future can move."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from worker.clock import EPOCH, Clock, VirtualClock, parse_time, wall_clock
+from worker.intake.envelope import Event
+from worker.intake.quick import QuickEvent
+
+AHEAD = timedelta(minutes=5)
+
+
+class _Data(msgspec.Struct, gc=False):
+    evaluatedAt: str | None = None  # noqa: N815 - the event's own name
+
+
+_DECODE = msgspec.json.Decoder(_Data).decode
+
+
+class EventTime:
+    """The virtual clock of a recording."""
+
+    def __init__(self, wall: Clock = wall_clock) -> None:
+        """Begin before every event; `wall` tells what lies in the future."""
+        self.clock = VirtualClock()
+        self._wall = wall
+
+    def __call__(self, event: Event | None) -> datetime:
+        """Return the time for an event; events without any time happen now."""
+        told = told_time(event)
+        if told is not None and told <= self._wall() + AHEAD:
+            self.clock.advance(told)
+        return self.now()
+
+    def now(self) -> datetime:
+        """Return the newest event time, or the wall clock's before there is one."""
+        return self._wall() if self.clock() == EPOCH else self.clock()
+
+
+def told_time(event: Event | None) -> datetime | None:
+    """Return the time that an event tells of itself, None if none can be read."""
+    if event is None:
+        return None
+    try:
+        return parse_time(_evaluated_at(event))
+    except (KeyError, TypeError, ValueError):
+        return event.time
+
+
+def _evaluated_at(event: Event) -> Any:
+    """Return what the data say of the time; of an event that was opened quickly nothing else is decoded for it."""
+    if isinstance(event, QuickEvent):
+        try:
+            return _DECODE(event.text).evaluatedAt
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return event.data["evaluatedAt"]
+    return event.data["evaluatedAt"]

@@ -1,0 +1,262 @@
+"""One policy over a recording: the courses of all bees in memory, timers and ends of runs at their own times."""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import NamedTuple
+
+from worker.bee import BeeSpec
+from worker.decide.course import Begin, Course, Effect, Ending, RollBack, Situation, ended, fair_order, ruled, tick
+from worker.decide.decision import Decision, History, decide
+from worker.decide.due import due_at, waits_for_others
+from worker.decide.evaluation import Drift, Evaluation
+from worker.decide.memory import ColonyMemory
+from worker.decide.policy import Policy
+from worker.incidents.machine import Incident, State
+from worker.runs.lifecycle import run_id
+from worker.whatif.assumptions import Assumptions, Outcome
+from worker.whatif.stream import Item
+from worker.whatif.watcher import Watcher
+
+
+class _Kind(IntEnum):
+    """What falls due; of one moment the ends of runs come first, since they free what others wait for."""
+
+    END = 0
+    LOOK = 1
+
+
+@dataclass(slots=True)
+class _Bee:
+    """One bee under this policy.
+
+    Attributes:
+        run: the run in flight, and its cost.
+        due: when its incident is looked at again.
+        replaced: the version in whose place an assumed model stands.
+    """
+
+    spec: BeeSpec
+    policy: Policy
+    course: Course = field(default_factory=Course)
+    watermarks: dict[str, datetime] = field(default_factory=dict)
+    run: str | None = None
+    due: datetime | None = None
+    replaced: str | None = None
+
+
+class Judged(NamedTuple):
+    """What a policy says of an item that is neither a dead letter nor a duplicate."""
+
+    decision: Decision
+    run_id: str | None
+    incident: Incident | None
+    course: Course
+
+
+class Simulation:
+    """Takes the items of a recording one after the other; the watcher is told of everything that happens."""
+
+    def __init__(self, policy: Policy, assumptions: Assumptions, watcher: Watcher) -> None:
+        """Begin with nothing remembered."""
+        self.policy = policy
+        self.assumptions = assumptions
+        self._watcher = watcher
+        self._colony = ColonyMemory()
+        self._bees: dict[str, _Bee] = {}
+        self._queue: list[tuple[datetime, _Kind, str]] = []
+        self._waiting: set[str] = set()
+        self._room: set[str] = set()
+        self._in_flight = 0
+        self._now: datetime | None = None
+
+    def reach(self, now: datetime) -> None:
+        """Let everything happen that is due until then, each at its own time."""
+        while self._queue and self._queue[0][0] <= now:
+            moment = self._queue[0][0]
+            ends, looks = self._due(moment)
+            for name in ends:
+                self._end(name, moment)
+            self._look([*looks, *(self._waiting if ends else ())], moment)
+        self._now = now
+
+    def judge(self, item: Item) -> Judged:
+        """Return what follows from an evaluation that came for the first time; time has reached it."""
+        evaluation, spec = item.evaluation, item.bee
+        if evaluation is None or spec is None:
+            raise ValueError("a dead letter cannot be judged")
+        bee = self._bee(spec)
+        taken = self._as_assumed(evaluation, bee, item)
+        standing = item.standing
+        history = History(
+            known=standing.known,
+            champion=standing.champion,
+            recorded=standing.recorded,
+            watermark=bee.watermarks.get(evaluation.version),
+            previous=bee.replaced,
+        )
+        situation = self._situation(bee, item.now)
+        found = decide(taken, history, self._course(bee), situation, item.key)
+        run = self._follow(bee, found.course, found.effects, item.now)
+        if found.decision.moves_watermark:
+            mark = bee.watermarks.get(evaluation.version)
+            bee.watermarks[evaluation.version] = max(mark, evaluation.evaluated_at) if mark else evaluation.evaluated_at
+        decision = found.decision
+        if taken is not evaluation:
+            decision = replace(decision, reason=f"assumed well after the deployment: {decision.reason}")
+        return Judged(decision, run, found.course.incident, found.course)
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many runs have not ended yet."""
+        return self._in_flight
+
+    def _bee(self, spec: BeeSpec) -> _Bee:
+        bee = self._bees.get(spec.bee)
+        if bee is None:
+            bee = self._bees[spec.bee] = _Bee(spec, self.policy.of(spec.bee))
+        elif bee.spec is not spec:
+            bee.spec = spec
+        return bee
+
+    def _course(self, bee: _Bee) -> Course:
+        if bee.course.colony is not self._colony:
+            bee.course = replace(bee.course, colony=self._colony)
+        return bee.course
+
+    def _situation(self, bee: _Bee, now: datetime) -> Situation:
+        name, limit = bee.spec.bee, bee.policy.colony.runs
+        ahead = self._ahead(bee, now) if limit is not None and self._in_flight < limit and self._room else 0
+        cost = self.assumptions.cost_of(name)
+        return Situation(bee.spec, bee.policy, now, bee.run, self._in_flight, cost, ahead)
+
+    def _ahead(self, bee: _Bee, now: datetime) -> int:
+        """Return how many other bees wait for nothing but room and go before this one."""
+        name, own = bee.spec.bee, bee.course.incident
+        found = (self._bees[other].course.incident for other in self._room if other != name)
+        others = [incident for incident in found if incident is not None]
+        if own is None or own.waiting is None:
+            return len(others)
+        order = fair_order([*others, own], now, bee.policy.colony.starving)
+        return next((place for place, one in enumerate(order) if one.bee == name), len(others))
+
+    def _as_assumed(self, evaluation: Evaluation, bee: _Bee, item: Item) -> Evaluation:
+        """Return the evaluation, or that of the well model which is assumed to be in the version's place."""
+        if bee.replaced is None:
+            return evaluation
+        if item.standing.champion != bee.replaced:
+            # The recording has moved on to another version: what was assumed in between is over.
+            bee.replaced = None
+            return evaluation
+        if self.assumptions.outcome is not Outcome.RECOVERED or evaluation.version != bee.replaced:
+            return evaluation
+        known = {**item.standing.recorded, **evaluation.baseline}
+        metrics = {name: known.get(name) for name in evaluation.metrics}
+        return replace(evaluation, metrics=metrics, drift=evaluation.drift and Drift(detected=False))
+
+    def _follow(self, bee: _Bee, course: Course, effects: Sequence[Effect], now: datetime) -> str | None:
+        """Keep what was concluded, and do what follows as far as it can be assumed."""
+        before, incident = bee.course.incident, course.incident
+        self._colony = course.colony
+        closed = incident is not None and incident.state is State.CLOSED
+        bee.course = replace(course, incident=None) if closed else course
+        begun = None
+        for effect in effects:
+            if isinstance(effect, Begin) and incident is not None:
+                begun = self._begin(bee, incident, effect, now)
+            elif isinstance(effect, RollBack):
+                bee.replaced = None
+        if incident is not None and incident is not before:
+            self._watcher.changed(bee.spec.bee, before, incident, effects, now)
+            self._plan(bee, now)
+        return begun
+
+    def _begin(self, bee: _Bee, incident: Incident, effect: Begin, now: datetime) -> str:
+        spec, installation = bee.spec, self.assumptions.installation
+        bee.run = run_id(spec.pipeline, spec.bee, installation, incident.id, str(incident.attempt))
+        self._in_flight += 1
+        heapq.heappush(self._queue, (_later(now, self.assumptions.lasts), _Kind.END, spec.bee))
+        self._watcher.began(spec.bee, bee.run, effect.estimate, now)
+        return bee.run
+
+    def _end(self, name: str, now: datetime) -> None:
+        """End a run as assumed; a deployment that the policy wants approved waits for its person."""
+        bee, outcome = self._bees[name], self.assumptions.outcome
+        run, bee.run = bee.run or "", None
+        self._in_flight -= 1
+        approval, deploys = bee.policy.approval, outcome.state is State.DEPLOYED
+        ending = Ending(outcome.state, f"assumed {outcome}", run)
+        if deploys and approval.asked_for_deployment(self.assumptions.cost_of(name)):
+            ending = Ending(State.GATED, "it waits for a person's approval", run, until=now + approval.expires)
+        course = ended(self._course(bee), self._situation(bee, now), ending)
+        if ending.state is State.DEPLOYED:
+            bee.replaced = bee.course.memory.version
+        self._follow(bee, course, (), now)
+
+    def _rule(self, bee: _Bee, now: datetime) -> None:
+        """Take silence on a deployment as the policy says."""
+        yes = bee.policy.approval.on_expiry == "approve"
+        course = ruled(
+            self._course(bee), self._situation(bee, now), approve=yes, reason="nobody answered", by="silence"
+        )
+        if yes:
+            bee.replaced = bee.course.memory.version
+        self._follow(bee, course, (), now)
+
+    def _due(self, moment: datetime) -> tuple[list[str], list[str]]:
+        """Take what is due at a moment from the queue: ends of runs, and incidents to look at."""
+        ends, looks = [], []
+        while self._queue and self._queue[0][0] <= moment:
+            at, kind, name = heapq.heappop(self._queue)
+            if kind is _Kind.END:
+                ends.append(name)
+            elif self._bees[name].due == at:
+                looks.append(name)
+        return ends, looks
+
+    def _look(self, names: Iterable[str], now: datetime) -> None:
+        """Judge incidents again: questions first, then what was deployed, then in the fair order over the bees."""
+        found = {name: self._bees[name].course.incident for name in names}
+        incidents = sorted((one for one in found.values() if one is not None), key=lambda one: (one.opened_at, one.bee))
+        for incident in incidents:
+            if incident.state is State.GATED:
+                self._rule(self._bees[incident.bee], now)
+        deployed = [one for one in incidents if one.state is State.DEPLOYED]
+        for incident in [*deployed, *fair_order(incidents, now, self.policy.colony.starving)]:
+            self._tick(self._bees[incident.bee], now)
+
+    def _tick(self, bee: _Bee, now: datetime) -> None:
+        incident, limit = bee.course.incident, self.policy.colony.runs
+        full = limit is not None and self._in_flight >= limit
+        if full and incident is not None and incident.waiting is not None and incident.waiting.room:
+            return
+        before = self._course(bee)
+        after, effects = tick(before, self._situation(bee, now))
+        if after == before and not effects:
+            # Nothing came of it: only what happens next can change that.
+            bee.due = None
+            return
+        self._follow(bee, after, effects, now)
+
+    def _plan(self, bee: _Bee, now: datetime) -> None:
+        """Note when the bee's incident is to be looked at again."""
+        name, incident = bee.spec.bee, bee.course.incident
+        (self._waiting.add if waits_for_others(incident) else self._waiting.discard)(name)
+        room = incident is not None and incident.waiting is not None and incident.waiting.room
+        (self._room.add if room else self._room.discard)(name)
+        due = due_at(incident, bee.policy)
+        if due is not None and due < now:
+            due = now
+        if due != bee.due:
+            bee.due = due
+            if due is not None:
+                heapq.heappush(self._queue, (due, _Kind.LOOK, name))
+
+
+def _later(now: datetime, lasts: timedelta) -> datetime:
+    try:
+        return now + lasts
+    except OverflowError:
+        return datetime.max.replace(tzinfo=now.tzinfo)
