@@ -35,7 +35,9 @@ def command(context: click.Context, /, **options: Any) -> int:
     bad period lasted. `--sweep drop=0.1:0.4:0.05 --sweep cooldown=0h:48h:24h` compares a grid of policies.
     """
     check(context, options)
-    time_ = EventTime(lambda: options["now"] or wall_clock())
+    # One time for the whole of a dry run: what lies in the future must not depend on how fast it is.
+    pinned = options["now"] or (wall_clock() if options["dry_run"] else None)
+    time_ = EventTime(lambda: pinned or wall_clock())
     with opened(local=not options["live"], source=options["file"], clock=time_.now, level="error") as app:
         if options["dry_run"]:
             from worker.cli.dry_run import DryRun

@@ -29,7 +29,7 @@ class Course:
 
     def heard(self, now: datetime) -> "Course":
         """Return it after an evaluation came in, whatever it says."""
-        return replace(self, memory=replace(self.memory, heard=now, missing_told=False))
+        return Course(self.memory.hears(now), self.colony, self.incident)
 
 
 @dataclass(frozen=True)

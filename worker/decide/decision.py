@@ -1,6 +1,6 @@
 """What was concluded from one evaluation: the rules, the vote, the arming, the guards; one action and its sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -63,6 +63,21 @@ class Decision:
         return any(rule.outcome is Outcome.FIRED for rule in self.rules)
 
 
+class Unsaid(Decision):
+    """A decision that nothing follows from, whose sentence is made when somebody reads it."""
+
+    def __init__(self, action: Action, tell: Callable[[], str], rules: tuple[RuleResult, ...]) -> None:
+        """`tell` returns the sentence."""
+        self.__dict__.update(action=action, rules=rules, moves_watermark=True, tell=tell)
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the sentence, once."""
+        if name != "reason":
+            raise AttributeError(name)
+        found = self.__dict__["reason"] = self.__dict__["tell"]()
+        return found
+
+
 @dataclass(frozen=True)
 class Conclusion:
     """A decision with all that follows from it: the bee's course from here on, and what is to be done."""
@@ -85,12 +100,12 @@ def decide(evaluation: Evaluation, history: History, course: Course, situation: 
     memory = course.memory.of(evaluation.version)
     rules = rules_of(evaluation, bee, policy, history.recorded, bad_before=memory.bad)
     signal = judge(evaluation, rules, memory, policy.vote, policy.arming)
-    course = replace(course, memory=signal.memory)
+    course = Course(signal.memory, course.colony, course.incident)
     asked = _Asked(evaluation, history, situation, rules, signal)
     if course.incident is not None and course.incident.state is not State.CLOSED:
         return _in_incident(asked, course, course.incident)
     if not signal.bad:
-        return asked.concluded(Action.NONE, signal.why, course)
+        return Conclusion(Unsaid(Action.NONE, signal.tell, (*rules, *signal.rules)), course)
     if not signal.armed:
         return asked.concluded(Action.HELD, f"{signal.why}; not armed yet: {signal.rules[1].why}", course)
     if bee.mode == "observe":

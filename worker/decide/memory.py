@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 #: How many data windows of a version are remembered at most, whatever the policy asks for.
 MAX_WINDOWS = 64
@@ -119,10 +120,23 @@ class BeeMemory:
 
     def saw(self, key: str, *, bad: bool) -> "BeeMemory":
         """Return it with one window judged; the same window again replaces what was concluded from it."""
-        known = {window.key: window for window in self.windows}
-        spent = known[key].spent if key in known else False
-        known[key] = Window(key, bad, spent)
-        return replace(self, windows=tuple(known.values())[-MAX_WINDOWS:], bad=bad)
+        windows, keys = self.windows, [window.key for window in self.windows]
+        if key in keys:
+            at = keys.index(key)
+            seen = (*windows[:at], Window(key, bad, windows[at].spent), *windows[at + 1 :])
+        else:
+            seen = (*windows, Window(key, bad))[-MAX_WINDOWS:]
+        return self._with(windows=seen, bad=bad)
+
+    def hears(self, now: datetime) -> "BeeMemory":
+        """Return it after an evaluation came in."""
+        return self._with(heard=now, missing_told=False)
+
+    def _with(self, **changes: Any) -> "BeeMemory":
+        """Return it with other values; `replace` would be much of the work that an evaluation makes."""
+        other = object.__new__(BeeMemory)
+        other.__dict__.update(self.__dict__, **changes)
+        return other
 
     def acted(self, event_time: datetime, now: datetime) -> "BeeMemory":
         """Return it after an action: its windows have had their effect, the cooldown begins."""

@@ -105,7 +105,8 @@ class Simulation:
             bee.watermarks[evaluation.version] = max(mark, evaluation.evaluated_at) if mark else evaluation.evaluated_at
         decision = found.decision
         if taken is not evaluation:
-            decision = replace(decision, reason=f"assumed well after the deployment: {decision.reason}")
+            said = f"assumed well after the deployment: {decision.reason}"
+            decision = Decision(decision.action, said, decision.rules, decision.moves_watermark)
         return Judged(decision, run, found.course.incident, found.course)
 
     @property

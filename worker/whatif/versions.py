@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from worker.decide.evaluation import Evaluation, Metrics
+from worker.decide.quick import QuickEvaluation
 from worker.models.port import Deployment, ModelVersion
 
 
@@ -91,8 +92,11 @@ class TrustedVersions:
         if key not in self._began or at < self._began[key]:
             self._began[key] = at
         baseline = self._baseline.setdefault(key, {})
-        for name, value in evaluation.baseline.items():
-            baseline.setdefault(name, value)
+        # Only the first ones count, so that most events' digits need not be read.
+        told = evaluation.baselines if isinstance(evaluation, QuickEvaluation) else evaluation.baseline
+        if any(value is not None and name not in baseline for name, value in told.items()):
+            exact = {name: value for name, value in evaluation.baseline.items() if value is not None}
+            baseline.update({**exact, **baseline})
         return Standing(known=True, champion=self._champion[bee], recorded=baseline)
 
 
