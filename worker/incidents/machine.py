@@ -200,7 +200,9 @@ def settled(
         raise Conflict(f"incident {incident.id} is {incident.state}, it cannot become {state}")
     waiting = Waiting(reason, now, until, _severity(incident)) if state in {*WAITING, State.GATED} else None
     asked = until if state is State.GATED else None
-    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=(), asked_until=asked)
+    # What the old model showed in the meantime counts as long as no other has taken its place.
+    well = () if state is State.DEPLOYED else incident.well
+    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=well, asked_until=asked)
     more = {"until": to_text(until)} if asked and until else {}
     return _told(following, now, str(state), reason=reason, run=run_id, **more)
 
@@ -210,7 +212,8 @@ def ruled(incident: Incident, state: State, reason: str, by: str, now: datetime)
     if incident.state is not State.GATED or state not in {State.DEPLOYED, State.REFUSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, there is no deployment to rule on")
     waiting = Waiting(reason, now, severity=_severity(incident)) if state in WAITING else None
-    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=(), asked_until=None)
+    well = () if state is State.DEPLOYED else incident.well
+    following = replace(incident, state=state, changed_at=now, waiting=waiting, well=well, asked_until=None)
     return _told(following, now, str(state), reason=reason, by=by)
 
 
