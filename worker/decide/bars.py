@@ -125,7 +125,9 @@ def _cooldown(ask: Ask) -> RuleResult:
 
 def _breaker(name: str, tally: Tally, breaker: Breaker, now: datetime) -> RuleResult:
     if breaker.failures is None or tally.open_until is None:
-        return RuleResult(name, Outcome.OFF, {"failures": len(tally.failures)}, "the circuit breaker is closed")
+        # What the policy does not ask for is not looked at: it would make one bee's journal depend on the others.
+        inputs = {} if breaker.failures is None else {"failures": len(tally.failures)}
+        return RuleResult(name, Outcome.OFF, inputs, "the circuit breaker is closed")
     inputs = {"failures": len(tally.failures), "openUntil": to_text(tally.open_until), "trial": tally.trial}
     if now < tally.open_until:
         why = f"the circuit breaker is open until {to_text(tally.open_until)} after {len(tally.failures)} failures"
@@ -174,7 +176,7 @@ def _nothing_new(ask: Ask) -> RuleResult:
 def _concurrency(ask: Ask) -> RuleResult:
     limit = ask.policy.colony.runs
     if limit is None:
-        return RuleResult("concurrent_runs", Outcome.OFF, {"inFlight": ask.in_flight}, "no limit of runs at once")
+        return RuleResult("concurrent_runs", Outcome.OFF, {}, "no limit of runs at once")
     inputs = {"inFlight": ask.in_flight, "limit": limit, "ahead": ask.ahead}
     said = f"{ask.in_flight} of {limit} runs at once are in flight"
     if ask.in_flight >= limit:

@@ -21,6 +21,7 @@ from worker.intake.port import Message
 from worker.intake.receive import Verdict, receive
 from worker.ledger import NotInBatch
 from worker.models.port import Artifact, Deployment, ModelVersion
+from worker.publish.events import event_id
 
 KEYS = [("s", f"e-{number}") for number in range(4)]
 POLICY = Policy(
@@ -196,6 +197,8 @@ def _writes(batch: Any) -> None:
     batch.runs.add(run("r-2", bee="other-bee", incident_id="i-3"))
     batch.outbox.add("spam-guard", "t", "s", 1, NOW, {})
     batch.outbox.add("spam-guard", "t", "s", 2, NOW, {})
+    batch.outbox.add("spam-guard", "t", "s", 3, NOW, {})
+    batch.outbox.add("spam-guard", "t", "s", 2, NOW, {"again": True})
     batch.outbox.add("other-bee", "t", "o", 1, NOW, {})
 
 
@@ -224,8 +227,11 @@ def test_what_a_batch_writes(used: SqlLedger) -> None:
             ("i-1", State.CLOSED),
             ("i-2", State.RETRAINING),
         }
-        told = [(event.bee, event.sequence) for event, _ in transaction.outbox.list()]
-        assert told == [("other-bee", 1), ("spam-guard", 1), ("spam-guard", 2)]
+        told = [(event.bee, event.sequence, event.id) for event, _ in transaction.outbox.list()]
+        assert told == [
+            ("other-bee", 1, event_id("t", "o", 1)),
+            *(("spam-guard", number, event_id("t", "s", number)) for number in (1, 2, 3)),
+        ]
 
 
 def test_a_savepoint_takes_back_everything(used: SqlLedger) -> None:

@@ -32,9 +32,12 @@ class BatchOutbox(SqlOutbox):
 
     def flush(self) -> None:
         """Write the events that are new, each with its bee's next number; the bees' locks must be held."""
-        rows = {row["id"]: row for row in reversed(self._rows.rows)}
+        rows: dict[str, dict[str, Any]] = {}
+        for row in self._rows.rows:
+            # What is told twice is told where it was told first.
+            rows.setdefault(row["id"], row)
         known = self._known(list(rows))
-        new = [row for row in reversed(rows.values()) if row["id"] not in known]
+        new = [row for row in rows.values() if row["id"] not in known]
         if not new:
             return
         bees = list(dict.fromkeys(row["bee"] for row in new))

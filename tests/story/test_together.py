@@ -1,0 +1,172 @@
+"""Four workers on one ledger, killed and cut off at random, leave what one undisturbed worker leaves."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.story import together
+from worker.adapters.bus.local import FileTopic
+from worker.adapters.ledger.tables import metadata
+from worker.publish.relay import Relay
+
+ROOT = Path(__file__).parents[2]
+#: The whole proof has 20,000 events and takes minutes; COLONY_TEST_EVENTS asks for another number.
+EVENTS = int(os.environ.get("COLONY_TEST_EVENTS", "1500"))
+BEES = max(20, EVENTS // 50)
+KILLS = 6 + EVENTS // 1000
+#: What tells of how it came about, and not of what was concluded: how often and in which order of bees.
+COUNTED = {"inbox": {"deliveries"}, "outbox": {"published_at", "noticed_at"}, "decisions": {"seq"}}
+LEFT_OUT = {"installation", "leases", "attempts"}
+
+
+@pytest.fixture(name="new", params=["sqlite", "postgresql"])
+def _new(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Return a function that makes empty databases of one kind."""
+    if request.param == "postgresql":
+        return lambda: str(request.getfixturevalue("postgres_server").fresh())
+    return lambda: f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.mark.parametrize("ordered", [False, True], ids=["any-order", "each-bees-order"])
+def test_the_ledger_is_that_of_one_worker(new: Callable[[], str], tmp_path: Path, *, ordered: bool) -> None:
+    """At-least-once delivery to four processes that are killed and cut off: the ledger of one, and every event once.
+
+    In any order it is the ledger of one worker fed in the order in which the events were committed; where each bee's
+    order is kept, that of one that nothing ever disturbed.
+    """
+    url = new()
+    given = together.events(EVENTS, BEES, seed=20260101)
+    (tmp_path / "plan.json").write_text(json.dumps({"ordered": ordered, "bees": BEES}))
+    (tmp_path / "events.json").write_text(json.dumps(given))
+    together.prepare(url, BEES)
+
+    kills = _disturbed(url, tmp_path)
+
+    assert kills >= KILLS // 2
+    found = _contents(url)
+    order = _committed(url)
+    assert sorted(order) == sorted(event["id"] for event in given), "each event was decided, once"
+    one = f"sqlite:///{tmp_path / 'one.db'}"
+    by_id = {event["id"]: event for event in given}
+    _fed(one, [by_id[id_] for id_ in order] if not ordered else given)
+    expected = _contents(one)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+    assert {row["action"] for row in expected["decisions"]} >= {"trigger", "attached", "none", "ended"}
+    _published(url, tmp_path)
+
+
+def _disturbed(url: str, directory: Path) -> int:
+    """Run four workers to the end, killing one of them and cutting one off again and again; return the kills."""
+    chance = random.Random()
+    running = {str(number): _start(url, directory, str(number)) for number in range(together.WORKERS)}
+    kills = 0
+    until = time.monotonic() + 60 + EVENTS / 20
+    while running:
+        assert time.monotonic() < until, "the workers do not come to an end"
+        time.sleep(chance.uniform(0.02, 0.15))
+        for name, process in list(running.items()):
+            code = process.poll()
+            if code is not None:
+                assert code == 0, (directory / f"said-{name}").read_text()[-3000:]
+                del running[name]
+        if running and kills < KILLS and chance.random() < 0.5 and _begun(directory):
+            name = chance.choice(sorted(running))
+            running[name].send_signal(signal.SIGKILL)
+            running[name].wait()
+            kills += 1
+            running[name] = _start(url, directory, name)
+        if url.startswith("postgresql") and chance.random() < 0.4:
+            _cut_off(url, chance)
+    return kills
+
+
+def _start(url: str, directory: Path, name: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "tests.story.together", url, str(directory), name]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Into a file: a pipe that nobody reads stops a worker that complains of its connection.
+    with (directory / f"said-{name}").open("ab") as said:
+        return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=said, stderr=said)
+
+
+def _begun(directory: Path) -> bool:
+    return any(path.stat().st_size for path in directory.glob("acks-*"))
+
+
+def _cut_off(url: str, chance: random.Random) -> None:
+    """End one of the connections that the workers have."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with suppress(sa.exc.OperationalError), engine.connect() as connection:
+        pids = list(connection.execute(sa.text(others)).scalars())
+        if pids:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": chance.choice(pids)})
+    engine.dispose()
+
+
+def _fed(url: str, given: list[dict[str, Any]]) -> None:
+    together.prepare(url, BEES)
+    ledger = together.opened(url)
+    for start in range(0, len(given), 250):
+        together.take(ledger, given[start : start + 250], BEES)
+    ledger.close()
+
+
+def _committed(url: str) -> list[str]:
+    ledger = together.opened(url)
+    with ledger.begin(write=False) as transaction:
+        order = [entry.event_id for entry in transaction.decisions.list()]
+    ledger.close()
+    return order
+
+
+def _contents(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every table that the intake writes, decisions by bee in their order."""
+    ledger = together.opened(url)
+    found = {}
+    with ledger.begin(write=False) as transaction:
+        for table in metadata.sorted_tables:
+            if table.name in LEFT_OUT:
+                continue
+            key = [table.c.bee, table.c.seq] if table.name == "decisions" else list(table.primary_key)
+            rows = [dict(row._mapping) for row in transaction._connection.execute(sa.select(table))]
+            rows.sort(key=lambda row, names=[column.name for column in key]: [row[name] for name in names])  # type: ignore[misc]
+            skipped = COUNTED.get(table.name, set())
+            found[table.name] = [{name: value for name, value in row.items() if name not in skipped} for row in rows]
+    ledger.close()
+    return found
+
+
+def _published(url: str, directory: Path) -> None:
+    """Publish what is left, and check that each event appeared, for the first time in its bee's order."""
+    ledger = together.opened(url)
+    relay = Relay(ledger, FileTopic(directory / "published.jsonl"), lambda: together.NOW, "last", lease_s=1.0)
+    until = time.monotonic() + 30
+    with ledger.begin(write=False) as transaction:
+        waiting = transaction.outbox.waiting()
+    while waiting and time.monotonic() < until:
+        if not relay.turn():
+            time.sleep(0.1)
+        with ledger.begin(write=False) as transaction:
+            waiting = transaction.outbox.waiting()
+    with ledger.begin(write=False) as transaction:
+        wanted = [event for event, _ in transaction.outbox.list()]
+    ledger.close()
+    seen: dict[str, dict[str, None]] = {}
+    for line in (directory / "published.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        seen.setdefault(event["subject"], {})[event["id"]] = None
+    assert wanted
+    for bee in {event.bee for event in wanted}:
+        assert list(seen[bee]) == [event.id for event in wanted if event.bee == bee]
