@@ -36,7 +36,7 @@ class Notifier:
 
     Attributes:
         link: returns the signed link under which a question can be answered, None where there are none.
-        give_up: a message is tried for so long, and one that is older when it is first seen is not sent any more.
+        give_up: what is older is lost, whether the other side was away for so long or nobody had listened before.
         refusals: so often a message is tried that the other side refuses as such.
     """
 
@@ -45,7 +45,7 @@ class Notifier:
     clock: Clock
     owner: str
     link: Callable[[str, datetime], str | None] = lambda _id, _expires: None
-    give_up: timedelta = timedelta(days=1)
+    give_up: timedelta = timedelta(days=7)
     refusals: int = 3
 
     def turn(self) -> int:
@@ -91,7 +91,7 @@ class Notifier:
         except Rejected as error:
             return self._failed(made, str(error), last=attempts >= self.refusals)
         except TryLater as error:
-            return self._failed(made, str(error), last=now - first >= self.give_up)
+            return self._failed(made, str(error), last=now - event.time >= self.give_up)
         except Exception as error:
             # One message that trips over something unforeseen must not stop all that come after it.
             log.exception("a notice cannot be sent", event_id=event.id)

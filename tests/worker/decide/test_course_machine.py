@@ -6,18 +6,20 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.worker.world import BEE, NOW
 from worker.decide import course as courses
+from worker.decide import people
 from worker.decide.course import AskPerson, Begin, Course, Effect, Ending, OverBudget, RollBack, Situation
 from worker.decide.decision import Action, History, decide
 from worker.decide.evaluation import Drift, Evaluation
 from worker.decide.memory import Pause
 from worker.decide.policy import Approval, Arming, Breaker, Budget, Colony, Policy, Retry, Verify
-from worker.incidents import machine
+from worker.errors import Conflict
 from worker.incidents.machine import WAITING, State
 
 HOUR = timedelta(hours=1)
@@ -47,6 +49,7 @@ class Bees(RuleBasedStateMachine):
         self.gates: set[int] = {1}
         self.begun = 0
         self.number = 0
+        self.labels: int | None = None
 
     @initialize(policy=POLICIES)
     def begin(self, policy: Policy) -> None:
@@ -54,7 +57,8 @@ class Bees(RuleBasedStateMachine):
 
     @property
     def situation(self) -> Situation:
-        return Situation(BEE, self.policy, self.now, self.active, int(self.active is not None), Decimal(1))
+        flying = int(self.active is not None)
+        return Situation(BEE, self.policy, self.now, self.active, flying, Decimal(1), new_labels=self.labels)
 
     def _do(self, course: Course, effects: tuple[Effect, ...]) -> None:
         closed = course.incident is not None and course.incident.state is State.CLOSED
@@ -116,11 +120,47 @@ class Bees(RuleBasedStateMachine):
         self._do(courses.ruled(self.course, self.situation, approve=approve, reason="looked at", by="ann"), ())
 
     @precondition(lambda self: self.course.incident is not None and self.course.incident.asked_until is not None)
-    @rule()
-    def approved(self) -> None:
+    @rule(approve=st.booleans())
+    def run_ruled(self, approve: bool) -> None:
         incident: Any = self.course.incident
-        if incident.state in WAITING:
-            self.course = self.course.with_incident(machine.approved(incident, "ann", self.now))
+        if incident.state not in WAITING:
+            return
+        if approve:
+            course, effects, _ = people.approve_run(self.course, self.situation, "ann", "go")
+            self._do(course, effects)
+        else:
+            self._do(people.refuse_run(self.course, self.situation, "ann", "no"), ())
+
+    @precondition(lambda self: self.course.incident is not None)
+    @rule()
+    def asked_for_again(self) -> None:
+        state = self.course.incident.state  # type: ignore[union-attr]
+        if state in {*WAITING, State.ESCALATED}:
+            course, effects, _ = people.retry(self.course, self.situation, "ann", "mended")
+            assert course.incident is not None
+            assert course.incident.state is not State.ESCALATED, "a person's word is no limit's business"
+            self._do(course, effects)
+        else:
+            with pytest.raises(Conflict):
+                people.retry(self.course, self.situation, "ann", "mended")
+
+    @precondition(lambda self: self.course.incident is not None)
+    @rule()
+    def closed_by_hand(self) -> None:
+        if self.course.incident.state in {State.RETRAINING, State.GATED}:  # type: ignore[union-attr]
+            with pytest.raises(Conflict):
+                people.close(self.course, self.situation, "ann", "known")
+        else:
+            self._do(people.close(self.course, self.situation, "ann", "known"), ())
+
+    @rule(labels=st.sampled_from([None, 0, 7]))
+    def labels_come(self, labels: int | None) -> None:
+        self.labels = labels
+
+    @rule(pause=st.booleans())
+    def colony_paused(self, pause: bool) -> None:
+        to = Pause("a release", "bob", self.now, None) if pause else None
+        self.course = replace(self.course, colony=people.colony_paused(self.course.colony, to))
 
     @rule(hours=st.integers(-3, 60))
     def time(self, hours: int) -> None:
@@ -152,7 +192,7 @@ class Bees(RuleBasedStateMachine):
     @invariant()
     def no_more_attempts_than_the_policy_allows(self) -> None:
         if self.course.incident is not None:
-            assert self.course.incident.attempt <= self.policy.retry.limit
+            assert self.course.incident.attempt <= max(self.policy.retry.limit, self.course.incident.granted)
 
     @invariant()
     def every_incident_can_end(self) -> None:
@@ -161,6 +201,7 @@ class Bees(RuleBasedStateMachine):
         if incident is None or incident.state is State.CLOSED:
             return
         later = replace(self.situation, now=self.now + timedelta(days=400), active_run=None, policy=Policy())
+        later = replace(later, new_labels=7)
         course = replace(self.course, memory=replace(self.course.memory, pause=None))
         if incident.state is State.RETRAINING:
             course = courses.ended(course, later, Ending(State.DEPLOYED, "mended", "r"))
@@ -177,10 +218,11 @@ class Bees(RuleBasedStateMachine):
         incident = self.course.incident
         if incident is None or incident.state not in WAITING:
             return
-        later = replace(self.situation, now=self.now + timedelta(days=400), active_run=None)
+        later = replace(self.situation, now=self.now + timedelta(days=400), active_run=None, new_labels=7)
         later = replace(later, policy=replace(self.policy, approval=Approval(on_expiry="approve")))
         later = replace(later, policy=replace(later.policy, budget=Budget(), retry=Retry(limit=99)))
-        course, effects = courses.tick(replace(self.course, memory=replace(self.course.memory, pause=None)), later)
+        course = replace(self.course, memory=replace(self.course.memory, pause=None))
+        course, effects = courses.tick(replace(course, colony=replace(course.colony, pause=None)), later)
         assert course.incident is not None
         assert any(isinstance(effect, Begin) for effect in effects) or course.incident.state is State.ESCALATED
 
