@@ -16,6 +16,7 @@ from tests.bench import (
     retrain,
     rule,
     serving,
+    whatif,
 )
 from tests.bench.measure import Figure
 
@@ -31,6 +32,7 @@ BENCHES = {
     "features_http": features_http.bench,
     "features_computed": features_computed.bench,
     "serving": serving.bench,
+    "whatif": whatif.bench,
 }
 
 

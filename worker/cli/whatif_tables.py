@@ -12,7 +12,7 @@ from worker.whatif.sums import BeeSums
 
 MAX_BEES = 50
 MAX_PERIODS = 30
-MAX_DIFFERENCES = 50
+MAX_DIFFERENCES = 20
 _SUMS = ("runs", "held", "joined", "incidents", "escalated", "cost", "bad periods", "bad time", "longest")
 _COLUMNS = ("bee", "evaluations", "triggers", *_SUMS, "stale", "refused", "duplicates")
 

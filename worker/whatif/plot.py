@@ -1,5 +1,6 @@
 """One bee as an SVG picture: its metric over time, the levels that fire, what was decided, and how long it was bad."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,10 +66,9 @@ def _picture(series: Series, points: Sequence[Point], periods: Sequence[Period])
         yield _line(scale.x(at), TOP, scale.x(at), bottom, _GREY, "2 3")
     yield from _levels(series, points, scale)
     yield from _metric(points, scale)
-    for number, (name, colour) in enumerate(((RUN, _RED), (ESCALATED, _INK), ("closed", _GREEN))):
-        y = bottom + 34 + 0 * number
+    for name, colour in ((RUN, _RED), (ESCALATED, _INK), ("closed", _GREEN)):
         for at in series.marks.get(name, ()):
-            yield _flag(name, scale.x(at), y, colour)
+            yield _flag(name, scale.x(at), bottom + 34, colour)
     yield from _legend(series)
 
 
@@ -82,14 +82,24 @@ def _scale(series: Series, points: Sequence[Point]) -> _Scale:
 
 def _axes(scale: _Scale) -> Iterator[str]:
     bottom = HEIGHT - BOTTOM
-    for number in range(5):
-        value = scale.low + (scale.high - scale.low) * number / 4
+    for value in _levels_of(scale.low, scale.high):
         yield _line(LEFT, scale.y(value), WIDTH - RIGHT, scale.y(value), "#e6e8eb")
-        yield _text(LEFT - 8, scale.y(value) + 4, f"{value:.3g}", anchor="end")
+        yield _text(LEFT - 8, scale.y(value) + 4, f"{value:.6g}", anchor="end")
     for at, words in _ticks(scale):
         yield _line(scale.x(at), bottom, scale.x(at), bottom + 4, _GREY)
         yield _text(scale.x(at), bottom + 17, words)
     yield _line(LEFT, bottom, WIDTH - RIGHT, bottom, _GREY)
+
+
+def _levels_of(low: float, high: float) -> Iterator[float]:
+    """Yield round values between two others, some five of them."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough)) if 0 < rough < math.inf else 1.0
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough or factor == 10)
+    first = math.ceil(low / step)
+    for number in range(first, first + 12):
+        if number * step <= high:
+            yield round(number * step, 12)
 
 
 def _ticks(scale: _Scale) -> Iterator[tuple[datetime, str]]:

@@ -14,10 +14,10 @@ from worker.whatif.sums import BeeSums, as_json, hours
 #: So many bees are drawn in one page, those with the most runs and the most time bad before others.
 MAX_DRAWN = 60
 
-_STYLE = """body{font:14px/1.5 system-ui,sans-serif;color:#22262b;max-width:1000px;margin:2rem auto;padding:0 1rem}
+_STYLE = """body{font:14px/1.5 system-ui,sans-serif;color:#22262b;max-width:1200px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}table{border-collapse:collapse;font-size:13px}
 th,td{padding:3px 10px;text-align:right;border-bottom:1px solid #e6e8eb;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}td.said,th.said{text-align:left;white-space:normal}
+th:first-child,td:first-child{text-align:left}td.said,th.said{text-align:left;white-space:normal;min-width:4rem}
 tr.sum td{font-weight:600;border-top:2px solid #7a7f87}div.wide{overflow-x:auto}li{margin:.2rem 0}
 svg{max-width:100%;height:auto;margin:.5rem 0;border:1px solid #e6e8eb}"""
 
@@ -79,7 +79,9 @@ def page(whatif: WhatIf, title: str, assumed: Iterable[str], tables: Sequence[Ta
     drawn += [picture(case, name) for name in names[:MAX_DRAWN]] if case.drawing else []
     if case.drawing and len(names) > MAX_DRAWN:
         drawn.append(f"<p>{len(names) - MAX_DRAWN:,} more bees; --plot DIR draws each.</p>")
-    body = "\n".join([*(_html(table) for table in tables), *drawn])
+    # The pictures stand before the last table, which may be a long list of single evaluations.
+    shown = [_html(table) for table in tables]
+    body = "\n".join([*shown[:-1], *drawn, *shown[-1:]])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width,initial-scale=1"><title>{escape(title)}</title><style>{_STYLE}</style></head>\n'
@@ -155,7 +157,8 @@ def _periods(sums: BeeSums) -> list[Mapping[str, Any]]:
 def _html(table: Table) -> str:
     if not table.rows:
         return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    first = table.rows[0]
+    head = "".join(f"<th{_class(cell)}>{escape(name)}</th>" for name, cell in zip(table.columns, first, strict=True))
     rows = "\n".join(
         f"<tr{' class=sum' if row[0] == 'sum' else ''}>"
         + "".join(f"<td{_class(cell)}>{escape(str(cell))}</td>" for cell in row)

@@ -31,13 +31,16 @@ class Case:
 
     def take(self, item: Item) -> Judged | None:
         """Take the next item; return what follows from an evaluation that came for the first time."""
-        self._simulation.reach(item.now)
+        self._simulation.reach(item.now, whole=False)
         if item.evaluation is None:
             self.sums.dead_letter()
-            return None
-        if item.repeated:
+        elif item.repeated:
             self.sums.repeated(item.evaluation.bee)
-            return None
+        found = None if item.evaluation is None or item.repeated else self._judge(item)
+        self._simulation.reach(item.now, whole=True)
+        return found
+
+    def _judge(self, item: Item) -> Judged:
         found = self._simulation.judge(item)
         self.sums.judged(item, found)
         if self.drawing is not None:
@@ -46,7 +49,7 @@ class Case:
 
     def end(self, now: datetime) -> None:
         """End the recording at its newest time."""
-        self._simulation.reach(now)
+        self._simulation.reach(now, whole=True)
         self.sums.in_flight = self._simulation.in_flight
         self.sums.ended()
         if self.drawing is not None:

@@ -14,6 +14,7 @@ from worker.decide.due import due_at, waits_for_others
 from worker.decide.evaluation import Drift, Evaluation
 from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
+from worker.decide.quick import QuickEvaluation
 from worker.incidents.machine import Incident, State
 from worker.runs.lifecycle import run_id
 from worker.whatif.assumptions import Assumptions, Outcome
@@ -70,17 +71,19 @@ class Simulation:
         self._waiting: set[str] = set()
         self._room: set[str] = set()
         self._in_flight = 0
-        self._now: datetime | None = None
 
-    def reach(self, now: datetime) -> None:
-        """Let everything happen that is due until then, each at its own time."""
-        while self._queue and self._queue[0][0] <= now:
-            moment = self._queue[0][0]
+    def reach(self, now: datetime, *, whole: bool) -> None:
+        """Let everything happen that is due before then, each at its own time; `whole`: what is due then as well.
+
+        An event goes before what is due in the same moment: an evaluation that heals comes before another attempt.
+        """
+        queue = self._queue
+        while queue and (queue[0][0] <= now if whole else queue[0][0] < now):
+            moment = queue[0][0]
             ends, looks = self._due(moment)
             for name in ends:
                 self._end(name, moment)
             self._look([*looks, *(self._waiting if ends else ())], moment)
-        self._now = now
 
     def judge(self, item: Item) -> Judged:
         """Return what follows from an evaluation that came for the first time; time has reached it."""
@@ -153,6 +156,7 @@ class Simulation:
             return evaluation
         if self.assumptions.outcome is not Outcome.RECOVERED or evaluation.version != bee.replaced:
             return evaluation
+        evaluation = evaluation.exact if isinstance(evaluation, QuickEvaluation) else evaluation
         known = {**item.standing.recorded, **evaluation.baseline}
         metrics = {name: known.get(name) for name in evaluation.metrics}
         return replace(evaluation, metrics=metrics, drift=evaluation.drift and Drift(detected=False))

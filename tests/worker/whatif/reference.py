@@ -32,6 +32,7 @@ from worker.runs.request import request_run
 from worker.runs.timers import Timers
 
 _SHARED: list[SqlLedger] = []
+INSTANT = timedelta(microseconds=1)
 _KEPT = {"installation", "alembic_version"}
 
 
@@ -92,7 +93,7 @@ class Real:
         if event is not None and event.type in self._handlers:
             told = told_time(event)
             if told is not None and told <= self._wall + AHEAD:
-                self._until(max(told, self.now))
+                self._until(max(told, self.now) - INSTANT)
             self._move_on(event, message)
         (item,) = receive([message], self.ledger, self._handlers, self._brought)
         result = item.result
