@@ -106,7 +106,7 @@ def test_two_policies_are_compared_event_by_event() -> None:
 
 def test_how_long_it_was_bad() -> None:
     """A bad period lasts from the first bad evaluation to the next good one; what is undefined does not end it."""
-    rows = [told(0, 0.9), told(1, 0.5), told(2, metrics={"f1": None}), told(3, 0.4), told(5, 0.9), told(6, 0.5)]
+    rows = [told(0, 0.9), told(1, 0.5), told(2, 0.9, metrics={"f1": None}), told(3, 0.4), told(5, 0.9), told(6, 0.5)]
 
     periods = play(rows)[0].cases[0].sums.of("ant").periods
 
