@@ -43,6 +43,11 @@ class Ports:
         ledger: Ledger = self._kept(_sql().SqlLedger(self._database))
         return ledger
 
+    @cached_property
+    def ledger_care(self) -> Any:
+        """What an operator does with the ledger; unlike `ledger` it does not open or change it before it is asked."""
+        return self._kept(importlib.import_module("worker.adapters.ledger.care").LedgerCare(self._database))
+
     def version_history(self) -> tuple[list[ModelVersion], list[Deployment]]:
         """Return versions and deployments of the real ledger, empty where there is none yet."""
         if not self.has_ledger:

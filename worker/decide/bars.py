@@ -126,8 +126,8 @@ def _cooldown(ask: Ask) -> RuleResult:
 def _breaker(name: str, tally: Tally, breaker: Breaker, now: datetime) -> RuleResult:
     if breaker.failures is None or tally.open_until is None:
         # What the policy does not ask for is not looked at: it would make one bee's journal depend on the others.
-        inputs = {} if breaker.failures is None else {"failures": len(tally.failures)}
-        return RuleResult(name, Outcome.OFF, inputs, "the circuit breaker is closed")
+        failures = {} if breaker.failures is None else {"failures": len(tally.failures)}
+        return RuleResult(name, Outcome.OFF, failures, "the circuit breaker is closed")
     inputs = {"failures": len(tally.failures), "openUntil": to_text(tally.open_until), "trial": tally.trial}
     if now < tally.open_until:
         why = f"the circuit breaker is open until {to_text(tally.open_until)} after {len(tally.failures)} failures"
