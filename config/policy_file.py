@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from worker.bee import Duration, Value, parse_duration
+from worker.bee import Duration, Value, duration_text, parse_duration
 from worker.decide.policy import (
     Approval,
     Arming,
@@ -120,18 +121,33 @@ class _Words(Value):
     def faults(self) -> Iterator[Fault]:
         """Yield what the types alone do not show."""
         yield from _levels(("clearDrop",), self.clear_drop, self.max_drop)
+        if self.clear_floor is not None and self.floor is None:
+            yield ("clearFloor",), "means nothing without floor; set floor, or remove it"
+        yield from self._waits()
+        rules = self._rules()
+        if isinstance(self.vote, int) and self.vote > rules:
+            yield ("vote",), f"{self.vote} of {rules} rules can never be; set it to {rules} or less, or add rules"
         yield from _levels(("drift", "clearScore"), self.drift.clear_score, self.drift.score)
         if self.arming.windows > self.arming.of:
             text = f"{self.arming.windows} of {self.arming.of} can never be; set `of` to {self.arming.windows} or more"
             yield ("arming", "windows"), text
         for name, metric in self.metrics.items():
-            yield from _levels(("metrics", name, "clearDrop"), metric.clear_drop, metric.max_drop)
-            if metric.max_drop is None and metric.floor is None:
-                yield ("metrics", name), "says nothing; set maxDrop or floor"
-            try:
-                lower_is_better(name, metric.direction)
-            except Rejected:
-                yield ("metrics", name), "its direction is not known; add direction: lower | higher"
+            yield from _of_metric(name, metric)
+
+    def _waits(self) -> Iterator[Fault]:
+        if self.retry.longest < self.retry.backoff:
+            text = f"shorter than backoff ({duration_text(self.retry.backoff)}); set it to that or more"
+            yield ("retry", "longest"), text
+        if self.approval.expires <= timedelta(0):
+            yield ("approval", "expires"), "nobody could answer in time; set it to 1h or more, for example"
+        if self.breaker.failures is not None and self.breaker.pause <= timedelta(0):
+            yield ("breaker", "pause"), "a breaker that opens for no time stops nothing; set it to 1h or more"
+
+    def _rules(self) -> int:
+        """Return how many rules there are to vote."""
+        clauses = [self.max_drop, self.floor, self.drift.score]
+        clauses += [clause for metric in self.metrics.values() for clause in (metric.max_drop, metric.floor)]
+        return 1 + sum(clause is not None for clause in clauses)
 
     def rules(self) -> Policy:
         """Return what it means, without a version."""
@@ -164,6 +180,13 @@ class PolicyFile(_Words):
             for path, text in self._faults_of(words):
                 yield ("bees", bee, *path), text
 
+    def strangers(self, bees: Collection[str]) -> Iterator[Fault]:
+        """Yield the bees that are named here and nowhere else."""
+        for bee in self.bees:
+            if bee not in bees:
+                known = ", ".join(sorted(bees)) or "none"
+                yield ("bees", bee), f"there is no such bee; correct the name (there are: {known}), or remove it"
+
     def _faults_of(self, words: dict[str, Any]) -> Iterator[Fault]:
         from pydantic import ValidationError
 
@@ -172,8 +195,7 @@ class PolicyFile(_Words):
         except ValidationError as error:
             for fault in error.errors():
                 path = tuple(part for part in fault["loc"] if isinstance(part, str | int))
-                known = fault["type"] != "extra_forbidden"
-                yield path, str(fault["msg"]) if known else "no such setting for a bee; remove it, or correct its name"
+                yield path, _said(fault)
 
     def _with(self, words: dict[str, Any]) -> _Words:
         """Return the words for a bee: its own on top of the common ones, section by section."""
@@ -201,6 +223,32 @@ class PolicyFile(_Words):
                 "bees": {bee: words.rules() for bee, words in bees.items()},
             }
         )
+
+
+def _said(fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "no such setting for a bee; remove it, or correct its name"
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{said} (it says {str(fault['input'])[:80]!r})"
+
+
+def _of_metric(name: str, metric: _Metric) -> Iterator[Fault]:
+    yield from _levels(("metrics", name, "clearDrop"), metric.clear_drop, metric.max_drop)
+    if metric.max_drop is None and metric.floor is None:
+        yield ("metrics", name), "says nothing; set maxDrop or floor"
+    try:
+        lower = lower_is_better(name, metric.direction)
+    except Rejected:
+        yield ("metrics", name), "its direction is not known; add direction: lower | higher"
+        return
+    floor, clear = metric.floor, metric.clear_floor
+    if clear is None:
+        return
+    if floor is None:
+        yield ("metrics", name, "clearFloor"), "means nothing without floor; set floor, or remove it"
+    elif clear > floor if lower else clear < floor:
+        text = f"{clear} is beyond the level that fires ({floor}); well again must be the stricter one"
+        yield ("metrics", name, "clearFloor"), text
 
 
 def _levels(path: tuple[str, ...], clear: Decimal | None, arm: Decimal | None) -> Iterator[Fault]:

@@ -1,6 +1,6 @@
 """YAML → domain values: reports every fault at once, each with file, line, path and mend."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -69,19 +69,28 @@ def load_features(directories: Iterable[Path]) -> dict[str, Definition]:
     return found
 
 
-def load_policy(directories: Iterable[Path]) -> Policy:
-    """Return the policy of the last directory that has a `policy.yaml`. Raises Rejected."""
+def load_policy(directories: Iterable[Path], bees: Collection[str] | None = None) -> Policy:
+    """Return the policy of the last directory that has a `policy.yaml`; `bees` as in `read_policy`. Raises Rejected."""
     files = [directory / "policy.yaml" for directory in directories if (directory / "policy.yaml").exists()]
-    return read_policy(files[-1]) if files else Policy()
+    return read_policy(files[-1], bees) if files else Policy()
 
 
-def read_policy(path: Path) -> Policy:
-    """Return the policy of one file, its version the hash of its meaning. Raises Rejected."""
+def read_policy(path: Path, bees: Collection[str] | None = None) -> Policy:
+    """Return the policy of one file, its version the hash of its meaning.
+
+    Args:
+        path: the file.
+        bees: those that there are; one that the file names beside them is a fault. None: any may be named.
+
+    Raises:
+        Rejected: the file is faulty; each fault with its line and its mend.
+    """
     faults: list[str] = []
     file = YamlFile(path)
     parsed = _parse(file, PolicyFile, faults)
     if parsed is not None:
-        faults += [f"{file.at(where)}: {text}" for where, text in parsed.faults()]
+        found = [*parsed.faults(), *(() if bees is None else parsed.strangers(bees))]
+        faults += [f"{file.at(where)}: {text}" for where, text in found]
     if parsed is None or faults:
         raise _faults(faults)
     return parsed.policy()

@@ -41,7 +41,7 @@ class Configuration:
     @cached_property
     def policy(self) -> Policy:
         """The policy in force."""
-        return schema.load_policy(self.directories)
+        return schema.load_policy(self.directories, self.bees)
 
     @cached_property
     def step_types(self) -> StepTypes:
