@@ -109,7 +109,7 @@ def test_a_run_that_a_person_asked_for(colony: Colony) -> None:
     colony.evaluate()
     answer_question(colony.operator("bob"), colony.questions()[0].id, approve=True, reason="go")
 
-    found = _why(colony, colony.runs()[-1].id)
+    found = _why(colony, next(run.id for run in colony.runs() if run.trigger == "drift"))
 
     assert "bob approved it 2002-10-01T12:00:00Z: go." in _said(found)
 
