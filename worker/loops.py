@@ -16,8 +16,11 @@ class Loop(threading.Thread):
     """Runs `turn` in a thread of its own.
 
     Attributes:
+        vital: whether a fault of it makes the process unready.
         fault: the last turn's error, None while all is well; `/readyz` shows it.
     """
+
+    vital = True
 
     def __init__(
         self, name: str, turn: Callable[[], int], *, idle_s: float, failed: Callable[[str], None] = lambda _: None

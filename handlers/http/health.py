@@ -37,9 +37,11 @@ def probes(services: Services) -> APIRouter:
     def readyz(response: Response) -> Readiness:
         """Tell whether the ledger answers and every loop of this process turns."""
         faults = _faults(services)
-        response.status_code = 503 if faults else 200
+        minor = {loop.name for loop in services.loops if not loop.vital and loop.is_alive()}
+        away = bool(faults.keys() - minor)
+        response.status_code = 503 if away else 200
         shown = dict.fromkeys(faults, "the log has the reason") if services.access.guarded else faults
-        return Readiness(status="unavailable" if faults else "ok", faults=shown, paused=_paused(services))
+        return Readiness(status="unavailable" if away else "ok", faults=shown, paused=_paused(services))
 
     return router
 

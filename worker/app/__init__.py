@@ -13,6 +13,7 @@ from worker.access.link import SignedLinks
 from worker.app.checks import Check, Checks
 from worker.app.configured import Configured
 from worker.app.packages import check_packages
+from worker.app.policy_watch import PolicyWatch
 from worker.app.upkeep import Upkeep
 from worker.clock import Clock, wall_clock
 from worker.features.skew import Guard
@@ -50,8 +51,9 @@ class App(Configured):
     def handlers(self) -> Mapping[str, EventHandler]:
         """Event type -> handler."""
         # Read now: a fault in the configuration stops the worker, it must not turn messages away.
-        bees, policy = self.bees, self.policy
-        return event_handlers(EventContext(lambda: bees, lambda: policy, self.ledger.installation, self.new_labels))
+        bees, _ = self.bees, self.policy
+        context = EventContext(lambda: bees, lambda: self.policy, self.ledger.installation, self.new_labels)
+        return event_handlers(context)
 
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""
@@ -150,6 +152,7 @@ class App(Configured):
             self.loop("upkeep", self.upkeep.turn, idle_s=15.0),
         ]
         if self.clock is wall_clock:
+            loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
             if self.settings.webhook.get_secret_value():

@@ -43,6 +43,11 @@ class Configuration:
         """The policy in force."""
         return schema.load_policy(self.directories, self.bees)
 
+    def reload_policy(self) -> Policy:
+        """Read the policy anew and let it be in force; a faulty one is refused, and the one in force stays."""
+        self.policy = schema.load_policy(self.directories, self.bees)
+        return self.policy
+
     @cached_property
     def step_types(self) -> StepTypes:
         """The step types: ours, those of `steps/` in the layers, and of installed packages."""
