@@ -35,7 +35,10 @@ def probes(services: Services) -> APIRouter:
 
     @router.get("/readyz", openapi_extra={"security": []}, responses={429: RESPONSES[429], **_AWAY})
     def readyz(response: Response) -> Readiness:
-        """Tell whether the ledger answers and every loop of this process turns."""
+        """Tell whether the ledger answers and every loop of this process turns.
+
+        A fault that leaves it able to do its work, as a faulty new policy beside the one in force, is told, no more.
+        """
         faults = _faults(services)
         minor = {loop.name for loop in services.loops if not loop.vital and loop.is_alive()}
         away = bool(faults.keys() - minor)
