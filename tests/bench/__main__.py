@@ -12,6 +12,7 @@ from tests.bench import (
     features_offline,
     features_online,
     intake,
+    intake_sweep,
     join,
     retrain,
     rule,
@@ -23,6 +24,7 @@ from tests.bench.measure import Figure
 BENCHES = {
     "rule": rule.bench,
     "intake": intake.bench,
+    "intake_sweep": intake_sweep.bench,
     "join": join.bench,
     "engine": engine.bench,
     "engine_queue": engine_queue.bench,

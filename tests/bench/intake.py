@@ -1,53 +1,116 @@
-"""Intake end to end on SQLite in batches, against a bare executemany of the same rows in the same transactions."""
+"""Intake end to end in batches, against bare inserts of the same rows in the same transactions, on either database."""
 
+import os
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
 
 from config.schema import SHIPPED, load_bees
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
 from tests.bench.events import messages
 from tests.bench.measure import Figure, median_s
+from tests.postgres import PostgresServer, find_binaries, unprivileged
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.sql import SqlLedger
+from worker.adapters.ledger.tables import decisions, inbox
 from worker.decide.policy import Policy
 from worker.intake.receive import receive
 from worker.models.port import Artifact, Deployment, ModelVersion
 
 BATCH = 500
-BATCHES = 6
+BATCHES = 8
+NOW = datetime(2003, 1, 1, tzinfo=UTC)
+#: A database that the bench may write to; without it a private server is started, which does not wait for its disk.
+POSTGRES = os.environ.get("COLONY_BENCH_POSTGRES", "")
 
 
 def bench(directory: Path) -> list[Figure]:
     """Return microseconds per event, in batches and alone."""
-    now = datetime(2003, 1, 1, tzinfo=UTC)
     ledger = SqlLedger(Database(f"sqlite:///{directory}/ledger.db"))
-    bees = load_bees([SHIPPED])
-    handlers = event_handlers(EventContext(lambda: bees, Policy, ledger.installation))
-    _deploy(ledger, now)
-    start = iter(range(0, 10**9, BATCH))
-
-    def ours(size: int) -> float:
-        batches = [messages(size, next(start)) for _ in range(BATCHES)]
-        todo = iter(batches)
-        return median_s(lambda: receive(next(todo), ledger, handlers, lambda _: now), repeats=BATCHES)
-
-    in_batches, alone = ours(BATCH), ours(1)
+    in_batches, alone = _ours(ledger, BATCH), _ours(ledger, 1)
     bare, bare_alone = _bare(directory, ledger, BATCH), _bare(directory, ledger, 1)
     ledger.close()
     per = 1e6 / BATCH
-    return [
+    found = [
         Figure(f"intake, SQLite, batches of {BATCH}", in_batches * per, bare * per, "µs", "executemany of the rows"),
         Figure("intake, SQLite, one event alone", alone * 1e3, bare_alone * 1e3, "ms", "the same inserts and a commit"),
     ]
+    return found + (_postgres(POSTGRES, "") if POSTGRES else _private_postgres())
 
 
-def _deploy(ledger: SqlLedger, now: datetime) -> None:
+def _private_postgres() -> list[Figure]:
+    binaries, account = find_binaries(), unprivileged()
+    if binaries is None or (os.geteuid() == 0 and account is None):
+        return []
+    folder = Path(tempfile.mkdtemp(prefix="colony-bench-"))
+    server = PostgresServer(binaries, folder, account)
+    try:
+        server.start()
+        return _postgres(server.fresh(), " (fsync off)")
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres(url: str, how: str) -> list[Figure]:
+    ledger = SqlLedger(Database(url))
+    in_batches, alone, bare = _ours(ledger, BATCH), _ours(ledger, 1), _inserts(ledger)
+    ledger.close()
+    per = 1e6 / BATCH
+    peer = "executemany of the rows, pipelined"
+    return [
+        Figure(f"intake, PostgreSQL{how}, batches of {BATCH}", in_batches * per, bare * per, "µs", peer),
+        Figure(f"intake, PostgreSQL{how}, one event alone", alone * 1e3, None, "ms", ""),
+    ]
+
+
+def _ours(ledger: SqlLedger, size: int) -> float:
+    """Return the median seconds of one batch."""
+    bees = load_bees([SHIPPED])
+    handlers = event_handlers(EventContext(lambda: bees, Policy, ledger.installation))
+    _deploy(ledger)
+    start = 10**6 if size == 1 else 0
+    todo = iter([messages(size, start + size * number) for number in range(BATCHES + 1)])
+    receive(next(todo), ledger, handlers, lambda _: NOW)
+    return median_s(lambda: receive(next(todo), ledger, handlers, lambda _: NOW), repeats=BATCHES)
+
+
+def _deploy(ledger: SqlLedger) -> None:
     with ledger.begin() as transaction:
-        artifact = Artifact("file:///none", "0" * 64)
-        transaction.models.add(ModelVersion("spam-guard", "1", "deployed", artifact, None, now, gate_passed=True))
-        transaction.models.deploy(Deployment("spam-guard", 1, "1", None, now, "bench", None))
+        if transaction.models.champion("spam-guard") is None:
+            artifact = Artifact("file:///none", "0" * 64)
+            transaction.models.add(ModelVersion("spam-guard", "1", "deployed", artifact, None, NOW, gate_passed=True))
+            transaction.models.deploy(Deployment("spam-guard", 1, "1", None, NOW, "bench", None))
+
+
+def _inserts(ledger: SqlLedger) -> float:
+    """Return the median seconds for one transaction that inserts the newest rows of a batch again, by the driver."""
+    with ledger.database.begin(write=False) as connection:
+        rows: dict[sa.Table, list[dict[str, Any]]] = {
+            table: [dict(row._mapping) for row in connection.execute(sa.select(table).limit(BATCH))]
+            for table in (inbox, decisions)
+        }
+    number = iter(range(10**9))
+
+    def insert() -> None:
+        turn = next(number)
+        with ledger.database.begin() as connection:
+            for table, found in rows.items():
+                new = [{**row, "event_id": f"{row['event_id']}-{turn}"} for row in found]
+                names = [column.name for column in table.columns if column.name != "seq"]
+                values = ",".join(f"%({name})s" for name in names)
+                statement = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({values})"  # noqa: S608
+                cursor: Any = connection.connection.cursor()
+                cursor.executemany(statement, new)
+
+    return median_s(insert, repeats=BATCHES)
 
 
 def _bare(directory: Path, ledger: SqlLedger, size: int) -> float:
@@ -64,17 +127,21 @@ def _bare(directory: Path, ledger: SqlLedger, size: int) -> float:
     for statement in made:
         if "inbox" in statement or "decisions" in statement:
             bare.execute(statement)
+    took = median_s(_inserting(bare, rows), repeats=BATCHES)
+    bare.close()
+    return took
+
+
+def _inserting(bare: sqlite3.Connection, rows: dict[str, list[tuple[Any, ...]]]) -> Callable[[], None]:
     number = iter(range(10**9))
 
     def insert() -> None:
         bare.execute("BEGIN IMMEDIATE")
         turn = next(number)
-        inbox = [(row[0], f"{row[1]}-{turn}", *row[2:]) for row in rows["inbox"]]
-        decisions = [(None, row[1], f"{row[2]}-{turn}", *row[3:]) for row in rows["decisions"]]
-        bare.executemany(f"INSERT INTO inbox VALUES ({','.join('?' * len(inbox[0]))})", inbox)  # noqa: S608
-        bare.executemany(f"INSERT INTO decisions VALUES ({','.join('?' * len(decisions[0]))})", decisions)  # noqa: S608
+        inbox_rows = [(row[0], f"{row[1]}-{turn}", *row[2:]) for row in rows["inbox"]]
+        journal = [(None, row[1], f"{row[2]}-{turn}", *row[3:]) for row in rows["decisions"]]
+        bare.executemany(f"INSERT INTO inbox VALUES ({','.join('?' * len(inbox_rows[0]))})", inbox_rows)  # noqa: S608
+        bare.executemany(f"INSERT INTO decisions VALUES ({','.join('?' * len(journal[0]))})", journal)  # noqa: S608
         bare.execute("COMMIT")
 
-    took = median_s(insert, repeats=BATCHES)
-    bare.close()
-    return took
+    return insert
