@@ -130,7 +130,7 @@ def test_an_incidents_story(here: Here, ledger: SqlLedger) -> None:
     told = here("incident", row["incidentId"])[1].splitlines()
 
     assert [entry["what"] for entry in row["story"]] == ["opened", "retraining", "attached"]
-    assert ["opened", "retraining", "attached"] == [line.split()[2] for line in told if line.startswith("  2002")]
+    assert [line.split()[2] for line in told if line.startswith("  2002")] == ["opened", "retraining", "attached"]
     assert told[-1].startswith("Next: The run of attempt 1 is in flight")
 
 
