@@ -82,7 +82,9 @@ def test_the_settings_in_production(colony: Colony, chat_server: ChatServer, tmp
     (bees / "ti-guy-chat.yaml").write_text(yaml.safe_dump(ti_guy_chat(trainer=trainer).frozen()), encoding="utf-8")
     colony.environment |= {"COLONY_CONFIG": str(bees.parent), "COLONY_CHAT_URL": chat_server.url}
     chat_server.answer = answer
-    asked = {"pipeline": "auto-retrain", "parameters": {"beeId": "ti-guy-chat"}}
+    # What is drawn follows from the time that the run is of.
+    parameters = {"beeId": "ti-guy-chat", "asOf": "2026-01-04T00:00:00Z"}
+    asked = {"pipeline": "auto-retrain", "parameters": parameters}
 
     with served(colony) as api:
         before = api.get("models/ti-guy-chat").json()
