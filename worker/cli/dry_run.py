@@ -14,6 +14,7 @@ from worker.cli.common import print_table
 from worker.cli.decision_line import decision_line
 from worker.cli.event_time import EventTime
 from worker.cli.whatif_log import DecisionLog
+from worker.cli.whatif_processes import in_shares, worthwhile
 from worker.cli.whatif_sweep import Candidate, axis_of, grid
 from worker.cli.whatif_tables import tables_of
 from worker.errors import Rejected
@@ -22,8 +23,10 @@ from worker.intake.envelope import Event
 from worker.whatif.assumptions import Assumptions, Outcome
 from worker.whatif.bees import TrustedBees
 from worker.whatif.comparison import Differences
+from worker.whatif.parts import Part, apart, together
 from worker.whatif.report import document, dumped, most_telling, page, picture, scope
 from worker.whatif.run import Case, WhatIf, decided, repeated
+from worker.whatif.shares import Share
 from worker.whatif.simulation import Judged
 from worker.whatif.stream import Item, Stream
 from worker.whatif.versions import KnownVersions, TrustedVersions
@@ -37,6 +40,9 @@ class DryRun:
         self._app, self._time, self._options = app, time_, options
         self._assumptions = _assumptions(app, options)
         self._bees = TrustedBees(app.bees) if options["trust_versions"] else None
+        # Read now: a connection must not be shared with a process that is forked later.
+        self._history = ([], []) if options["trust_versions"] else app.version_history()
+        self._found: Mapping[str, str] = {}
         self._candidates = self._grid()
         self._whatif = WhatIf(self._cases(), Differences() if options["against"] else None)
 
@@ -45,13 +51,40 @@ class DryRun:
         # Values refer to what is older only: there are no cycles to look for, and looking for them takes a third.
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
-        told = _Told(self._whatif.cases[0], as_json=self._options["as_json"], each=self._options["each"])
-        with told:
+        if not self._taken_in_shares():
+            self._take()
+        self._report()
+        return 0
+
+    def _take(self) -> None:
+        with _Told(self._whatif.cases[0], as_json=self._options["as_json"], each=self._options["each"]) as told:
             for item in self._items():
                 told.tell(item, *self._whatif.take(item))
         self._whatif.finish()
-        self._report()
-        return 0
+        self._found = self._bees.found if self._bees is not None else {}
+
+    def _taken_in_shares(self) -> bool:
+        """Let two processes take the recording where nothing that is asked for goes by the order over all bees."""
+        ordered = self._options["as_json"] or self._options["each"]
+        if ordered or not all(apart(case.policy) for case in self._whatif.cases):
+            return False
+        parts = in_shares(self._share) if worthwhile(self._options["file"]) else None
+        if parts is None:
+            return False
+        part = together(parts)
+        self._whatif.take_over(part)
+        self._found = dict(sorted(part.found.items()))
+        return True
+
+    def _share(self, share: Share) -> Part:
+        whatif = self._whatif
+        for item in self._stream().shared(_messages(self._app.subscription), share):
+            if item is None:
+                whatif.skip()
+            else:
+                whatif.take(item)
+        whatif.finish(self._time.now() if whatif.messages else None)
+        return whatif.part(self._bees.found if self._bees is not None else {})
 
     def _grid(self) -> list[Candidate]:
         axes = [axis_of(text) for text in self._options["sweep"]]
@@ -76,24 +109,27 @@ class DryRun:
         pages = any(str(path).endswith((".html", ".htm")) for path in self._options["report"])
         return bool(self._options["plot"]) or (pages and not self._candidates)
 
-    def _items(self) -> Iterator[Item]:
+    def _stream(self) -> Stream:
         from handlers.events import event_handlers
         from handlers.events.context import EventContext
 
         app, trusted = self._app, self._bees
         bees: Any = trusted if trusted is not None else app.bees
         handlers = event_handlers(EventContext(lambda: bees, lambda: app.policy, self._assumptions.installation))
-        versions = TrustedVersions() if trusted is not None else KnownVersions(*app.version_history())
+        versions = TrustedVersions() if trusted is not None else KnownVersions(*self._history)
         bee_of = trusted.of if trusted is not None else (lambda evaluation: app.bees[evaluation.bee])
-        stream = Stream(handlers, self._time, versions, bee_of)
+        return Stream(handlers, self._time, versions, bee_of)
+
+    def _items(self) -> Iterator[Item]:
+        stream = self._stream()
         if self._options["file"] is None:
-            return _of_ledger(app, stream, self._options["from_"], self._options["to"])
-        return stream.items(_messages(app.subscription))
+            return _of_ledger(self._app, stream, self._options["from_"], self._options["to"])
+        return stream.items(_messages(self._app.subscription))
 
     def _report(self) -> None:
         whatif, options = self._whatif, self._options
         assumed = list(self._assumptions.sentences())
-        found = self._bees.found if self._bees is not None else {}
+        found = self._found
         tables = tables_of(whatif, self._candidates)
         # Decisions for a program stay alone on standard output.
         err = options["as_json"] or "-" in options["report"]

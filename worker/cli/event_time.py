@@ -29,9 +29,12 @@ class EventTime:
 
     def __call__(self, event: Event | None) -> datetime:
         """Return the time for an event; events without any time happen now."""
-        told = told_time(event)
-        if told is not None and told <= self._wall() + AHEAD:
+        told, newest = told_time(event), self.clock()
+        if told is None or told <= newest:
+            return self.now()
+        if told <= self._wall() + AHEAD:
             self.clock.advance(told)
+            return told
         return self.now()
 
     def now(self) -> datetime:

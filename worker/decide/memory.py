@@ -12,7 +12,7 @@ MAX_WINDOWS = 64
 MAX_FAILURES = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """One data window of the version in production, judged: bad or well; `spent` once it has led to an action."""
 

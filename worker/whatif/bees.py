@@ -41,12 +41,14 @@ class TrustedBees(Mapping[str, BeeSpec]):
     def of(self, evaluation: Evaluation) -> BeeSpec:
         """Return the spec that an evaluation is judged by, told by it if it is the first to tell a metric."""
         name = evaluation.bee
-        if name not in self._configured and name not in self._found:
-            metric = _metric(evaluation)
-            if metric is None:
-                return self[name]
-            self._found[name] = default_bee(name, metric)
-        return self._configured.get(name) or self._found[name]
+        spec = self._found.get(name) or self._configured.get(name)
+        if spec is not None:
+            return spec
+        metric = _metric(evaluation)
+        if metric is None:
+            return self[name]
+        self._found[name] = default_bee(name, metric)
+        return self._found[name]
 
     @property
     def found(self) -> Mapping[str, str]:

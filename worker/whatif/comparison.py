@@ -16,8 +16,9 @@ MAX_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One evaluation that two policies decide differently."""
+    """One evaluation that two policies decide differently; `place` is its message's in the recording."""
 
+    place: int
     bee: str
     version: str
     at: str
@@ -54,7 +55,7 @@ class Differences:
         """Return how many evaluations are decided differently."""
         return sum(self.counts.values())
 
-    def compare(self, item: Item, new: Judged, old: Judged) -> None:
+    def compare(self, item: Item, new: Judged, old: Judged, place: int) -> None:
         """Take one evaluation under both policies; a difference is another action, not another sentence."""
         evaluation = item.evaluation
         if evaluation is None or new.decision.action is old.decision.action:
@@ -63,5 +64,5 @@ class Differences:
         if len(self.kept) < MAX_KEPT:
             at = to_text(evaluation.evaluated_at)
             one, two = new.decision, old.decision
-            found = (evaluation.bee, evaluation.version, at, item.event_id, item.source)
+            found = (place, evaluation.bee, evaluation.version, at, item.event_id, item.source)
             self.kept.append(Difference(*found, one.action, one.reason, two.action, two.reason))

@@ -46,12 +46,13 @@ class Periods:
     def saw(self, version: str, at: datetime, *, bad: bool, fired: bool) -> None:
         """Take an evaluation that was judged: `bad` is what the bee is held for after it."""
         current = self.now
-        if current is None and bad:
+        if current is None and not bad:
+            self._early = None
+            return
+        if current is None:
             self.count += 1
             current = Period(version, at, at, runs=1 if self._early else 0, first_run=self._early)
         self._early = None
-        if current is None:
-            return
         if bad:
             last, more = max(current.last, at), current.evaluations + fired
             self.now = replace(current, last=last, evaluations=more)

@@ -1,6 +1,6 @@
 """One pass over a recording under one policy or many: each message is opened once, and judged by every one of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from worker.incidents.machine import Incident
 from worker.whatif.assumptions import Assumptions
 from worker.whatif.comparison import Differences
 from worker.whatif.drawing import Drawing
+from worker.whatif.parts import Part
 from worker.whatif.simulation import Judged, Simulation
 from worker.whatif.stream import Item
 from worker.whatif.sums import Sums
@@ -37,7 +38,8 @@ class Case:
         elif item.repeated:
             self.sums.repeated(item.evaluation.bee)
         found = None if item.evaluation is None or item.repeated else self._judge(item)
-        self._simulation.reach(item.now, whole=True)
+        if found is not None:
+            self._simulation.reach(item.now, whole=True)
         return found
 
     def _judge(self, item: Item) -> Judged:
@@ -97,30 +99,46 @@ class WhatIf:
         """Take an item in every case; return what the first says, and the second where they are compared."""
         self.messages += 1
         self._now = item.now
-        found = [case.take(item) for case in self.cases]
         if item.evaluation is not None:
             at = item.evaluation.evaluated_at
-            self.begin = at if self.begin is None or at < self.begin else self.begin
-            self.end = at if self.end is None or at > self.end else self.end
+            if self.begin is None or at < self.begin:
+                self.begin = at
+            if self.end is None or at > self.end:
+                self.end = at
+        if len(self.cases) == 1:
+            return self.cases[0].take(item), None
+        found = [case.take(item) for case in self.cases]
         first = found[0]
         if self.differences is None or first is None:
             return first, None
         second = found[1]
         if second is not None:
-            self.differences.compare(item, first, second)
+            self.differences.compare(item, first, second, self.messages)
         return first, second
 
-    def finish(self) -> None:
-        """End the recording."""
-        if self._now is not None:
+    def finish(self, now: datetime | None = None) -> None:
+        """End the recording, at its newest time or at the one that is told."""
+        now = now or self._now
+        if now is not None:
             for case in self.cases:
-                case.end(self._now)
+                case.end(now)
 
-    def run(self, items: Iterable[Item]) -> None:
-        """Take every item, and end."""
-        for item in items:
-            self.take(item)
-        self.finish()
+    def skip(self) -> None:
+        """Count a message of another share."""
+        self.messages += 1
+
+    def part(self, found: Mapping[str, str]) -> Part:
+        """Return what was found in this share."""
+        cases = self.cases
+        sums, drawings = [case.sums for case in cases], [case.drawing for case in cases]
+        return Part(self.messages, sums, drawings, self.differences, self.begin, self.end, dict(found))
+
+    def take_over(self, part: Part) -> None:
+        """Go on with what all shares have found."""
+        for case, sums, drawing in zip(self.cases, part.sums, part.drawings, strict=True):
+            case.sums, case.drawing = sums, drawing
+        self.messages, self.differences = part.messages, part.differences
+        self.begin, self.end = part.begin, part.end
 
 
 def decided(item: Item, found: Judged, policy_version: str) -> Mapping[str, Any]:

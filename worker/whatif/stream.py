@@ -10,8 +10,10 @@ from worker.errors import ColonyError, Rejected
 from worker.incidents.machine import incident_id
 from worker.intake.envelope import Event
 from worker.intake.port import Message
+from worker.intake.quick import quick_envelope
 from worker.intake.receive import EventHandler, open_message, readable
 from worker.whatif.seen import Seen
+from worker.whatif.shares import Crossed, Share, bee_named
 from worker.whatif.versions import Standing, Versions
 
 _NOTHING = Standing(known=False, champion=None)
@@ -70,6 +72,40 @@ class Stream:
         if opened.event is None or opened.error is not None:
             return Item(self._now_for(None), message.message_id, _reason(opened.error))
         return self._item(opened.event, opened.parsed, opened.now, message.message_id)
+
+    def shared(self, messages: Iterable[Message], share: Share) -> Iterator[Item | None]:
+        """Yield an item for each message of the share, and None for every other; time goes by with all of them.
+
+        Raises:
+            Crossed: what is of this share cannot be told without what is of another.
+        """
+        others = Seen()
+        for message in messages:
+            event = quick_envelope(message)
+            named = None if event is None or event.type not in self._handlers else bee_named(event)
+            if event is not None and named is not None and named not in share:
+                self._now_for(event)
+                self._apart(event, others)
+                yield None
+                continue
+            opened = open_message(message, self._handlers, self._now_for)
+            if opened.event is None or opened.error is not None:
+                # A dead letter that names no bee is counted once: in the first share.
+                letter = Item(self._now_for(None), message.message_id, _reason(opened.error))
+                yield letter if named is not None or share.first else None
+            elif opened.parsed.bee in share:
+                if others.has(opened.event.source, opened.event.id):
+                    raise Crossed
+                yield self._item(opened.event, opened.parsed, opened.now, message.message_id)
+            else:
+                self._apart(opened.event, others)
+                yield None
+
+    def _apart(self, event: Event, others: Seen) -> None:
+        """Take note of an event of another share. Raises Crossed if its id is one of ours."""
+        if self._seen.has(event.source, event.id):
+            raise Crossed
+        others.first(event.source, event.id)
 
     def recorded(self, event: Event) -> Item:
         """Return the item of an event that was opened before."""

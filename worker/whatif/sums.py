@@ -68,8 +68,9 @@ class Sums:
         if evaluation is None:
             return
         sums = self.of(evaluation.bee)
-        sums.actions[decision.action] += 1
-        if decision.action is Action.HELD:
+        action = decision.action
+        sums.actions[action] += 1
+        if action is Action.HELD:
             sums.held_by.update(rule.name for rule in decision.rules if rule.outcome is Outcome.HELD)
         if decision.moves_watermark:
             memory = found.course.memory

@@ -78,7 +78,8 @@ class TrustedVersions:
         """Nothing is known before the first event."""
         self._champion: dict[str, str] = {}
         self._began: dict[tuple[str, str], datetime] = {}
-        self._baseline: dict[tuple[str, str], dict[str, Decimal | None]] = {}
+        self._baseline: dict[tuple[str, str], Metrics] = {}
+        self._standing: dict[tuple[str, str], Standing] = {}
 
     def named(self, bee: str, version: str) -> None:
         """An event counts only once it has proved well-formed."""
@@ -94,10 +95,15 @@ class TrustedVersions:
         baseline = self._baseline.setdefault(key, {})
         # Only the first ones count, so that most events' digits need not be read.
         told = evaluation.baselines if isinstance(evaluation, QuickEvaluation) else evaluation.baseline
-        if any(value is not None and name not in baseline for name, value in told.items()):
+        if not told.keys() <= baseline.keys():
             exact = {name: value for name, value in evaluation.baseline.items() if value is not None}
-            baseline.update({**exact, **baseline})
-        return Standing(known=True, champion=self._champion[bee], recorded=baseline)
+            # Each evaluation keeps what was known when it came.
+            self._baseline[key] = baseline = {**exact, **baseline}
+        champion = self._champion[bee]
+        found = self._standing.get(key)
+        if found is None or found.champion != champion or found.recorded is not baseline:
+            found = self._standing[key] = Standing(known=True, champion=champion, recorded=baseline)
+        return found
 
 
 def _exact(metrics: Mapping[str, float | None]) -> Metrics:
