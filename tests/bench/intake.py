@@ -21,6 +21,7 @@ from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.sql import SqlLedger
 from worker.adapters.ledger.tables import decisions, inbox
 from worker.decide.policy import Policy
+from worker.heap import settle
 from worker.intake.receive import receive
 from worker.models.port import Artifact, Deployment, ModelVersion
 
@@ -34,6 +35,8 @@ POSTGRES = os.environ.get("COLONY_BENCH_POSTGRES", "")
 def bench(directory: Path) -> list[Figure]:
     """Return microseconds per event, in batches and alone."""
     ledger = SqlLedger(Database(f"sqlite:///{directory}/ledger.db"))
+    # As the worker does when it has started.
+    settle()
     in_batches, alone = _ours(ledger, BATCH), _ours(ledger, 1)
     bare, bare_alone = _bare(directory, ledger, BATCH), _bare(directory, ledger, 1)
     ledger.close()

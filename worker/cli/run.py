@@ -7,6 +7,7 @@ import click
 
 from worker.cli.common import opened
 from worker.cli.stopping import flag_on, stop_loops
+from worker.heap import settle
 from worker.loops import Loop
 
 
@@ -48,6 +49,7 @@ def start_loops(app: Any) -> list[Loop]:
     app.engine.start()
     consumer = app.consumer()
     loops: list[Loop] = [app.loop("intake", lambda: consumer.turn(1.0), idle_s=0.2), *app.loops()]
+    settle()
     for loop in loops:
         loop.start()
     return loops

@@ -128,7 +128,8 @@ class QuickEvaluation(Evaluation):
         """Return the payload as JSON values, numbers as floats."""
         found: dict[str, Any] = msgspec.json.decode(self.__dict__["text"])
         for part in ("metrics", "baseline", "drift"):
-            if found.get(part):
+            # -0.0 is equal to it as well.
+            if found.get(part) and 0.0 in found[part].values():
                 found[part] = {name: _unsigned(value) for name, value in found[part].items()}
         return found
 
