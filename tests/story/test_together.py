@@ -61,10 +61,21 @@ def test_the_ledger_is_that_of_one_worker(new: Callable[[], str], tmp_path: Path
     by_id = {event["id"]: event for event in given}
     _fed(one, [by_id[id_] for id_ in order] if not ordered else given)
     expected = _contents(one)
+    if ordered:
+        _forget_order_of_bees(found)
+        _forget_order_of_bees(expected)
     for table, rows in expected.items():
         assert found[table] == rows, table
     assert {row["action"] for row in expected["decisions"]} >= {"trigger", "attached", "none", "ended"}
     _published(url, tmp_path)
+
+
+def _forget_order_of_bees(contents: dict[str, list[dict[str, Any]]]) -> None:
+    """Drop what one bee's success does to another's earlier failure in the colony's memory: no order says which."""
+    (colony,) = [row for row in contents["bee_state"] if row["bee"] == "*"]
+    memory = json.loads(colony["memory"])
+    del memory["tally"]["failures"]
+    colony["memory"] = memory
 
 
 def _disturbed(url: str, directory: Path) -> int:
