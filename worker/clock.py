@@ -18,7 +18,8 @@ def to_us(moment: datetime) -> int:
     if moment.tzinfo is None:
         msg = "a time without a zone"
         raise ValueError(msg)
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_us(microseconds: int) -> datetime:

@@ -76,8 +76,8 @@ def _postgres(url: str, how: str) -> list[Figure]:
 
 def _ours(ledger: SqlLedger, size: int) -> float:
     """Return the median seconds of one batch."""
-    bees = load_bees([SHIPPED])
-    handlers = event_handlers(EventContext(lambda: bees, Policy, ledger.installation))
+    bees, policy = load_bees([SHIPPED]), Policy()
+    handlers = event_handlers(EventContext(lambda: bees, lambda: policy, ledger.installation))
     _deploy(ledger)
     start = 10**6 if size == 1 else 0
     todo = iter([messages(size, start + size * number) for number in range(BATCHES + 1)])

@@ -27,10 +27,10 @@ NOW = datetime(2003, 1, 1, tzinfo=UTC)
 
 def bench(directory: Path) -> list[Figure]:
     """Return the time per event and the memory in each fifth of the history, against those of the first."""
-    spec = load_bees([SHIPPED])["spam-guard"]
+    spec, policy = load_bees([SHIPPED])["spam-guard"], Policy()
     bees = {f"bee-{number}": spec.model_copy(update={"bee": f"bee-{number}"}) for number in range(BEES)}
     ledger = SqlLedger(Database(f"sqlite:///{directory}/ledger.db"))
-    handlers = event_handlers(EventContext(lambda: bees, Policy, ledger.installation))
+    handlers = event_handlers(EventContext(lambda: bees, lambda: policy, ledger.installation))
     _deploy(ledger, list(bees))
     found: list[Figure] = []
     took, held = [], []

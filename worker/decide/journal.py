@@ -65,11 +65,19 @@ def printed(entry: Recorded) -> dict[str, Any]:
 def _rule(rule: RuleResult) -> dict[str, Any]:
     return {
         "name": rule.name,
-        "inputs": _plain(rule.inputs),
+        "inputs": _inputs(rule.inputs),
         "fired": rule.outcome is Outcome.FIRED,
         "outcome": rule.outcome.value,
         "why": rule.why,
     }
+
+
+def _inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    plain = dict(inputs)
+    for name, value in inputs.items():
+        if value is not None and value.__class__ not in _AS_THEY_ARE:
+            plain[name] = _plain(value)
+    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from worker.bee import BeeSpec
@@ -192,7 +192,7 @@ def quick_drop(
     if value is None or size < _TINY:
         return None
     drop = (baseline - value) / size
-    if _lower(bee, name, rule):
+    if _falls(name, bee.metric_direction if name == bee.metric else rule.direction):
         drop = -drop
     limit = float(rule.max_drop or 0)
     clear = None if rule.clear_drop is None else float(rule.clear_drop)
@@ -314,6 +314,9 @@ def _near(value: Number, *levels: Decimal) -> bool:
 
 def _lower(bee: BeeSpec, name: str, rule: MetricRule) -> bool:
     return bee.lower_is_better if name == bee.metric else lower_is_better(name, rule.direction)
+
+
+_falls = lru_cache(1024)(lower_is_better)
 
 
 def relative_drop(value: Decimal, baseline: Decimal, *, lower_is_better: bool) -> Fraction:

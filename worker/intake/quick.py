@@ -29,6 +29,8 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _DECODE = msgspec.json.Decoder(_Envelope).decode
 _set = object.__setattr__
+#: A character has up to four bytes.
+_LONGEST = MAX_ID // 4
 _DATA = b'"data"'
 
 
@@ -73,8 +75,10 @@ def quick_envelope(message: Message) -> QuickEvent | None:
         return None
     id_, source, type_ = found.id, found.source, found.type
     # A second `data` would hide what the first one holds.
-    sound = found.specversion == "1.0" and body.count(_DATA) == 1 and _name(id_) and _name(source) and _name(type_)
-    if not sound:
+    # None of the three may be longer than what they are together.
+    if found.specversion != "1.0" or body.count(_DATA) != 1 or len(id_) + len(source) + len(type_) > _LONGEST:
+        return None
+    if not (id_ and source and type_ and id_.isprintable() and source.isprintable() and type_.isprintable()):
         return None
     return QuickEvent({"source": source, "id": id_, "type": type_, "time": time, "text": found.data})
 
@@ -84,8 +88,3 @@ def _structured(attributes: Mapping[str, str]) -> bool:
     if "colony-truncated" in attributes:
         return False
     return told.startswith("application/cloudevents") or not ("ce-id" in attributes or "ce-type" in attributes)
-
-
-def _name(text: str) -> bool:
-    # A character has up to four bytes.
-    return 0 < len(text) <= MAX_ID // 4 and text.isprintable()

@@ -36,6 +36,15 @@ class Undo:
         """Keep how to take back what is about to be done."""
         self._steps.append(step)
 
+    def __enter__(self) -> None:
+        """Let stand what was done until here."""
+        self._steps.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        """Take back what was done inside if it failed."""
+        if kind is not None:
+            self.back()
+
     def clear(self) -> None:
         """Let stand what was done."""
         self._steps.clear()

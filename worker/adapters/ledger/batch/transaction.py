@@ -1,7 +1,7 @@
 """The transaction of a batch: the ports of every other one, over what was read at once; it writes when it ends."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -9,12 +9,13 @@ import sqlalchemy as sa
 
 from worker.adapters.ledger.approvals import SqlApprovals
 from worker.adapters.ledger.batch.bees import BatchIncidents, BatchMemories, BatchModels, BatchRuns
+from worker.adapters.ledger.batch.bulk import insert_many
 from worker.adapters.ledger.batch.intake import BatchDecisions, BatchInbox
 from worker.adapters.ledger.batch.load import Pair, Reader
 from worker.adapters.ledger.batch.outbox import BatchOutbox
 from worker.adapters.ledger.batch.state import Undo, only_own
 from worker.adapters.ledger.database import Database
-from worker.adapters.ledger.decisions import ADD, newer_watermark
+from worker.adapters.ledger.decisions import newer_watermark
 from worker.adapters.ledger.inbox import AGAIN_BY
 from worker.adapters.ledger.incidents import incident_row, incident_upsert
 from worker.adapters.ledger.locks import COLONY, lock_bees
@@ -22,7 +23,7 @@ from worker.adapters.ledger.memories import memory_upsert
 from worker.adapters.ledger.notices import SqlNotices
 from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.schedules import SqlSchedules
-from worker.adapters.ledger.tables import inbox, runs
+from worker.adapters.ledger.tables import decisions, inbox, runs
 from worker.adapters.ledger.tokens import SqlTokens
 from worker.clock import to_us
 
@@ -96,15 +97,9 @@ class BatchTransaction:
         if not self._database.sqlite:
             lock_bees(self._database, self._connection, bees)
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> AbstractContextManager[None]:
         """Forget what happens inside if it raises, and raise on; nothing of it has reached the database."""
-        self._undo.clear()
-        try:
-            yield
-        except BaseException:
-            self._undo.back()
-            raise
+        return self._undo
 
     def read(self) -> None:
         """Read what deciding about the batch's events needs, forgetting what was known."""
@@ -122,10 +117,10 @@ class BatchTransaction:
 
     def flush(self) -> None:
         """Write everything that waits."""
-        self._many(inbox.insert(), self.inbox.rows.rows)
+        insert_many(self._connection, inbox, self.inbox.rows.rows, sqlite=self._database.sqlite)
         again = self.inbox.again.dirty.items()
         self._many(AGAIN_BY, [{"of_source": key[0], "of_id": key[1], "more": more} for key, more in again])
-        self._many(ADD, self.decisions.decision_rows())
+        insert_many(self._connection, decisions, self.decisions.decision_rows(), sqlite=self._database.sqlite)
         self._flush_states()
         self._many(runs.insert(), self.runs.rows.rows)
         self.outbox.flush()
