@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 
 from worker.clock import EPOCH, Clock, VirtualClock, parse_time, wall_clock
-from worker.intake.envelope import Event
-from worker.intake.quick import QuickEvent
+from worker.errors import Rejected
+from worker.intake.envelope import Event, open_envelope
+from worker.intake.port import Message
+from worker.intake.quick import QuickEvent, quick_envelope
 
 AHEAD = timedelta(minutes=5)
 
@@ -36,6 +38,14 @@ class EventTime:
             self.clock.advance(told)
             return told
         return self.now()
+
+    def of_message(self, message: Message) -> datetime | None:
+        """Return the time that a message would bring, None if it brings none."""
+        try:
+            told = told_time(quick_envelope(message) or open_envelope(message))
+        except Rejected:
+            return None
+        return told if told is not None and told <= self._wall() + AHEAD else None
 
     def now(self) -> datetime:
         """Return the newest event time, or the wall clock's before there is one."""

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from worker.cli.event_time import EventTime
 from worker.cli.follow import GOOD, Running, follow
 from worker.cli.whatif_options import check, what_if_options
 from worker.clock import wall_clock
+from worker.decide.due import due_at
 from worker.errors import TryLater
 from worker.intake.consume import BATCH
 from worker.intake.receive import Received, Verdict
@@ -46,27 +48,49 @@ def command(context: click.Context, /, **options: Any) -> int:
         printer = _Printer(as_json=options["as_json"])
         with Running(app) as running:
             consumer = app.consumer(now_for=time_)
-            failed = _consume(app, consumer, printer, one_by_one=options["wait"])
+            failed = _consume(app, consumer, printer, time_ if options["wait"] else None)
             running.settle(remote=not app.engine.local)
         code = printer.summary()
         return 6 if failed else code
 
 
-def _consume(app: Any, consumer: Any, printer: "_Printer", *, one_by_one: bool) -> bool:
+def _consume(app: Any, consumer: Any, printer: "_Printer", one_by_one: EventTime | None) -> bool:
+    """Take the whole recording; with `one_by_one` time goes from event to event, and each run is waited for."""
     failed = False
     while not app.subscription.exhausted():
-        messages = app.subscription.pull(1 if one_by_one else BATCH, 1.0)
+        messages = app.subscription.pull(BATCH if one_by_one is None else 1, 1.0)
+        if one_by_one is not None:
+            for message in messages:
+                failed = _until(app, one_by_one, message, printer) or failed
         for item in _handled(consumer, messages):
             printer.tell(item)
             run_id = (item.result or {}).get("runId")
-            if one_by_one and run_id and not _settled(app, run_id):
-                run = follow(app, run_id, quiet=printer.as_json)
-                failed = failed or run.verdict not in GOOD
+            if one_by_one is not None and run_id and not _settled(app, run_id):
+                failed = _failed(app, run_id, printer) or failed
         for begun in app.timers.runs():
-            if one_by_one:
-                run = follow(app, begun.id, quiet=printer.as_json)
-                failed = failed or run.verdict not in GOOD
+            if one_by_one is not None:
+                failed = _failed(app, begun.id, printer) or failed
     return failed
+
+
+def _until(app: Any, time_: EventTime, message: Any, printer: "_Printer") -> bool:
+    """Let everything that is due before a message's time happen when it is due; tell whether a run failed."""
+    failed, told = False, time_.of_message(message)
+    while told is not None and (due := _next_due(app, time_.now())) is not None and due < told:
+        time_.clock.advance(due)
+        for begun in app.timers.runs():
+            failed = _failed(app, begun.id, printer) or failed
+    return failed
+
+
+def _next_due(app: Any, now: datetime) -> datetime | None:
+    with app.ledger.begin(write=False) as transaction:
+        found = [due_at(one, app.policy.of(one.bee)) for one in transaction.incidents.unfinished()]
+    return min((due for due in found if due is not None and due > now), default=None)
+
+
+def _failed(app: Any, run_id: str, printer: "_Printer") -> bool:
+    return follow(app, run_id, quiet=printer.as_json).verdict not in GOOD
 
 
 def _handled(consumer: Any, messages: Any) -> list[Received]:

@@ -174,3 +174,23 @@ def test_a_pipe_is_a_recording(colony: Colony, recording: Path) -> None:
     done = colony("replay", "-", "--dry-run", "--trust-versions", stdin=recording.read_text())
 
     assert done.stdout.startswith("22 messages: ")
+
+
+def test_a_replay_that_acts_stops_wherever_something_is_due(
+    here: Here, ledger: SqlLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --wait a question expires on its own day, long before the next event, as it does in a dry run."""
+    (tmp_path / "policy.yaml").write_text("approval: {runs: always, expires: 1d}\n")
+    monkeypatch.setenv("COLONY_CONFIG", str(tmp_path))
+    ledger.close()
+    path = tmp_path / "events.jsonl"
+    rows = [data(evaluatedAt=f"2002-09-{day}T00:00:00Z") for day in (10, 20)]
+    path.write_text("".join(json.dumps({"type": "model.evaluated", **row}) + "\n" for row in rows))
+
+    acted = [json.loads(line) for line in here("replay", str(path), "--wait", "--json")[1].splitlines()]
+    dry = [json.loads(line) for line in here("replay", str(path), "--dry-run", "--json")[1].splitlines()]
+    _, story, _ = here("incident", str(acted[0]["incidentId"]))
+
+    assert acted == dry
+    assert [one["action"] for one in acted] == ["held", "attached"]
+    assert "2002-09-11" in story

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from handlers.events import event_handlers
@@ -32,7 +33,7 @@ def told(day: float, f1: float | None = None, *, bee: str = "ant", version: str 
 
 def sent(data: Mapping[str, Any], id_: str = "") -> Message:
     """Return the delivery of an evaluation, its id from its content unless told."""
-    event = {"specversion": "1.0", "id": id_ or f"{hash(json.dumps(data))}", "source": "//monitor"}
+    event = {"specversion": "1.0", "id": id_ or sha256(json.dumps(data).encode()).hexdigest(), "source": "//monitor"}
     return Message(json.dumps({**event, "type": "model.evaluated", "data": data}).encode(), {}, message_id="m")
 
 

@@ -45,7 +45,7 @@ POLICIES = st.builds(
     Policy,
     metric=METRIC,
     drift=st.sampled_from([DriftRule(), DriftRule("medium", at_least=True, score=Decimal("0.5"), clear_score=Decimal("0.3"))]),
-    vote=st.sampled_from(["any", "all", 2]),
+    vote=st.sampled_from(["any", "any", "all", 2]),
     arming=st.sampled_from([Arming(), Arming(2, 3)]),
     cooldown=_HOURS,
     retry=st.builds(Retry, limit=st.integers(1, 4), backoff=_HOURS),
@@ -85,15 +85,15 @@ def _event(id_: str, at: datetime, data: dict[str, Any]) -> Message:
 
 @st.composite
 def _data(draw: st.DrawFn, at: datetime) -> dict[str, Any]:
-    bee = draw(st.sampled_from(["ant", "bee", "cow", "cow", "nobody"]))
-    late = draw(st.sampled_from([timedelta(0)] * 5 + [7 * HOUR, -9000 * HOUR]))
+    bee = draw(st.sampled_from(["ant"] * 4 + ["bee", "cow"] * 2 + ["nobody"]))
+    late = draw(st.sampled_from([timedelta(0)] * 20 + [7 * HOUR, -9000 * HOUR]))
     when = at - late
     metric = "loss" if bee == "cow" else "f1"
-    value = draw(st.sampled_from([0.9, 0.85, 0.74, 0.72, 0.719, 0.5, 0.3, None]))
-    data: dict[str, Any] = {"beeId": bee, "modelVersion": draw(st.sampled_from(["1"] * 6 + ["2", "3", "9"]))}
+    value = draw(st.sampled_from([0.9, 0.74, 0.72, 0.719, 0.5, 0.5, 0.3, None]))
+    data: dict[str, Any] = {"beeId": bee, "modelVersion": draw(st.sampled_from(["1"] * 20 + ["2", "3", "9"]))}
     if draw(st.integers(0, 9)):
         data["evaluatedAt"] = when.isoformat()
-    if draw(st.integers(0, 5)):
+    if draw(st.integers(0, 9)):
         data["metrics"] = {metric: value}
         if draw(st.integers(0, 3)):
             data["baseline"] = {metric: 0.9 if metric == "f1" else 0.4}
