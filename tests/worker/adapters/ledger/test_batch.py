@@ -254,9 +254,10 @@ def test_a_savepoint_takes_back_everything(used: SqlLedger) -> None:
     assert after == {name: value for name, value in before.items() if name != "dead_letters"}
 
 
-CONFLICTS: dict[str, Callable[[Any], None]] = {
+CONFLICTS: dict[str, Callable[[Any], object]] = {
     "a second open incident": lambda it: it.incidents.save(incident("i-2")),
     "a second run of the bee": lambda it: it.runs.add(run("r-2")),
+    "a second decision": lambda it: [it.decisions.add(decision("e-1", source="s")) for _ in range(2)],
     "a run that is there": lambda it: it.runs.add(run(bee="other-bee")),
 }
 

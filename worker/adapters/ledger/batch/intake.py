@@ -10,6 +10,7 @@ from worker.adapters.ledger.decisions import SqlDecisions, decision_row, recorde
 from worker.adapters.ledger.inbox import SqlInbox
 from worker.clock import from_us, to_us
 from worker.decide.port import Recorded
+from worker.errors import Conflict
 from worker.intake.port import DeadLetter
 from worker.ledger import NotInBatch
 
@@ -75,19 +76,21 @@ class BatchDecisions(SqlDecisions):
         self._known = known
         self._read_known = False
         self._decided: Store[Pair, Recorded | None] = Store(undo, self._decision)
-        self.rows: list[Recorded] = []
+        self._new: dict[Pair, Recorded] = {}
         self._undo = undo
         self.marks: Store[Pair, datetime | None] = Store(undo, lambda key: super(BatchDecisions, self).watermark(*key))
 
     def add(self, decision: Recorded) -> None:
         """Append one decision."""
-        self._undo.note(self.rows.pop)
-        self.rows.append(decision)
-        self._decided.put((decision.source, decision.event_id), decision)
+        key = decision.source, decision.event_id
+        if key in self._new:
+            raise Conflict(f"the event {decision.event_id} has a decision already")
+        self._undo.note(self._new.pop, key)
+        self._new[key] = decision
 
     def get(self, source: str, event_id: str) -> Recorded | None:
         """Return the decision about an event."""
-        return self._decided.get((source, event_id))
+        return self._new.get((source, event_id)) or self._decided.get((source, event_id))
 
     def watermark(self, bee: str, version: str) -> datetime | None:
         """Return the event time of the newest evaluation judged."""
@@ -109,7 +112,7 @@ class BatchDecisions(SqlDecisions):
 
     def decision_rows(self) -> list[dict[str, Any]]:
         """Return what is to be inserted."""
-        return [decision_row(decision) for decision in self.rows]
+        return [decision_row(decision) for decision in self._new.values()]
 
     def _decision(self, key: Pair) -> Recorded | None:
         if key not in self._known:

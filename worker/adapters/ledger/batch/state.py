@@ -30,11 +30,11 @@ class Undo:
 
     def __init__(self) -> None:
         """Begin with nothing to undo."""
-        self._steps: list[Callable[[], object]] = []
+        self._steps: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
-    def note(self, step: Callable[[], object]) -> None:
+    def note(self, step: Callable[..., object], *arguments: Any) -> None:
         """Keep how to take back what is about to be done."""
-        self._steps.append(step)
+        self._steps.append((step, arguments))
 
     def __enter__(self) -> None:
         """Let stand what was done until here."""
@@ -52,7 +52,8 @@ class Undo:
     def back(self) -> None:
         """Take back what was done since, the newest first."""
         while self._steps:
-            self._steps.pop()()
+            step, arguments = self._steps.pop()
+            step(*arguments)
 
 
 class Rows:
@@ -93,11 +94,10 @@ class Store(Generic[Key, Value]):
 
     def put(self, key: Key, value: Value) -> None:
         """Change a value, to be written at the end."""
-        before, was_dirty = self.get(key), key in self.dirty
-        self._undo.note(lambda: self._restore(key, before, was_dirty=was_dirty))
+        self._undo.note(self._restore, key, self.get(key), key in self.dirty)
         self._values[key] = self.dirty[key] = value
 
-    def _restore(self, key: Key, before: Value, *, was_dirty: bool) -> None:
+    def _restore(self, key: Key, before: Value, was_dirty: bool) -> None:  # noqa: FBT001 - called by `Undo` alone
         self._values[key] = before
         if was_dirty:
             self.dirty[key] = before
