@@ -57,7 +57,6 @@ class App(Configured):
 
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""
-
         limits = Limits(attempts=self.settings.attempts, outbox=self.settings.max_outbox)
 
         def told(item: Received) -> None:
@@ -152,8 +151,8 @@ class App(Configured):
             self.loop("upkeep", self.upkeep.turn, idle_s=15.0),
         ]
         if self.clock is wall_clock:
-            loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
+            loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
             if self.settings.webhook.get_secret_value():
                 loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
