@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,20 @@ class PostgresServer:
                 start_new_session=True,
             )
         await_port(self.port, self._process, log)
+        self._await_ready()
+
+    def _await_ready(self) -> None:
+        """Wait until it lets in: it listens before it has recovered from its last end."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> None:
         """Stop at once: open transactions are lost, as when a machine goes away."""
