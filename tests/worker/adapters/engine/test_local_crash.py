@@ -117,13 +117,15 @@ def test_killed_worker(engine: LocalEngine, start: Start, tmp_path: Path, alive:
     assert cut.is_dir()
 
 
-def test_paused_worker(engine: LocalEngine, start: Start, tmp_path: Path, alive: Callable[[int], bool]) -> None:
+def test_paused_worker(
+    url: str, engine: LocalEngine, start: Start, tmp_path: Path, alive: Callable[[int], bool]
+) -> None:
     """A worker that was asleep past its lease has lost its run: its step is ended, and waking up it does no harm."""
     worker = start("first")
     submit(engine, tmp_path)
     [pid] = pids(tmp_path, 1)
 
-    os.kill(worker.pid, signal.SIGSTOP)
+    pause(url, worker.pid)
     start("second")
     [_, again] = pids(tmp_path, 2)
     until(lambda: not alive(pid))
@@ -133,6 +135,14 @@ def test_paused_worker(engine: LocalEngine, start: Start, tmp_path: Path, alive:
     state = ended(engine)
     assert (state.status, (tmp_path / "trace").read_text()) == (Status.SUCCEEDED, "first second second ")
     until(lambda: not alive(again))
+
+
+def pause(url: str, pid: int) -> None:
+    """Put a worker to sleep between two of its writes: asleep in one it would keep SQLite's only lock."""
+    database = Database(url)
+    with database.begin():
+        os.kill(pid, signal.SIGSTOP)
+    database.close()
 
 
 def test_two_workers_resume(
