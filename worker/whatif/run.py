@@ -38,8 +38,7 @@ class Case:
         elif item.repeated:
             self.sums.repeated(item.evaluation.bee)
         found = None if item.evaluation is None or item.repeated else self._judge(item)
-        if found is not None:
-            self._simulation.reach(item.now, whole=True)
+        self._simulation.reach(item.now, whole=True)
         return found
 
     def _judge(self, item: Item) -> Judged:

@@ -241,7 +241,7 @@ class Simulation:
         after, effects = tick(before, self._situation(bee, now))
         if after == before and not effects:
             # Nothing came of it: only what happens next can change that.
-            bee.due = None
+            bee.due = None if bee.due is None or bee.due <= now else bee.due
             return
         self._follow(bee, after, effects, now)
 

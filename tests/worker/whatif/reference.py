@@ -99,6 +99,7 @@ class Real:
         result = item.result
         if result is None:
             assert item.verdict is Kind.DEAD_LETTER, item.reason
+            self._until(self.now)
             return {"action": "dead letter", "reason": item.reason, "messageId": message.message_id}
         if result["action"] == "trigger":
             self._ends.append((self.now + self.lasts, str(result["runId"])))
@@ -111,10 +112,15 @@ class Real:
 
     def _until(self, moment: datetime) -> None:
         """Let time pass until a moment, stopping wherever something is due."""
+        idle: list[datetime] = []
         while True:
-            due = [at for at in (*(at for at, _ in self._ends), *self._dues()) if at <= moment]
+            ends, dues = [at for at, _ in self._ends], self._dues()
+            # What is due and still waits (for room) is looked at again when something else happens.
+            again = dues != idle or any(at <= self.now for at in ends)
+            due = [at for at in (*ends, *dues) if at <= moment and (at > self.now or again)]
             if not due:
                 return
+            idle = dues
             self.now = max(min(due), self.now)
             for at, run in [one for one in self._ends if one[0] <= self.now]:
                 self._ends.remove((at, run))
@@ -133,6 +139,8 @@ class Real:
                     found.append(incident.changed_at + policy.verify.within)
                 if incident.waiting is not None and incident.waiting.until is not None:
                     found.append(incident.waiting.until)
+                if incident.asked_until is not None and incident.approved <= incident.attempt:
+                    found.append(incident.asked_until)
         return found
 
     def _end(self, id_: str) -> None:
