@@ -67,19 +67,31 @@ def _consume(app: Any, consumer: Any, printer: "_Printer", one_by_one: EventTime
             run_id = (item.result or {}).get("runId")
             if one_by_one is not None and run_id and not _settled(app, run_id):
                 failed = _failed(app, run_id, printer) or failed
-        for begun in app.timers.runs():
-            if one_by_one is not None:
-                failed = _failed(app, begun.id, printer) or failed
+        if one_by_one is None:
+            app.timers.runs()
+    if one_by_one is not None:
+        failed = _timers(app, printer) or failed
     return failed
 
 
 def _until(app: Any, time_: EventTime, message: Any, printer: "_Printer") -> bool:
     """Let everything that is due before a message's time happen when it is due; tell whether a run failed."""
-    failed, told = False, time_.of_message(message)
-    while told is not None and (due := _next_due(app, time_.now())) is not None and due < told:
+    told = time_.of_message(message)
+    if told is None or told <= time_.now():
+        return False
+    failed = _timers(app, printer)
+    while (due := _next_due(app, time_.now())) is not None and due < told:
         time_.clock.advance(due)
-        for begun in app.timers.runs():
-            failed = _failed(app, begun.id, printer) or failed
+        failed = _timers(app, printer) or failed
+    return failed
+
+
+def _timers(app: Any, printer: "_Printer") -> bool:
+    """Let what is due now happen, until nothing is; tell whether a run failed."""
+    failed = False
+    while begun := app.timers.runs():
+        for run in begun:
+            failed = _failed(app, run.id, printer) or failed
     return failed
 
 

@@ -32,14 +32,14 @@ class Case:
 
     def take(self, item: Item) -> Judged | None:
         """Take the next item; return what follows from an evaluation that came for the first time."""
-        self._simulation.reach(item.now, whole=False)
+        self._simulation.reach(item.now)
         if item.evaluation is None:
             self.sums.dead_letter()
         elif item.repeated:
             self.sums.repeated(item.evaluation.bee)
-        found = None if item.evaluation is None or item.repeated else self._judge(item)
-        self._simulation.reach(item.now, whole=True)
-        return found
+        else:
+            return self._judge(item)
+        return None
 
     def _judge(self, item: Item) -> Judged:
         found = self._simulation.judge(item)

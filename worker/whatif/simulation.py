@@ -72,10 +72,11 @@ class Simulation:
         self._room: set[str] = set()
         self._in_flight = 0
 
-    def reach(self, now: datetime, *, whole: bool) -> None:
+    def reach(self, now: datetime, *, whole: bool = False) -> None:
         """Let everything happen that is due before then, each at its own time; `whole`: what is due then as well.
 
-        An event goes before what is due in the same moment: an evaluation that heals comes before another attempt.
+        What is due in a moment happens when time passes it: every event of that moment goes first, so that none
+        depends on the order in which another bee's events come.
         """
         queue = self._queue
         while queue and (queue[0][0] <= now if whole else queue[0][0] < now):
@@ -110,6 +111,10 @@ class Simulation:
         if taken is not evaluation:
             said = f"assumed well after the deployment: {decision.reason}"
             decision = Decision(decision.action, said, decision.rules, decision.moves_watermark)
+        if run is not None and self.assumptions.lasts:
+            self._ends_later(bee, item.now)
+        elif run is not None:
+            self._end_at_once(bee, item.now)
         return Judged(decision, run, found.course.incident, found.course)
 
     @property
@@ -182,9 +187,23 @@ class Simulation:
         spec, installation = bee.spec, self.assumptions.installation
         bee.run = run_id(spec.pipeline, spec.bee, installation, incident.id, str(incident.attempt))
         self._in_flight += 1
-        heapq.heappush(self._queue, (_later(now, self.assumptions.lasts), _Kind.END, spec.bee))
         self._watcher.began(spec.bee, bee.run, effect.estimate, now)
         return bee.run
+
+    def _ends_later(self, bee: _Bee, now: datetime) -> None:
+        heapq.heappush(self._queue, (_later(now, self.assumptions.lasts), _Kind.END, bee.spec.bee))
+
+    def _end_at_once(self, bee: _Bee, now: datetime) -> None:
+        """End the run that an event has begun; who waits for that is looked at when time goes on."""
+        self._end(bee.spec.bee, now)
+        for name in self._waiting:
+            self._look_at(self._bees[name], now)
+
+    def _look_at(self, bee: _Bee, due: datetime | None) -> None:
+        if due != bee.due:
+            bee.due = due
+            if due is not None:
+                heapq.heappush(self._queue, (due, _Kind.LOOK, bee.spec.bee))
 
     def _end(self, name: str, now: datetime) -> None:
         """End a run as assumed; a deployment that the policy wants approved waits for its person."""
@@ -236,14 +255,17 @@ class Simulation:
         incident, limit = bee.course.incident, self.policy.colony.runs
         full = limit is not None and self._in_flight >= limit
         if full and incident is not None and incident.waiting is not None and incident.waiting.room:
+            bee.due = None
             return
         before = self._course(bee)
         after, effects = tick(before, self._situation(bee, now))
         if after == before and not effects:
             # Nothing came of it: only what happens next can change that.
-            bee.due = None if bee.due is None or bee.due <= now else bee.due
+            due = due_at(bee.course.incident, bee.policy)
+            self._look_at(bee, due if due is not None and due > now else None)
             return
-        self._follow(bee, after, effects, now)
+        if self._follow(bee, after, effects, now) is not None:
+            self._ends_later(bee, now)
 
     def _plan(self, bee: _Bee, now: datetime) -> None:
         """Note when the bee's incident is to be looked at again."""
@@ -252,12 +274,7 @@ class Simulation:
         room = incident is not None and incident.waiting is not None and incident.waiting.room
         (self._room.add if room else self._room.discard)(name)
         due = due_at(incident, bee.policy)
-        if due is not None and due < now:
-            due = now
-        if due != bee.due:
-            bee.due = due
-            if due is not None:
-                heapq.heappush(self._queue, (due, _Kind.LOOK, name))
+        self._look_at(bee, now if due is not None and due < now else due)
 
 
 def _later(now: datetime, lasts: timedelta) -> datetime:

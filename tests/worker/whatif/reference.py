@@ -65,6 +65,7 @@ class Real:
     ledger: SqlLedger = field(default_factory=emptied_ledger)
     _ends: list[tuple[datetime, str]] = field(default_factory=list)
     _named: dict[str, int] = field(default_factory=dict)
+    _ended: bool = False
 
     def play(self, messages: Sequence[Message], wall: datetime) -> list[Mapping[str, Any]]:
         """Return what is said of each message."""
@@ -92,18 +93,19 @@ class Real:
         event = _event(message)
         if event is not None and event.type in self._handlers:
             told = told_time(event)
-            if told is not None and told <= self._wall + AHEAD:
-                self._until(max(told, self.now) - INSTANT)
+            if told is not None and self.now < told <= self._wall + AHEAD:
+                self._until(told - INSTANT)
             self._move_on(event, message)
         (item,) = receive([message], self.ledger, self._handlers, self._brought)
         result = item.result
         if result is None:
             assert item.verdict is Kind.DEAD_LETTER, item.reason
-            self._until(self.now)
             return {"action": "dead letter", "reason": item.reason, "messageId": message.message_id}
-        if result["action"] == "trigger":
+        if result["action"] == "trigger" and self.lasts:
             self._ends.append((self.now + self.lasts, str(result["runId"])))
-        self._until(self.now)
+        elif result["action"] == "trigger":
+            self._end(str(result["runId"]))
+            self._ended = True
         return result
 
     def _brought(self, event: Event | None) -> datetime:
@@ -113,6 +115,10 @@ class Real:
     def _until(self, moment: datetime) -> None:
         """Let time pass until a moment, stopping wherever something is due."""
         idle: list[datetime] = []
+        if self._ended:
+            # Who waits for a run that ended at once is looked at in that moment, when time leaves it.
+            self._run_timers()
+        self._ended = False
         while True:
             ends, dues = [at for at, _ in self._ends], self._dues()
             # What is due and still waits (for room) is looked at again when something else happens.
@@ -125,10 +131,13 @@ class Real:
             for at, run in [one for one in self._ends if one[0] <= self.now]:
                 self._ends.remove((at, run))
                 self._end(run)
-            while begun := self._timers.runs():
-                self._ends += [(self.now + self.lasts, run.id) for run in begun]
-                if not self.lasts:
-                    break
+            self._run_timers()
+
+    def _run_timers(self) -> None:
+        while begun := self._timers.runs():
+            self._ends += [(self.now + self.lasts, run.id) for run in begun]
+            if not self.lasts:
+                break
 
     def _dues(self) -> list[datetime]:
         found = []
