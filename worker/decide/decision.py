@@ -101,11 +101,12 @@ def decide(evaluation: Evaluation, history: History, course: Course, situation: 
     rules = rules_of(evaluation, bee, policy, history.recorded, bad_before=memory.bad)
     signal = judge(evaluation, rules, memory, policy.vote, policy.arming)
     course = Course(signal.memory, course.colony, course.incident)
-    asked = _Asked(evaluation, history, situation, rules, signal)
-    if course.incident is not None and course.incident.state is not State.CLOSED:
-        return _in_incident(asked, course, course.incident)
-    if not signal.bad:
+    opened = course.incident is not None and course.incident.state is not State.CLOSED
+    if not opened and not signal.bad:
         return Conclusion(Unsaid(Action.NONE, signal.tell, (*rules, *signal.rules)), course)
+    asked = _Asked(evaluation, history, situation, rules, signal)
+    if opened and course.incident is not None:
+        return _in_incident(asked, course, course.incident)
     if not signal.armed:
         return asked.concluded(Action.HELD, f"{signal.why}; not armed yet: {signal.rules[1].why}", course)
     if bee.mode == "observe":

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -34,13 +35,15 @@ class _Bee:
     """One bee under this policy.
 
     Attributes:
-        run: the run in flight, and its cost.
+        cost: of one run.
+        run: the one in flight.
         due: when its incident is looked at again.
         replaced: the version in whose place an assumed model stands.
     """
 
     spec: BeeSpec
     policy: Policy
+    cost: Decimal
     course: Course = field(default_factory=Course)
     watermarks: dict[str, datetime] = field(default_factory=dict)
     run: str | None = None
@@ -125,21 +128,20 @@ class Simulation:
     def _bee(self, spec: BeeSpec) -> _Bee:
         bee = self._bees.get(spec.bee)
         if bee is None:
-            bee = self._bees[spec.bee] = _Bee(spec, self.policy.of(spec.bee))
+            bee = self._bees[spec.bee] = _Bee(spec, self.policy.of(spec.bee), self.assumptions.cost_of(spec.bee))
         elif bee.spec is not spec:
             bee.spec = spec
         return bee
 
     def _course(self, bee: _Bee) -> Course:
         if bee.course.colony is not self._colony:
-            bee.course = replace(bee.course, colony=self._colony)
+            bee.course = Course(bee.course.memory, self._colony, bee.course.incident)
         return bee.course
 
     def _situation(self, bee: _Bee, now: datetime) -> Situation:
-        name, limit = bee.spec.bee, bee.policy.colony.runs
+        limit = bee.policy.colony.runs
         ahead = self._ahead(bee, now) if limit is not None and self._in_flight < limit and self._room else 0
-        cost = self.assumptions.cost_of(name)
-        return Situation(bee.spec, bee.policy, now, bee.run, self._in_flight, cost, ahead)
+        return Situation(bee.spec, bee.policy, now, bee.run, self._in_flight, bee.cost, ahead)
 
     def _ahead(self, bee: _Bee, now: datetime) -> int:
         """Return how many other bees wait for nothing but room and go before this one."""
@@ -212,7 +214,7 @@ class Simulation:
         self._in_flight -= 1
         approval, deploys = bee.policy.approval, outcome.state is State.DEPLOYED
         ending = Ending(outcome.state, f"assumed {outcome}", run)
-        if deploys and approval.asked_for_deployment(self.assumptions.cost_of(name)):
+        if deploys and approval.asked_for_deployment(bee.cost):
             ending = Ending(State.GATED, "it waits for a person's approval", run, until=now + approval.expires)
         course = ended(self._course(bee), self._situation(bee, now), ending)
         if ending.state is State.DEPLOYED:

@@ -12,7 +12,7 @@ from worker.intake.envelope import Event
 from worker.intake.port import Message
 from worker.intake.quick import quick_envelope
 from worker.intake.receive import EventHandler, open_message, readable
-from worker.whatif.seen import Seen
+from worker.whatif.seen import APART, Seen
 from worker.whatif.shares import Crossed, Share, bee_named
 from worker.whatif.versions import Standing, Versions
 
@@ -79,13 +79,12 @@ class Stream:
         Raises:
             Crossed: what is of this share cannot be told without what is of another.
         """
-        others = Seen()
         for message in messages:
             event = quick_envelope(message)
             named = None if event is None or event.type not in self._handlers else bee_named(event)
             if event is not None and named is not None and named not in share:
                 self._now_for(event)
-                self._apart(event, others)
+                self._apart(event)
                 yield None
                 continue
             opened = open_message(message, self._handlers, self._now_for)
@@ -94,18 +93,15 @@ class Stream:
                 letter = Item(self._now_for(None), message.message_id, _reason(opened.error))
                 yield letter if named is not None or share.first else None
             elif opened.parsed.bee in share:
-                if others.has(opened.event.source, opened.event.id):
-                    raise Crossed
                 yield self._item(opened.event, opened.parsed, opened.now, message.message_id)
             else:
-                self._apart(opened.event, others)
+                self._apart(opened.event)
                 yield None
 
-    def _apart(self, event: Event, others: Seen) -> None:
+    def _apart(self, event: Event) -> None:
         """Take note of an event of another share. Raises Crossed if its id is one of ours."""
-        if self._seen.has(event.source, event.id):
+        if not self._seen.put_apart(event.source, event.id):
             raise Crossed
-        others.first(event.source, event.id)
 
     def recorded(self, event: Event) -> Item:
         """Return the item of an event that was opened before."""
@@ -119,6 +115,8 @@ class Stream:
     def _item(self, event: Event, evaluation: Evaluation, now: datetime, message_id: str) -> Item:
         self._versions.named(evaluation.bee, evaluation.version)
         number, new = self._seen.first(event.source, event.id)
+        if number == APART:
+            raise Crossed
         bee = self._bee_of(evaluation)
         if not new:
             return Item(now, message_id, "", event.source, event.id, evaluation, bee, _NOTHING, number, repeated=True)

@@ -78,7 +78,6 @@ class TrustedVersions:
         """Nothing is known before the first event."""
         self._champion: dict[str, str] = {}
         self._began: dict[tuple[str, str], datetime] = {}
-        self._baseline: dict[tuple[str, str], Metrics] = {}
         self._standing: dict[tuple[str, str], Standing] = {}
 
     def named(self, bee: str, version: str) -> None:
@@ -88,21 +87,19 @@ class TrustedVersions:
         """Take the evaluation's version into the history, and return it with the baseline that it had first."""
         bee, version, at = evaluation.bee, evaluation.version, evaluation.evaluated_at
         key, champion = (bee, version), self._champion.get(bee)
-        if key not in self._began and (champion is None or at >= self._began[bee, champion]):
-            self._champion[bee] = version
-        if key not in self._began or at < self._began[key]:
-            self._began[key] = at
-        baseline = self._baseline.setdefault(key, {})
-        # Only the first ones count, so that most events' digits need not be read.
+        # Only the first baselines count, so that most events' digits need not be read.
         told = evaluation.baselines if isinstance(evaluation, QuickEvaluation) else evaluation.baseline
-        if not told.keys() <= baseline.keys():
-            exact = {name: value for name, value in evaluation.baseline.items() if value is not None}
-            # Each evaluation keeps what was known when it came.
-            self._baseline[key] = baseline = {**exact, **baseline}
-        champion = self._champion[bee]
         found = self._standing.get(key)
-        if found is None or found.champion != champion or found.recorded is not baseline:
-            found = self._standing[key] = Standing(known=True, champion=champion, recorded=baseline)
+        if found is None or at < self._began[key]:
+            if found is None and (champion is None or at >= self._began[bee, champion]):
+                self._champion[bee] = champion = version
+            self._began[key] = at
+        recorded: Metrics = {} if found is None else found.recorded
+        if not told.keys() <= recorded.keys():
+            exact = {name: value for name, value in evaluation.baseline.items() if value is not None}
+            recorded = {**exact, **recorded}
+        if found is None or found.champion != champion or found.recorded is not recorded:
+            found = self._standing[key] = Standing(known=True, champion=champion, recorded=recorded)
         return found
 
 
