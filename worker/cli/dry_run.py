@@ -23,7 +23,7 @@ from worker.intake.envelope import Event
 from worker.whatif.assumptions import Assumptions, Outcome
 from worker.whatif.bees import TrustedBees
 from worker.whatif.comparison import Differences
-from worker.whatif.parts import Part, apart, together
+from worker.whatif.parts import Crossed, Part, apart, together
 from worker.whatif.report import document, dumped, most_telling, page, picture, scope
 from worker.whatif.run import Case, WhatIf, decided, repeated
 from worker.whatif.shares import Share
@@ -71,20 +71,24 @@ class DryRun:
         parts = in_shares(self._share) if worthwhile(self._options["file"]) else None
         if parts is None:
             return False
-        part = together(parts)
+        try:
+            part = together(parts)
+        except Crossed:
+            return False
         self._whatif.take_over(part)
         self._found = dict(sorted(part.found.items()))
         return True
 
     def _share(self, share: Share) -> Part:
         whatif = self._whatif
-        for item in self._stream().shared(_messages(self._app.subscription), share):
+        stream = self._stream()
+        for item in stream.shared(_messages(self._app.subscription), share):
             if item is None:
                 whatif.skip()
             else:
                 whatif.take(item)
         whatif.finish(self._time.now() if whatif.messages else None)
-        return whatif.part(self._bees.found if self._bees is not None else {})
+        return whatif.part(stream.ids(), self._bees.found if self._bees is not None else {})
 
     def _grid(self) -> list[Candidate]:
         axes = [axis_of(text) for text in self._options["sweep"]]

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from worker.whatif.parts import Part
-from worker.whatif.shares import Crossed, Share
+from worker.whatif.shares import Share
 
 PROCESSES = 2
 #: Below this a second process costs more than it saves.
@@ -23,7 +23,7 @@ def worthwhile(path: str | None) -> bool:
 
 
 def in_shares(take: Callable[[Share], Part]) -> list[Part] | None:
-    """Return what `take` found for each share, each in a process of its own; None if they cannot be parted.
+    """Return what `take` found for each share, each in a process of its own; None if one of them died.
 
     They are forked: nothing may be open yet that they would read from together.
     """
@@ -42,7 +42,7 @@ def in_shares(take: Callable[[Share], Part]) -> list[Part] | None:
 
 
 def _received(connection: Connection) -> Part | None:
-    """Return a share's part; none came if it was crossed, or if its process died (of want of memory, for example)."""
+    """Return a share's part; none came if its process died (of want of memory, for example)."""
     try:
         found = connection.recv()
     except EOFError:
@@ -51,7 +51,4 @@ def _received(connection: Connection) -> Part | None:
 
 
 def _send(take: Callable[[Share], Part], share: Share, connection: Connection) -> None:
-    try:
-        connection.send(take(share))
-    except Crossed:
-        connection.send(None)
+    connection.send(take(share))

@@ -1,5 +1,6 @@
 """What several processes found of one recording, laid together: as if one had taken it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +11,21 @@ from worker.whatif.drawing import Drawing
 from worker.whatif.sums import Sums
 
 
+class Crossed(Exception):
+    """One event id is of bees of two shares, so that neither could tell which of the events came first."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """What one share found, to be laid together with the others'; `messages` are those of all."""
+    """What one share found, to be laid together with the others'.
+
+    Attributes:
+        messages: how many there were for all shares.
+        ids: a number for each distinct event of this share, in order.
+    """
 
     messages: int
+    ids: Sequence[int]
     sums: Sequence[Sums]
     drawings: Sequence[Drawing | None]
     differences: Differences | None
@@ -34,7 +45,9 @@ def _unlimited(budget: Budget) -> bool:
 
 
 def together(parts: Sequence[Part]) -> Part:
-    """Return one part for all shares; every bee is in one of them only."""
+    """Return one part for all shares; every bee is in one of them only. Raises Crossed."""
+    if any(_meet(one.ids, other.ids) for one, other in itertools.combinations(parts, 2)):
+        raise Crossed
     first = parts[0]
     for other in parts[1:]:
         for sums, more in zip(first.sums, other.sums, strict=True):
@@ -50,10 +63,22 @@ def together(parts: Sequence[Part]) -> Part:
     ends = [part.end for part in parts if part.end is not None]
     found = {bee: metric for part in parts for bee, metric in part.found.items()}
     begin, end = min(begins, default=None), max(ends, default=None)
-    return Part(first.messages, first.sums, first.drawings, first.differences, begin, end, found)
+    return Part(first.messages, first.ids, first.sums, first.drawings, first.differences, begin, end, found)
 
 
 def _joined(differences: Differences, more: Differences) -> None:
     differences.counts.update(more.counts)
     kept = sorted([*differences.kept, *more.kept], key=lambda one: one.place)
     differences.kept = kept[:MAX_KEPT]
+
+
+def _meet(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Tell whether two sorted arrays have a number in common."""
+    numbers, against = iter(one), iter(other)
+    left, right = next(numbers, None), next(against, None)
+    while left is not None and right is not None and left != right:
+        if left < right:
+            left = next(numbers, None)
+        else:
+            right = next(against, None)
+    return left is not None and left == right

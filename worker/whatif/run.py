@@ -126,11 +126,11 @@ class WhatIf:
         """Count a message of another share."""
         self.messages += 1
 
-    def part(self, found: Mapping[str, str]) -> Part:
-        """Return what was found in this share."""
+    def part(self, ids: Sequence[int], found: Mapping[str, str]) -> Part:
+        """Return what was found in this share, with the ids of its events and the bees that they told of."""
         cases = self.cases
         sums, drawings = [case.sums for case in cases], [case.drawing for case in cases]
-        return Part(self.messages, sums, drawings, self.differences, self.begin, self.end, dict(found))
+        return Part(self.messages, ids, sums, drawings, self.differences, self.begin, self.end, dict(found))
 
     def take_over(self, part: Part) -> None:
         """Go on with what all shares have found."""

@@ -1,5 +1,7 @@
 """Which events came before: a table of 16-byte digests, so that a million ids take 48 MB and not their own length."""
 
+from array import array
+from collections.abc import Sequence
 from hashlib import blake2b
 
 _DIGEST = 16
@@ -7,8 +9,6 @@ _NUMBER = 6
 _CELL = _DIGEST + _NUMBER
 _FREE, _NONE = bytes(_CELL), bytes(_DIGEST)
 _FULL = 0.7
-APART = (1 << 8 * _NUMBER) - 2
-_APART = (APART + 1).to_bytes(_NUMBER, "little")
 
 
 class Seen:
@@ -19,36 +19,29 @@ class Seen:
         self._cells = bytearray(_CELL << bits)
         self._mask = (1 << bits) - 1
         self._limit = _FULL * (self._mask + 1)
-        self._count = self._taken = 0
+        self._count = 0
 
     def __len__(self) -> int:
-        """Return how many distinct ones are numbered."""
+        """Return how many distinct ones there are."""
         return self._count
 
     def first(self, source: str, event_id: str) -> tuple[int, bool]:
-        """Return the number of an event (`APART`: it was put apart), and whether it came for the first time."""
+        """Return the number of an event and whether it came for the first time."""
         digest = _digest(source, event_id)
         at, taken = self._cell(digest)
         if taken:
             return int.from_bytes(self._cells[at + _DIGEST : at + _CELL], "little") - 1, False
         self._count += 1
-        self._take(at, digest, self._count)
+        self._cells[at : at + _CELL] = digest + self._count.to_bytes(_NUMBER, "little")
+        if self._count > self._limit:
+            self._double()
         return self._count - 1, True
 
-    def put_apart(self, source: str, event_id: str) -> bool:
-        """Keep an event without a number; tell whether it has none."""
-        digest = _digest(source, event_id)
-        at, taken = self._cell(digest)
-        if taken:
-            return self._cells[at + _DIGEST : at + _CELL] == _APART
-        self._take(at, digest, APART + 1)
-        return True
-
-    def _take(self, at: int, digest: bytes, number: int) -> None:
-        self._cells[at : at + _CELL] = digest + number.to_bytes(_NUMBER, "little")
-        self._taken += 1
-        if self._taken > self._limit:
-            self._double()
+    def prefixes(self) -> Sequence[int]:
+        """Return eight bytes of each digest as a number, in order."""
+        cells = self._cells
+        found = (cells[at : at + _CELL] for at in range(0, len(cells), _CELL))
+        return array("Q", sorted(int.from_bytes(cell[:8], "little") for cell in found if cell != _FREE))
 
     def _cell(self, digest: bytes) -> tuple[int, bool]:
         """Return where a digest is, or where it would go, and which of the two."""

@@ -8,10 +8,6 @@ import msgspec
 from worker.intake.quick import QuickEvent
 
 
-class Crossed(Exception):
-    """One event id is of bees of two shares, so that neither can tell alone which came first."""
-
-
 @dataclass(frozen=True)
 class Share:
     """The bees of one process; which they are depends on nothing but their names."""

@@ -1,6 +1,6 @@
 """Recorded messages → items: opened, parsed, told from duplicates, each with its time and its version's standing."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ from worker.intake.envelope import Event
 from worker.intake.port import Message
 from worker.intake.quick import quick_envelope
 from worker.intake.receive import EventHandler, open_message, readable
-from worker.whatif.seen import APART, Seen
-from worker.whatif.shares import Crossed, Share, bee_named
+from worker.whatif.seen import Seen
+from worker.whatif.shares import Share, bee_named
 from worker.whatif.versions import Standing, Versions
 
 _NOTHING = Standing(known=False, champion=None)
@@ -76,15 +76,13 @@ class Stream:
     def shared(self, messages: Iterable[Message], share: Share) -> Iterator[Item | None]:
         """Yield an item for each message of the share, and None for every other; time goes by with all of them.
 
-        Raises:
-            Crossed: what is of this share cannot be told without what is of another.
+        A repeat is known only among the share's own: `ids` tells whether that was enough.
         """
         for message in messages:
             event = quick_envelope(message)
             named = None if event is None or event.type not in self._handlers else bee_named(event)
             if event is not None and named is not None and named not in share:
                 self._now_for(event)
-                self._apart(event)
                 yield None
                 continue
             opened = open_message(message, self._handlers, self._now_for)
@@ -95,13 +93,11 @@ class Stream:
             elif opened.parsed.bee in share:
                 yield self._item(opened.event, opened.parsed, opened.now, message.message_id)
             else:
-                self._apart(opened.event)
                 yield None
 
-    def _apart(self, event: Event) -> None:
-        """Take note of an event of another share. Raises Crossed if its id is one of ours."""
-        if not self._seen.put_apart(event.source, event.id):
-            raise Crossed
+    def ids(self) -> Sequence[int]:
+        """Return a number for each distinct event, in order."""
+        return self._seen.prefixes()
 
     def recorded(self, event: Event) -> Item:
         """Return the item of an event that was opened before."""
@@ -115,8 +111,6 @@ class Stream:
     def _item(self, event: Event, evaluation: Evaluation, now: datetime, message_id: str) -> Item:
         self._versions.named(evaluation.bee, evaluation.version)
         number, new = self._seen.first(event.source, event.id)
-        if number == APART:
-            raise Crossed
         bee = self._bee_of(evaluation)
         if not new:
             return Item(now, message_id, "", event.source, event.id, evaluation, bee, _NOTHING, number, repeated=True)

@@ -1,5 +1,6 @@
 """Processes that share the bees of a recording find together what one finds alone."""
 
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -16,10 +17,10 @@ from worker.intake.port import Message
 from worker.whatif.assumptions import Assumptions
 from worker.whatif.bees import TrustedBees
 from worker.whatif.comparison import Differences
-from worker.whatif.parts import Part, apart, together
+from worker.whatif.parts import Crossed, Part, apart, together
 from worker.whatif.report import document
 from worker.whatif.run import Case, WhatIf
-from worker.whatif.shares import Crossed, Share
+from worker.whatif.shares import Share
 from worker.whatif.stream import Stream
 from worker.whatif.versions import TrustedVersions
 
@@ -51,7 +52,7 @@ def _shared(messages: Sequence[Message], policies: Sequence[Policy], share: Shar
         else:
             whatif.take(item)
     whatif.finish(time_.now())
-    return whatif.part(bees.found)
+    return whatif.part(stream.ids(), bees.found)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -68,30 +69,29 @@ def test_shares_find_together_what_one_finds_alone(messages: list[Message], one:
 
 
 def test_one_id_for_bees_of_two_shares_is_not_taken_apart() -> None:
-    """Where one event's id is another bee's as well, neither share can tell which came first, and says so."""
+    """Where one id is of two shares' bees, neither can tell which came first: they are not laid together."""
     messages = [sent(told(day, bee=f"bee-{day}"), "the-same") for day in range(20)]
 
-    for number in range(2):
-        with pytest.raises(Crossed):
-            _shared(messages, [Policy(), Policy()], Share(number, 2))
+    with pytest.raises(Crossed):
+        together([_shared(messages, [Policy(), Policy()], Share(number, 2)) for number in range(2)])
 
 
-def test_processes_give_up_together() -> None:
-    """What the processes find comes in the order of the shares; one that cannot go on ends the attempt."""
+def test_processes_find_what_shares_find() -> None:
+    """What the processes find comes in the order of the shares; one that dies ends the attempt."""
 
     def found(share: Share) -> Part:
         return _shared([sent(told(0, 0.5, bee=name)) for name in "abcdef"], [Policy(), Policy()], share)
 
-    def crossed(share: Share) -> Part:
+    def dies(share: Share) -> Part:
         if not share.first:
-            raise Crossed
+            os._exit(9)
         return found(share)
 
     parts = in_shares(found)
     assert parts is not None
     assert sorted(name for part in parts for name in part.sums[0].bees) == list("abcdef")
     assert parts[0].found == found(Share(0, 2)).found
-    assert in_shares(crossed) is None
+    assert in_shares(dies) is None
 
 
 def test_bees_that_share_a_budget_are_not_taken_apart() -> None:
