@@ -24,6 +24,8 @@ class Reply:
     usage: dict[str, int] | None = None
 
 
+_PATIENCE_S = 20.0  # how long a request waits for others, so that a test fails and does not hang
+
 Answer = Callable[[dict[str, Any]], Reply]
 
 
@@ -35,8 +37,9 @@ class ChatServer:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.most_at_once = 0
+        self.answer_once = 1  # that many requests have to be under way before the first is answered
         self._now = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -60,6 +63,8 @@ class ChatServer:
             self.keys.append(key)
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: self.most_at_once >= self.answer_once, _PATIENCE_S)
         return self.answer(request)
 
     def done(self) -> None:

@@ -150,7 +150,8 @@ def test_missing_usage_and_empty_content(chat_server: ChatServer) -> None:
 
 def test_requests_overlap_within_the_bound(chat_server: ChatServer) -> None:
     """Twelve questions are asked four at a time, never more, and answered in order."""
-    chat_server.answer = lambda request: Reply(request["messages"][-1]["content"], pause_s=0.05)
+    chat_server.answer = lambda request: Reply(request["messages"][-1]["content"])
+    chat_server.answer_once = 4
     questions = [Question(SETTINGS, f"question {number}") for number in range(12)]
     answers = ask_all(Endpoint(chat_server.url), questions, SPEC)
 

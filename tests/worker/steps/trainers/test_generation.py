@@ -37,7 +37,7 @@ class Compared:
 def _compared(new_runner: Any) -> Iterator[Compared]:
     """The experiment of three variants and one whose model does not exist."""
     server, runner = ChatServer(), new_runner()
-    server.answer = answer
+    server.answer, server.answer_once = answer, 5  # one more than a single variant may ask
     run = runner.frozen(ti_guy_chat(), NOW, template="experiment")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLONY_CHAT_URL", server.url)
