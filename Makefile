@@ -34,7 +34,8 @@ serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on
 
 lock: $(VENV)/.dev ## Write the hashed locks anew from pyproject.toml
 	$(BIN)/pip install -q pip-tools
-	for extras in "--extra test --extra compile -o deploy/requirements-dev.lock" \
+	for extras in "--extra test --extra compile --extra cloudsql -o deploy/requirements-dev.lock" \
+	              "-c deploy/requirements-dev.lock --extra cloudsql -o deploy/requirements-image.lock" \
 	              "-c deploy/requirements-dev.lock -o deploy/requirements.lock"; do \
 	  $(BIN)/pip-compile -q --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$extras pyproject.toml || exit 1; done
