@@ -1,4 +1,3 @@
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -29,7 +28,8 @@ def test_small_answers_leave_at_once(server: Server) -> None:
             assert client.get("/healthz").status_code == 200
             taken.append(time.perf_counter() - start)
 
-    assert statistics.median(taken) < 0.03
+    # The other side acknowledges the first few at once; after that every answer would wait.
+    assert min(taken[15:]) < 0.03
 
 
 def test_open_streams_do_not_keep_it_from_stopping(colony: Parts, server: Server) -> None:

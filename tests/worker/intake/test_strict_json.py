@@ -1,6 +1,5 @@
 import contextlib
 import json
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -55,12 +54,9 @@ def test_refused(body: bytes, word: str) -> None:
 
 
 def test_ten_megabytes_are_refused_unread() -> None:
-    """A body of 10 MB is refused by its size, at once."""
-    began = time.monotonic()
+    """A body of 10 MB is refused by its size before anything else is found wrong with it."""
     with pytest.raises(Rejected, match="10,485,760 bytes, more than the limit of 1,048,576"):
-        strict_json.loads(b" " * 10_485_760)
-
-    assert time.monotonic() - began < 0.5
+        strict_json.loads(b"\xff" * 10_485_760)
 
 
 @pytest.mark.parametrize("text", ["1e-999999999", "1e-99999999999999999999", "0e999999999", "0e99999999999999999999"])
