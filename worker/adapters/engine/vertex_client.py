@@ -1,26 +1,16 @@
-"""Calls to Vertex AI's PipelineService: the channel, the patience, and errors in our own words.
+"""Calls to Vertex AI's PipelineService: the channel, and what its errors mean."""
 
-The generated client has no timeout and no retry of its own for this service.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import tenacity
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import GoogleAuthError
 
-from worker.errors import ColonyError, NotFound, Rejected, TryLater
+from worker.adapters import google_calls
+from worker.adapters.google_calls import TRANSIENT, Patience, call
+from worker.errors import ColonyError
 
-TRANSIENT = (
-    exceptions.ServiceUnavailable,
-    exceptions.DeadlineExceeded,
-    exceptions.InternalServerError,
-    exceptions.ResourceExhausted,
-    exceptions.Aborted,
-    exceptions.Unknown,
-)
+__all__ = ["TRANSIENT", "Patience", "call", "client", "meaning"]
+
 _GRANT = (
     "Grant roles/aiplatform.user on the project and iam.serviceAccounts.actAs on the run's service account, "
     "and enable aiplatform.googleapis.com."
@@ -30,20 +20,8 @@ _MENDS: dict[type[Exception], str] = {
     exceptions.OutOfRange: "Correct the pipeline or its parameters; Vertex AI says which.",
     exceptions.FailedPrecondition: "Correct the project's set-up; Vertex AI says what is missing.",
     exceptions.PermissionDenied: _GRANT,
-    exceptions.Unauthenticated: "Check GOOGLE_APPLICATION_CREDENTIALS or the service account.",
     exceptions.MethodNotImplemented: "Check GOOGLE_CLOUD_REGION: Vertex AI Pipelines is not offered everywhere.",
-    DefaultCredentialsError: "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
 }
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a call may take, in seconds: one attempt, all attempts, and the pauses between them."""
-
-    attempt_s: float = 10.0
-    total_s: float = 20.0
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 5.0
 
 
 def client(region: str, endpoint: str = "") -> Any:
@@ -69,21 +47,6 @@ def client(region: str, endpoint: str = "") -> Any:
         raise meaning("Vertex AI", error) from error
 
 
-def call(method: Callable[..., Any], request: dict[str, Any], patience: Patience) -> Any:
-    """Call a method of the client, again with back-off while the fault is transient; Google's errors pass through."""
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(TRANSIENT),
-        wait=tenacity.wait_random_exponential(multiplier=patience.first_pause_s, max=patience.longest_pause_s),
-        stop=tenacity.stop_before_delay(patience.total_s),
-        reraise=True,
-    )
-    return attempts(method, request=request, timeout=patience.attempt_s, retry=None)
-
-
 def meaning(what: str, error: Exception) -> ColonyError:
     """Return Google's error as one of ours: Rejected where a person has to mend something, else TryLater."""
-    reason = str(getattr(error, "message", None) or error).rstrip(".")
-    if isinstance(error, exceptions.NotFound):
-        return NotFound(f"{what}: {reason}")
-    mend = next((mend for kind, mend in _MENDS.items() if isinstance(error, kind)), "")
-    return Rejected(reason, field=what, mend=mend) if mend else TryLater(f"{what}: {reason}")
+    return google_calls.meaning(what, error, _MENDS)
