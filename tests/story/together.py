@@ -203,6 +203,8 @@ def work(url: str, directory: Path, name: str) -> None:
                 # What is cut off here is published by whoever comes next.
                 with suppress(TryLater):
                     relay.turn()
+            while (directory / "hold").exists():
+                time.sleep(0.02)
 
 
 def _share(plan: Mapping[str, Any], number: int, event: Mapping[str, Any], own: int) -> bool:

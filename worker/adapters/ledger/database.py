@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from worker.adapters.ledger.faults import transient
+from worker.adapters.ledger.cloud_sql import CloudSql
+from worker.adapters.ledger.faults import demoted, transient
 from worker.errors import Rejected, TryLater
 
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)"
 _POSTGRES_NOW = "CAST(extract(epoch from clock_timestamp()) * 1000000 AS BIGINT)"
 _IN_ERROR = 3  # libpq's PQTRANS_INERROR
 _CONNECT_S = 10
+#: A connection is given up at this age, so that a changed address, role or certificate is found without a fault.
+_OLDEST_S = 1800
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -57,7 +60,7 @@ class Database:
         """Connect lazily.
 
         Args:
-            url: SQLAlchemy's (`sqlite:///path`, `postgresql://…`).
+            url: SQLAlchemy's (`sqlite:///path`, `postgresql://…`), or one that names a Cloud SQL instance (`CloudSql`).
             busy_timeout_s: how long to wait for another's lock, and for a free connection, in seconds.
 
         Raises:
@@ -69,6 +72,7 @@ class Database:
         name = self.url.database or ":memory:"
         self.file = Path(name) if self.sqlite and name != ":memory:" and not name.startswith("file:") else None
         self._used = False
+        self._cloud: CloudSql | None = None
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": busy_timeout_s}
         if self.sqlite:
             # One connection is the whole of a database in memory.
@@ -77,8 +81,13 @@ class Database:
             self.engine = sa.create_engine(self.url, connect_args=options, **pool)
             sa.event.listen(self.engine, "connect", _sqlite_connect)
         else:
-            options = {} if "connect_timeout" in self.url.query else {"connect_timeout": _CONNECT_S}
-            self.engine = sa.create_engine(self.url, connect_args=options, pool_pre_ping=True, **pool)
+            pool |= {"pool_pre_ping": True, "pool_recycle": _OLDEST_S}
+            self._cloud = CloudSql.of(self.url)
+            if self._cloud:
+                self.engine = sa.create_engine(self.url, creator=self._cloud.connect, **pool)
+            else:
+                options = {} if "connect_timeout" in self.url.query else {"connect_timeout": _CONNECT_S}
+                self.engine = sa.create_engine(self.url, connect_args=options, **pool)
             sa.event.listen(self.engine, "connect", _postgres_connect(busy_timeout_s))
         sa.event.listen(self.engine, "handle_error", self._named)
 
@@ -154,12 +163,17 @@ class Database:
     def close(self) -> None:
         """Close the pool."""
         self.engine.dispose()
+        if self._cloud:
+            self._cloud.close()
 
     def _named(self, context: sa.engine.ExceptionContext) -> TryLater | None:
         """Name a transient fault where it happens, so that nobody takes it for a fault of what is being handled."""
         if context.is_pre_ping:
             return None
         words = transient(context.original_exception)
+        if demoted(context.original_exception):
+            # After a failover the old primary may live on as a standby; what is connected to it never writes again.
+            context.is_disconnect = True
         if words is None and context.is_disconnect and isinstance(context.sqlalchemy_exception, sa.exc.DBAPIError):
             words = "the connection broke"
         connection: sa.Connection | None = context.connection

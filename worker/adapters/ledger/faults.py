@@ -19,8 +19,9 @@ _SQLITE = {
 }
 #: PostgreSQL's SQLSTATE classes: connection, rollback, resources, wrong state, operator, system.
 _POSTGRES_CLASSES = ("08", "40", "53", "55", "57", "58")
+_READ_ONLY = "25006"
 _POSTGRES_STATES = {
-    "25006": "it is read-only",
+    _READ_ONLY: "it is read-only",
     "25P03": "it ended a transaction that was idle for too long",
     "42501": "its user lacks a privilege",
 }
@@ -43,3 +44,8 @@ def transient(error: BaseException) -> str | None:
     # Without a state no server has answered: refused, timed out, or the connection broke.
     unanswered = state is None and type(error).__name__ in {"OperationalError", "ConnectionTimeout"}
     return text if unanswered or (state or "").startswith(_POSTGRES_CLASSES) else None
+
+
+def demoted(error: BaseException) -> bool:
+    """Tell whether the server refuses to write at all, as one that a failover has left behind does."""
+    return getattr(error, "sqlstate", None) == _READ_ONLY

@@ -207,6 +207,21 @@ def test_postgres_restarts(postgres_server: PostgresServer, postgres_url: str) -
         assert "127.0.0.1" in str(error.value)
 
 
+def test_primary_that_a_failover_left_behind(postgres_url: str) -> None:
+    """Who is connected to a server that has become a standby is told so once, and then finds the new primary."""
+    ledger = SqlLedger(Database(postgres_url))
+    with ledger.database.begin() as connection:
+        # Only what is connected now meets a standby; who connects anew meets the primary.
+        connection.exec_driver_sql("SET default_transaction_read_only = on")
+    with pytest.raises(TryLater, match="read-only"), ledger.begin() as transaction:
+        transaction.runs.add(run())
+    with ledger.begin() as transaction:
+        transaction.runs.add(run())
+    with ledger.begin(write=False) as transaction:
+        assert transaction.runs.get(run().id) == run()
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     "make",
     [
