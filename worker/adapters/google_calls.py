@@ -9,7 +9,7 @@ from typing import Any
 
 import tenacity
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
 
 from worker.errors import ColonyError, NotFound, Rejected, TryLater
 
@@ -28,6 +28,12 @@ MENDS: Mapping[type[Exception], str] = {
     exceptions.Unauthenticated: "Check GOOGLE_APPLICATION_CREDENTIALS or the service account.",
     DefaultCredentialsError: "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
 }
+#: How gRPC begins what it says of credentials that gave no token for a call.
+_NO_TOKEN = "Getting metadata from plugin failed"
+_RENEW = (
+    "Renew them: `gcloud auth application-default login`, a new key in GOOGLE_APPLICATION_CREDENTIALS, "
+    "or see that the service account is enabled; what waits goes on by itself"
+)
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,19 @@ class Patience:
     longest_pause_s: float = 5.0
 
 
-def call(method: Callable[..., Any], request: Mapping[str, Any], patience: Patience) -> Any:
+def call(
+    method: Callable[..., Any],
+    request: Mapping[str, Any],
+    patience: Patience,
+    *,
+    transient: tuple[type[Exception], ...] = TRANSIENT,
+) -> Any:
     """Call a method of a client, again with back-off while the fault is transient; Google's errors pass through.
 
     Only for what may be done twice; for anything else there is `call_once`.
     """
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(TRANSIENT),
+        retry=tenacity.retry_if_exception_type(transient),
         wait=tenacity.wait_random_exponential(multiplier=patience.first_pause_s, max=patience.longest_pause_s),
         stop=tenacity.stop_before_delay(patience.total_s),
         reraise=True,
@@ -64,5 +76,7 @@ def meaning(what: str, error: Exception, mends: Mapping[type[Exception], str] = 
     reason = str(getattr(error, "message", None) or error).rstrip(".")
     if isinstance(error, exceptions.NotFound):
         return NotFound(f"{what}: {reason}")
+    if isinstance(error, RefreshError) or _NO_TOKEN in reason:
+        return TryLater(f"{what}: the credentials could not be refreshed ({reason}). {_RENEW}")
     mend = next((mend for kind, mend in {**mends, **MENDS}.items() if isinstance(error, kind)), "")
     return Rejected(reason, field=what, mend=mend) if mend else TryLater(f"{what}: {reason}")
