@@ -12,7 +12,7 @@ from worker.decide.memory import BeeMemory, ColonyMemory
 from worker.decide.policy import Policy
 from worker.decide.rules import Outcome, RuleResult
 from worker.incidents import machine
-from worker.incidents.machine import Incident, State, Waiting
+from worker.incidents.machine import Incident, Shared, State, Waiting
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def begin_or_wait(
         Conflict: the course has no incident that could begin one.
     """
     incident, policy, now = _incident(course), situation.policy, situation.now
-    if incident.attempt >= max(policy.retry.limit, incident.granted):
+    if incident.tries >= policy.retry.limit and incident.attempt >= incident.granted:
         guard = _exhausted(incident, policy)
         return course.with_incident(machine.escalated(incident, f"{guard.why}: {reason}", now)), (), (guard,)
     guards = bars(_ask(course, situation, incident))
@@ -115,7 +115,8 @@ def begin_or_wait(
     if holding:
         room = [guard.name for guard in holding] == ["concurrent_runs"]
         waiting = _waiting(situation, incident, "; ".join(guard.why for guard in holding), lifted_at(guards))
-        waits = machine.waits(incident, replace(waiting, room=room), now, _checks(guards))
+        waiting = replace(waiting, room=room, shared=_shared(course.colony, holding, now))
+        waits = machine.waits(incident, waiting, now, _checks(guards))
         over = tuple(OverBudget(guard) for guard in holding if guard.name in BUDGETS)
         return course.with_incident(waits), over, guards
     approval = _approval(incident, situation)
@@ -132,6 +133,16 @@ def begin_or_wait(
 
 def _waiting(situation: Situation, incident: Incident, why: str, until: datetime | None) -> Waiting:
     return Waiting(why, situation.now, until, _severity(incident), situation.policy.version)
+
+
+def _shared(colony: ColonyMemory, holding: Sequence[RuleResult], now: datetime) -> Shared | None:
+    """Return what of the colony holds, as it stands."""
+    names = {guard.name for guard in holding}
+    found = Shared(
+        colony.tally.open_until if "colony_breaker" in names else None,
+        colony.tally.cost_in(now) if "colony_budget_cost" in names else None,
+    )
+    return None if found == Shared() else found
 
 
 def _checks(guards: Sequence[RuleResult]) -> list[dict[str, str]]:
@@ -172,7 +183,7 @@ def tick(course: Course, situation: Situation) -> tuple[Course, tuple[Effect, ..
             return course.with_incident(machine.escalated(incident, reason, now)), ()
         incident = machine.approved(incident, "expiry", now)
         course = course.with_incident(incident)
-    if incident.state in machine.WAITING and due(incident, situation.policy, now):
+    if incident.state in machine.WAITING and due(incident, situation.policy, now, course.colony):
         reason = incident.newest.reason if incident.newest else "the incident is open"
         course, effects, _ = begin_or_wait(course, situation, reason)
         return course, effects
@@ -188,7 +199,7 @@ class Ending:
     """How an incident's run ended.
 
     Attributes:
-        state: deployed, gated (a person is asked), refused, failed or escalated.
+        state: deployed, gated (a person is asked), refused, failed, escalated, or open (it was cancelled).
         correction: what the run cost beyond its estimate (negative: it cost less).
         until: gated, how long a person has to rule on the deployment.
     """
@@ -223,9 +234,12 @@ def _after_gate(incident: Incident, situation: Situation) -> Incident:
         return incident
     if incident.newest is not None and incident.newest.bad is False and len(incident.well) >= policy.verify.windows:
         return machine.closed(incident, f"well again in the meantime: {incident.newest.reason}", now)
-    if incident.attempt >= policy.retry.limit:
+    if incident.stopped:
+        why = f"a person cancelled attempt {incident.attempt}: the next bad data window asks for another, or a person"
+        return machine.waits(incident, Waiting(why, now, None, _severity(incident), person=True), now)
+    if incident.tries >= policy.retry.limit:
         return machine.escalated(incident, _exhausted(incident, policy).why, now)
-    wait, after = policy.retry.wait(incident.attempt), f"attempt {incident.attempt} of {policy.retry.limit}"
+    wait, after = policy.retry.wait(incident.tries), f"attempt {incident.tries} of {policy.retry.limit}"
     why = f"{after} {incident.state}; tried again after {duration_text(wait)}"
     return machine.waits(incident, Waiting(why, now, now + wait, _severity(incident)), now)
 
@@ -245,6 +259,8 @@ def _counted(course: Course, situation: Situation, state: State, correction: Dec
         own, shared = own.settled(now, correction=correction), shared.settled(now, correction=correction)
     if state is State.DEPLOYED:
         own, shared = own.went_well(), shared.went_well()
+    elif state is State.OPEN:
+        own, shared = own.called_off(), shared.called_off()
     elif state is not State.GATED:
         breaker, common = policy.breaker, policy.colony.breaker
         own = own.went_wrong(now, breaker.failures, breaker.within, breaker.pause)
@@ -288,7 +304,7 @@ def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
         in_flight=situation.in_flight,
         estimate=situation.estimate,
         ahead=situation.ahead,
-        since=course.memory.acted_event if incident.attempt else None,
+        since=learned_until(course),
         new_labels=situation.new_labels,
         granted=incident.granted > incident.attempt,
     )
@@ -307,8 +323,8 @@ def _approval(incident: Incident, situation: Situation) -> RuleResult:
 
 
 def _exhausted(incident: Incident, policy: Policy) -> RuleResult:
-    inputs = {"attempt": incident.attempt, "limit": policy.retry.limit}
-    why = f"{incident.attempt} of {policy.retry.limit} attempts did not mend it, a person must look"
+    inputs = {"attempt": incident.tries, "limit": policy.retry.limit}
+    why = f"{incident.tries} of {policy.retry.limit} attempts did not mend it, a person must look"
     return RuleResult("attempts", Outcome.HELD, inputs, why)
 
 
@@ -324,14 +340,39 @@ def silent(memory: BeeMemory, expect_every: timedelta | None, now: datetime) -> 
     return now - memory.heard > expect_every
 
 
+def learned_until(course: Course) -> datetime | None:
+    """Return until when the newest attempt of the incident had data; None before the first, and if it was cancelled.
+
+    Whatever a cancelled attempt had begun with, nothing was learned from it.
+    """
+    incident = course.incident
+    none = incident is None or not incident.attempt or incident.attempt in incident.cancelled
+    return None if none else course.memory.acted_event
+
+
+def _lifted_early(before: Shared, colony: ColonyMemory, now: datetime) -> bool:
+    """Tell whether another bee's success closed the breaker, or a cheaper run than thought made room."""
+    until = colony.tally.open_until
+    closed = before.open_until is not None and (until is None or until < before.open_until)
+    return closed or (before.spent is not None and colony.tally.cost_in(now) < before.spent)
+
+
 def _severity(incident: Incident) -> int:
     return incident.newest.severity if incident.newest else 0
 
 
-def due(incident: Incident, policy: Policy, now: datetime) -> bool:
-    """Tell whether what an incident waits for may be over: its time has come, or another policy is in force."""
+def due(incident: Incident, policy: Policy, now: datetime, colony: ColonyMemory) -> bool:
+    """Tell whether what an incident waits for may be over.
+
+    Its time has come, another policy is in force, or what of the colony held it back has lifted before its time. One
+    whose run a person cancelled is never due.
+    """
     waiting = incident.waiting
+    if incident.stopped:
+        return False
     if waiting is None or waiting.until is None or now >= waiting.until:
+        return True
+    if waiting.shared is not None and _lifted_early(waiting.shared, colony, now):
         return True
     return bool(waiting.policy) and waiting.policy != policy.version
 

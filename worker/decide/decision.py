@@ -170,7 +170,8 @@ def _in_incident(asked: _Asked, course: Course, incident: Incident) -> Conclusio
     course = course.with_incident(incident)
     if incident.state is State.DEPLOYED:
         return _still_bad(asked, course, incident)
-    if incident.state in machine.WAITING and due(incident, policy, now):
+    asks_again = incident.stopped and signal.armed
+    if incident.state in machine.WAITING and (asks_again or due(incident, policy, now, course.colony)):
         return asked.begin(course, signal.why)
     return asked.concluded(Action.ATTACHED, f"{signal.why}; joins the open incident: {_standing(incident)}", course)
 

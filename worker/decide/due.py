@@ -26,7 +26,8 @@ def due_at(incident: Incident | None, policy: Policy) -> datetime | None:
 
 
 def waits_for_others(incident: Incident | None) -> bool:
-    """Tell whether an incident waits for something that has no time of its own."""
-    if incident is None or incident.state not in WAITING:
+    """Tell whether an incident waits for something that has no time of its own, or may be over before its time."""
+    if incident is None or incident.state not in WAITING or incident.stopped:
         return False
-    return incident.waiting is None or incident.waiting.until is None
+    waiting = incident.waiting
+    return waiting is None or waiting.until is None or waiting.shared is not None

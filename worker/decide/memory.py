@@ -77,6 +77,10 @@ class Tally:
         """Return it after a run that deployed: what failed before is forgiven, the breaker closes."""
         return replace(self, failures=(), open_until=None, trial=False)
 
+    def called_off(self) -> "Tally":
+        """Return it after a run that was cancelled: nothing went wrong, and a trial that was none may be repeated."""
+        return replace(self, trial=False)
+
     def went_wrong(self, now: datetime, limit: int | None, within: timedelta, pause: timedelta) -> "Tally":
         """Return it after a run that failed or was refused; too many open the breaker, a failed trial does so again."""
         recent = tuple(at for at in (*self.failures, now) if now - at <= within)[-MAX_FAILURES:]

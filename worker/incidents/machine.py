@@ -4,7 +4,8 @@ bad evaluation ─┬─(nothing holds it back)──→ retraining ─┬→ de
                 └─(held, or to be approved)→ open ──↗    ├→ gated ──(approved)→ deployed, (not)→ refused
                                                          ├→ refused ┐ (after the back-off) → retraining
                                                          ├→ failed  ┘ (no attempt left)   → escalated
-                                                         └→ escalated ──(well, or a person)→ closed, (a person)→ open
+                                                         ├→ escalated ──(well, or a person)→ closed, (a person)→ open
+                                                         └→ open (a person cancelled it) ──(bad again)→ retraining
 deployed and still bad → retraining or open; deployed and worse → rolled back, then as failed.
 """
 
@@ -41,6 +42,19 @@ WAITING = frozenset({State.OPEN, State.REFUSED, State.FAILED})
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What of the whole colony held an attempt back, as it stood then: another bee's run may lift it early.
+
+    Attributes:
+        open_until: the colony's circuit breaker was open until then; None if it did not hold.
+        spent: what the colony had spent in the month when its budget held; None if it did not.
+    """
+
+    open_until: datetime | None = None
+    spent: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Why no run is in flight yet.
 
@@ -51,6 +65,8 @@ class Waiting:
         severity: 0 (none) to 4 (critical), of the evaluation that asks.
         policy: the version of the policy that holds it back; empty where it is no guard that does, but a back-off.
         room: nothing but the limit of runs at once holds it back.
+        shared: what of the whole colony holds it back until then, and may lift before.
+        person: somebody cancelled the run: time does not begin another, a bad data window or a person does.
     """
 
     why: str
@@ -59,6 +75,8 @@ class Waiting:
     severity: int = 0
     policy: str = ""
     room: bool = False
+    shared: Shared | None = None
+    person: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,7 @@ class Incident:
         asked_until: a person was asked to approve the next attempt, or a deployment, and has until then; None if not.
         approved, approved_by: the attempt that was approved, and by whom.
         granted: the attempt that a person asked for by name: no limit of attempts stands in its way.
+        cancelled: the attempts that were cancelled: they say nothing of the model, and no limit counts them.
     """
 
     id: str
@@ -117,6 +136,17 @@ class Incident:
     approved: int = 0
     approved_by: str = ""
     granted: int = 0
+    cancelled: tuple[int, ...] = ()
+
+    @property
+    def tries(self) -> int:
+        """How many attempts were let go on to their end, the one in flight among them."""
+        return self.attempt - len(self.cancelled)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a person cancelled the newest attempt, and nothing has asked for another since."""
+        return self.waiting is not None and self.waiting.person
 
     @property
     def working(self) -> bool:
@@ -193,18 +223,24 @@ def settled(
 ) -> Incident:
     """Return the incident after its run ended as `state`; gated, a person has `until` then to rule on it.
 
+    Open, the run was cancelled: the attempt does not count, and it is for others than the clock to begin the next.
+
     Raises:
         Conflict: no run was in flight.
     """
-    if not incident.working or state in {State.RETRAINING, State.CLOSED, State.OPEN}:
+    if not incident.working or state in {State.RETRAINING, State.CLOSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, it cannot become {state}")
-    waiting = Waiting(reason, now, until, _severity(incident)) if state in {*WAITING, State.GATED} else None
+    stopped = state is State.OPEN
+    waits = Waiting(reason, now, until, _severity(incident), person=stopped)
+    waiting = waits if state in {*WAITING, State.GATED} else None
     asked = until if state is State.GATED else None
     # What the old model showed in the meantime counts as long as no other has taken its place.
     well = () if state is State.DEPLOYED else incident.well
     following = replace(incident, state=state, changed_at=now, waiting=waiting, well=well, asked_until=asked)
+    if stopped:
+        following = replace(following, cancelled=(*incident.cancelled, incident.attempt))
     more = {"until": to_text(until)} if asked and until else {}
-    return _told(following, now, str(state), reason=reason, run=run_id, **more)
+    return _told(following, now, "cancelled" if stopped else str(state), reason=reason, run=run_id, **more)
 
 
 def ruled(incident: Incident, state: State, reason: str, by: str, now: datetime) -> Incident:

@@ -17,6 +17,7 @@ _SAID = {
     "gated": "the new model passed its gate",
     "refused": "the new model was refused",
     "failed": "the attempt failed",
+    "cancelled": "a person cancelled the run",
     "rolled_back": "the new model was taken back",
     "approved": "approved",
     "retry": "another attempt was asked for",
@@ -97,11 +98,13 @@ def following(incident: Incident, limit: int, windows: int, questions: Sequence[
 
 
 def _waiting(incident: Incident, limit: int) -> str:
-    waiting, attempt = incident.waiting, incident.attempt + 1
-    of = f" of {limit}" if attempt <= limit else ""
+    waiting, attempt, tries = incident.waiting, incident.attempt + 1, incident.tries + 1
+    of = f" of {limit}" if attempt == tries <= limit else ""
     why = waiting.why if waiting else "nothing has been tried yet"
     until = waiting.until if waiting else None
     then = f"It is judged again at {to_text(until)}." if until else "It is judged again as soon as that changes."
+    if incident.stopped:
+        then = f"To begin it now: `colony incident retry {incident.id} --reason …`."
     return f"Attempt {attempt}{of} waits: {why}. {then}"
 
 

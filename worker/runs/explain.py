@@ -7,7 +7,7 @@ from datetime import datetime
 from worker.bee import BeeSpec
 from worker.clock import to_text
 from worker.decide.bars import Ask, bars
-from worker.decide.course import Course, Situation, as_of_now
+from worker.decide.course import Course, Situation, as_of_now, learned_until
 from worker.decide.policy import Policy
 from worker.decide.port import Recorded
 from worker.errors import NotFound
@@ -215,5 +215,5 @@ def _ask(course: Course, situation: Situation) -> Ask:
         now=now,
         active_run=situation.active_run,
         in_flight=situation.in_flight,
-        since=course.memory.acted_event if incident and incident.attempt else None,
+        since=learned_until(course),
     )

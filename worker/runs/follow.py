@@ -18,6 +18,7 @@ from worker.decide.course import (
     Situation,
     as_of_now,
     fair_order,
+    learned_until,
 )
 from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
@@ -84,8 +85,8 @@ def _whole(course: Course, situation: Situation, transaction: Transaction, aroun
     cost = transaction.runs.usual_cost(bee.bee, bee.pipeline)
     in_flight = transaction.runs.incidents_in_flight()
     found = replace(situation, in_flight=in_flight, estimate=Decimal(str(round(cost, 6))))
-    incident, since = course.incident, course.memory.acted_event
-    if incident is not None and incident.attempt and since is not None and incident.state in WAITING:
+    incident, since = course.incident, learned_until(course)
+    if incident is not None and since is not None and incident.state in WAITING:
         found = replace(found, new_labels=around.new_labels(bee, since, as_of_now(incident, now)))
     limit = situation.policy.colony.runs
     if limit is not None and in_flight < limit and around.known:

@@ -211,7 +211,8 @@ _INCIDENT_STATES = {
     Verdict.SUPERSEDED: State.REFUSED,
     Verdict.COMPLETED: State.REFUSED,
     Verdict.FAILED: State.FAILED,
-    Verdict.CANCELLED: State.FAILED,
+    # A person's will, and no evidence against the model.
+    Verdict.CANCELLED: State.OPEN,
 }
 
 

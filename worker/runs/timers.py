@@ -9,6 +9,7 @@ import structlog
 from worker.bee import BeeSpec, duration_text
 from worker.clock import Clock, to_text
 from worker.decide.course import due, fair_order, silent, tick
+from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
 from worker.errors import Conflict, NotFound
 from worker.incidents.approval import Answer, Kind, Question
@@ -44,9 +45,9 @@ class Timers:
         now, policy = self.clock(), self.policy()
         with self.ledger.begin(write=False) as transaction:
             unfinished = [one for one in transaction.incidents.unfinished() if one.bee in self.bees()]
-            in_flight = transaction.runs.incidents_in_flight()
+            in_flight, colony = transaction.runs.incidents_in_flight(), transaction.memories.colony()
         deployed = [one for one in unfinished if one.state is State.DEPLOYED and _unverified(one, policy, now)]
-        waiting = [one for one in unfinished if one.state in WAITING and _may_go_on(one, policy, now)]
+        waiting = [one for one in unfinished if one.state in WAITING and _may_go_on(one, policy, now, colony)]
         changed, begun = 0, []
         # Fair order: with room for one run the bee that is served first is the one that gets it.
         for incident in [*deployed, *fair_order(waiting, now, policy.colony.starving)]:
@@ -115,9 +116,9 @@ class Timers:
         return len(quiet)
 
 
-def _may_go_on(incident: Incident, policy: Policy, now: datetime) -> bool:
+def _may_go_on(incident: Incident, policy: Policy, now: datetime, colony: ColonyMemory) -> bool:
     expired = incident.asked_until is not None and now >= incident.asked_until
-    return expired or due(incident, policy, now)
+    return expired or due(incident, policy, now, colony)
 
 
 def _unverified(incident: Incident, policy: Policy, now: datetime) -> bool:

@@ -87,7 +87,8 @@ class Simulation:
             ends, looks = self._due(moment)
             for name in ends:
                 self._end(name, moment)
-            self._look([*looks, *(self._waiting if ends else ())], moment)
+            ruled = self._answer(looks, moment)
+            self._look([*looks, *(self._waiting if ends or ruled else ())], moment)
 
     def judge(self, item: Item) -> Judged:
         """Return what follows from an evaluation that came for the first time; time has reached it."""
@@ -242,13 +243,20 @@ class Simulation:
                 looks.append(name)
         return ends, looks
 
-    def _look(self, names: Iterable[str], now: datetime) -> None:
-        """Judge incidents again: questions first, then what was deployed, then in the fair order over the bees."""
+    def _incidents(self, names: Iterable[str]) -> list[Incident]:
         found = {name: self._bees[name].course.incident for name in names}
-        incidents = sorted((one for one in found.values() if one is not None), key=lambda one: (one.opened_at, one.bee))
-        for incident in incidents:
-            if incident.state is State.GATED:
-                self._rule(self._bees[incident.bee], now)
+        return sorted((one for one in found.values() if one is not None), key=lambda one: (one.opened_at, one.bee))
+
+    def _answer(self, names: Iterable[str], now: datetime) -> bool:
+        """Answer what people were asked about deployments, by their silence; tell whether there was a question."""
+        gated = [one for one in self._incidents(names) if one.state is State.GATED]
+        for incident in gated:
+            self._rule(self._bees[incident.bee], now)
+        return bool(gated)
+
+    def _look(self, names: Iterable[str], now: datetime) -> None:
+        """Judge incidents again: what was deployed first, then in the fair order over the bees."""
+        incidents = self._incidents(names)
         deployed = [one for one in incidents if one.state is State.DEPLOYED]
         for incident in [*deployed, *fair_order(incidents, now, self.policy.colony.starving)]:
             self._tick(self._bees[incident.bee], now)

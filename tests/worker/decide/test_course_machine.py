@@ -34,7 +34,8 @@ POLICIES = st.builds(
     approval=st.builds(Approval, runs=st.sampled_from(["never", "always"]), on_expiry=st.sampled_from(["refuse", "approve"])),
     colony=st.sampled_from([Colony(), Colony(breaker=Breaker(failures=3, pause=9 * HOUR))]),
 )  # fmt: skip
-ENDS = [State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED, State.GATED]
+#: Open: a person cancelled the run.
+ENDS = [State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED, State.GATED, State.OPEN]
 
 
 class Bees(RuleBasedStateMachine):
@@ -106,7 +107,23 @@ class Bees(RuleBasedStateMachine):
         run, self.active = str(self.active), None
         if state is State.DEPLOYED:
             self._deploy()
+        failures = self._failures()
         self._do(courses.ended(self.course, self.situation, Ending(state, "so it was", run, cost)), ())
+        if state is State.OPEN:
+            assert self._failures() == failures, "a person's will is no failure of the model"
+
+    def _failures(self) -> tuple[Any, ...]:
+        memory, colony = self.course.memory.tally, self.course.colony.tally
+        return memory.failures, memory.open_until, colony.failures, colony.open_until
+
+    @rule(fails=st.booleans())
+    def another_bee_ends(self, fails: bool) -> None:
+        """Another bee's run opens the colony's breaker, or closes it before its time."""
+        tally, breaker = self.course.colony.tally, self.policy.colony.breaker
+        went = (
+            tally.went_wrong(self.now, breaker.failures, breaker.within, breaker.pause) if fails else tally.went_well()
+        )
+        self.course = replace(self.course, colony=replace(self.course.colony, tally=went))
 
     def _deploy(self) -> None:
         self.champion, self.previous = max(self.gates) + 1, self.champion
@@ -165,7 +182,18 @@ class Bees(RuleBasedStateMachine):
     @rule(hours=st.integers(-3, 60))
     def time(self, hours: int) -> None:
         self.now += hours * HOUR
+        stopped = self.course.incident is not None and self.course.incident.stopped
+        begun = self.begun
         self._do(*courses.tick(self.course, self.situation))
+        assert not (stopped and self.begun > begun), "what a person cancelled began by itself"
+
+    @invariant()
+    def no_bar_that_has_lifted_holds(self) -> None:
+        """What waits for nothing but the colony's breaker is due once that is closed."""
+        incident, tally = self.course.incident, self.course.colony.tally
+        shared = incident.waiting.shared if incident is not None and incident.waiting is not None else None
+        if incident is not None and shared is not None and shared.open_until is not None and tally.open_until is None:
+            assert courses.due(incident, self.policy, self.now, self.course.colony)
 
     @rule(until=st.none() | st.integers(1, 30))
     def pause(self, until: int | None) -> None:
@@ -192,7 +220,8 @@ class Bees(RuleBasedStateMachine):
     @invariant()
     def no_more_attempts_than_the_policy_allows(self) -> None:
         if self.course.incident is not None:
-            assert self.course.incident.attempt <= max(self.policy.retry.limit, self.course.incident.granted)
+            incident = self.course.incident
+            assert incident.tries <= self.policy.retry.limit or incident.attempt <= incident.granted
 
     @invariant()
     def every_incident_can_end(self) -> None:
@@ -222,7 +251,11 @@ class Bees(RuleBasedStateMachine):
         later = replace(later, policy=replace(self.policy, approval=Approval(on_expiry="approve")))
         later = replace(later, policy=replace(later.policy, budget=Budget(), retry=Retry(limit=99)))
         course = replace(self.course, memory=replace(self.course.memory, pause=None))
-        course, effects = courses.tick(replace(course, colony=replace(course.colony, pause=None)), later)
+        course = replace(course, colony=replace(course.colony, pause=None))
+        if incident.stopped:
+            course, effects, _ = people.retry(course, later, "ann", "mended")
+        else:
+            course, effects = courses.tick(course, later)
         assert course.incident is not None
         assert any(isinstance(effect, Begin) for effect in effects) or course.incident.state is State.ESCALATED
 

@@ -11,7 +11,7 @@ from worker.errors import Conflict
 from worker.incidents import machine
 from worker.incidents.machine import MAX_STORY, Incident, Newest, State, Waiting
 
-ENDS = [State.GATED, State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED]
+ENDS = [State.GATED, State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED, State.OPEN]
 BUSY = {State.RETRAINING, State.GATED, State.CLOSED}
 BAD = Newest(NOW, NOW, bad=True, reason="bad", value=Decimal("0.4"))
 WELL = Newest(NOW, NOW, bad=False, reason="well")
@@ -67,7 +67,10 @@ class Life(RuleBasedStateMachine):
         """The run in flight ends, one way or another."""
         allowed = self.incident.state is State.RETRAINING and state in ENDS
         change = lambda: machine.settled(self.incident, state, "so", "r", NOW)  # noqa: E731
-        self._try(str(state), change, allowed=allowed)
+        if self._try("cancelled" if state is State.OPEN else str(state), change, allowed=allowed):
+            # Open, a person cancelled it: that attempt does not count.
+            assert self.incident.stopped == (state is State.OPEN)
+            assert self.incident.tries == self.incident.attempt - len(self.incident.cancelled)
 
     @rule(state=st.sampled_from([State.DEPLOYED, State.REFUSED, State.CLOSED]))
     def a_person_rules(self, state: State) -> None:

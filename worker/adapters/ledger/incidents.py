@@ -111,6 +111,7 @@ class _Detail:
     approved: int = 0
     approved_by: str = ""
     granted: int = 0
+    cancelled: tuple[int, ...] = ()
 
 
 _DETAIL = msgspec.json.Decoder(_Detail)
