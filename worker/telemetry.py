@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -75,12 +76,13 @@ def check(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
         raise ValueError(msg)
 
 
-def configure(*, json: bool, level: str) -> None:
+def configure(*, json: bool, level: str, project: str = "") -> None:
     """Send structlog and the standard library's logging to standard error in one form.
 
     Args:
         json: one JSON object per line with Cloud Logging's `severity` and `message`; else readable lines.
         level: `debug`, `info`, `warning`, `error` or `critical`.
+        project: the Google project, whose traces a line's `trace_id` is one of; empty: the id stays as it is.
 
     Raises:
         Rejected: no such level.
@@ -88,7 +90,7 @@ def configure(*, json: bool, level: str) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise Rejected(f"no level {level!r}", field="log level", mend="Use debug, info, warning, error or critical.")
-    shared = _processors(json=json)
+    shared = _processors(project, json=json)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -106,7 +108,7 @@ def configure(*, json: bool, level: str) -> None:
     logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
 
 
-def _processors(*, json: bool) -> list[structlog.typing.Processor]:
+def _processors(project: str, *, json: bool) -> list[structlog.typing.Processor]:
     common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -115,7 +117,7 @@ def _processors(*, json: bool) -> list[structlog.typing.Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time" if json else "timestamp"),
         structlog.processors.StackInfoRenderer(),
     ]
-    return [*common, structlog.processors.format_exc_info, _cloud_keys] if json else common
+    return [*common, structlog.processors.format_exc_info, partial(_cloud_keys, project)] if json else common
 
 
 def _formatter(shared: list[structlog.typing.Processor], *, json: bool) -> logging.Formatter:
@@ -130,10 +132,14 @@ def _formatter(shared: list[structlog.typing.Processor], *, json: bool) -> loggi
     )
 
 
-def _cloud_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _cloud_keys(project: str, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Rename structlog's keys to the ones that Cloud Logging and Error Reporting read."""
     event["severity"] = str(event.pop("level", "info")).upper()
     event["message"] = event.pop("event", "")
     if "exception" in event:
         event["stack_trace"] = event.pop("exception")
+    if project and "trace_id" in event:
+        event["logging.googleapis.com/trace"] = f"projects/{project}/traces/{event.pop('trace_id')}"
+    if project and "span_id" in event:
+        event["logging.googleapis.com/spanId"] = event.pop("span_id")
     return event

@@ -45,6 +45,19 @@ def test_the_standard_library_logs_in_the_same_form(stderr: Callable[[], str], t
     assert "FileNotFoundError" in line["stack_trace"]
 
 
+def test_a_trace_is_named_as_cloud_logging_wants_it(stderr: Callable[[], str]) -> None:
+    """With a project, what is bound as trace and span becomes the two keys by which Cloud Logging joins lines."""
+    configure(json=True, level="info", project="my-project")
+
+    with structlog.contextvars.bound_contextvars(trace_id="a" * 32, span_id="b" * 16):
+        logging.getLogger("library").warning("slow")
+
+    line = json.loads(stderr())
+    assert line["logging.googleapis.com/trace"] == f"projects/my-project/traces/{'a' * 32}"
+    assert line["logging.googleapis.com/spanId"] == "b" * 16
+    assert "trace_id" not in line
+
+
 def test_lines_under_the_level_are_left_out(stderr: Callable[[], str]) -> None:
     """A level of `error` lets no warning through."""
     configure(json=False, level="error")

@@ -27,7 +27,7 @@ def opened(
 
     settings = read_settings(local=local)
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and bool(settings.project))
-    configure(json=as_json, level=settings.log_level or level)
+    configure(json=as_json, level=settings.log_level or level, project=settings.project)
     app = App(settings, clock, source=source)
     try:
         yield app

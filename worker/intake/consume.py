@@ -10,6 +10,7 @@ from worker.errors import TryLater
 from worker.intake.port import Failure, Message, Subscription
 from worker.intake.receive import EventHandler, NowFor, Received, Verdict, dead_letter, message_id, receive
 from worker.ledger import Ledger
+from worker.tracing import trace_of
 
 log = structlog.get_logger()
 
@@ -121,7 +122,7 @@ class Consumer:
                 letter = dead_letter(item.message, reason, now)
                 transaction.inbox.add_dead_letter(replace(letter, history=history))
                 transaction.inbox.forget_failures([key])
-        log.warning("message failed", attempt=len(history), reason=item.reason, message_id=item.message.message_id)
+        log.warning("message failed", attempt=len(history), reason=item.reason, **_about(item.message))
         self._failed[key] = len(history)
         return replace(item, verdict=Verdict.DEAD_LETTER, reason=reason) if given_up else item
 
@@ -137,10 +138,19 @@ class Consumer:
     def _answer(self, received: Sequence[Received]) -> None:
         for item in received:
             if item.verdict is Verdict.DEAD_LETTER:
-                log.warning("message turned away", reason=item.reason, message_id=item.message.message_id)
+                log.warning("message turned away", reason=item.reason, **_about(item.message))
                 self._subscription.dead_letter(item.message, item.reason)
         for item in received:
             if item.verdict is Verdict.RETRY:
                 failures = self._failed.get(message_id(item.message), 1)
                 self._subscription.retry([item.message], self._limits.wait(failures))
         self._subscription.ack([item.message for item in received if item.verdict is not Verdict.RETRY])
+
+
+def _about(message: Message) -> dict[str, str | None]:
+    """Return what names a message in the log: the bus's id, and the event's id and trace where its sender told them."""
+    return {
+        "message_id": message.message_id,
+        "event_id": message.attributes.get("ce-id"),
+        **trace_of(message.attributes),
+    }

@@ -49,14 +49,12 @@ class CloudSql:
 
     def connect(self) -> Any:
         """Return a new psycopg connection. Raises TryLater; Rejected if the connector is not installed."""
-        from google.auth.exceptions import GoogleAuthError
-
         words: dict[str, Any] = {"user": self._user, "db": self._database, "timeout": _CONNECT_S}
         if self._password is not None and not self._iam:
             words["password"] = self._password
         try:
             return self._made().connect(self._instance, "psycopg", enable_iam_auth=self._iam, ip_type=self._ip, **words)
-        except (GoogleAuthError, OSError, TimeoutError, *_refusals()) as error:
+        except _refusals() as error:
             raise TryLater(f"Cloud SQL instance {self._instance} cannot be reached: {error}") from error
 
     def close(self) -> None:
@@ -88,17 +86,16 @@ def _connector() -> Any:
     return Connector(refresh_strategy="lazy")
 
 
-def _refusals() -> tuple[type[BaseException], ...]:
-    """Return what the connector and its HTTP client raise."""
-    found: list[type[BaseException]] = []
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what the connector, its HTTP client and Google's sign-in raise."""
+    found: list[type[Exception]] = [OSError, TimeoutError]
     with suppress(ImportError):
         from aiohttp import ClientError
-
-        found.append(ClientError)
-    with suppress(ImportError):
+        from google.auth.exceptions import GoogleAuthError
         from google.cloud.sql.connector import exceptions
 
-        found += [kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+        own = (kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception))
+        found += [ClientError, GoogleAuthError, *own]
     return tuple(found)
 
 
