@@ -1,5 +1,6 @@
 """The environment, typed; secrets are masked when printed, and nobody reaches Google by accident."""
 
+import os
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,9 +45,24 @@ class Settings(BaseSettings):
     events_topic: str = "colony-events"
     dead_letter_topic: str = "colony-dead-letters"
     vertex_endpoint: str = ""
-    vertex_service_account: str = ""
-    vertex_network: str = ""
-    vertex_encryption_key: str = ""
+    vertex_service_account: str = Field(default="", pattern=r"^(|[^@\s]+@[^@\s]+)$")
+    vertex_network: str = Field(default="", pattern=r"^(|projects/[0-9]+/global/networks/[^/\s]+)$")
+    vertex_reserved_ranges: str = ""
+    vertex_network_attachment: str = Field(
+        default="", pattern=r"^(|projects/[^/\s]+/regions/[^/\s]+/networkAttachments/[^/\s]+)$"
+    )
+    vertex_encryption_key: str = Field(
+        default="", pattern=r"^(|projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+)$"
+    )
+    vertex_failure_policy: str = Field(default="slow", pattern="^(slow|fast)$")
+    vertex_submissions: int = Field(default=60, ge=1, le=10_000)
+    storage_endpoint: str = Field(default="", pattern="^(|https?://.+)$")
+    serving: bool = False
+    serving_machine: str = Field(default="n1-standard-2", pattern="^[a-z0-9-]+$")
+    serving_min_replicas: int = Field(default=1, ge=1, le=1000)
+    serving_max_replicas: int = Field(default=1, ge=1, le=1000)
+    serving_service_account: str = ""
+    serving_hold_hours: float = Field(default=24, ge=0, le=8760)
     image: str = "colony-mlops:latest"
 
     chat_url: str = Field(default="", pattern="^(|https?://.+)$")
@@ -66,8 +82,11 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=20, ge=1, le=3600)
     cpu_hour_price: float = Field(default=0.05, ge=0)
     poll_seconds: float = Field(default=0.2, gt=0, le=3600)
+    reconcile_seconds: float = Field(default=60, ge=1, le=3600)
+    stalled_hours: float = Field(default=6, ge=0, le=8760)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    health_port: int = Field(default=0, ge=0, le=65535)
     auth: str = Field(default="auto", pattern="^(auto|required)$")
     auth_audience: str = ""
     auth_emails: str = ""
@@ -101,6 +120,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"COLONY_IMPORT_DIRS: {word!r} is neither an absolute path nor a gs:// URI")
         if self.link_secret.get_secret_value() and len(self.link_secret.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"COLONY_LINK_SECRET: use a random text of at least {MIN_SECRET} characters")
+        if self.serving_max_replicas < self.serving_min_replicas:
+            raise ValueError("COLONY_SERVING_MAX_REPLICAS: it is below COLONY_SERVING_MIN_REPLICAS")
+        if self.vertex_network and self.vertex_network_attachment:
+            raise ValueError("COLONY_VERTEX_NETWORK, COLONY_VERTEX_NETWORK_ATTACHMENT: set one; a job has one network")
         if bool(self.auth_audience) != bool(self.auth_emails):
             raise ValueError(
                 "COLONY_AUTH_AUDIENCE, COLONY_AUTH_EMAILS: set both, or neither; "
@@ -112,6 +135,21 @@ class Settings(BaseSettings):
         """Return which backend serves a port: its own override, else Google's with a project, else the local one."""
         chosen = getattr(self, port)
         return str(chosen) if chosen else (google if self.project else "local")
+
+    @property
+    def told_to_steps(self) -> dict[str, str]:
+        """The variables by which a step opens the same stores, wherever it runs; nothing in them is secret."""
+        told = {"COLONY_FEATURES": self.backend("features", "local"), "COLONY_MODELS": self.backend("models", "vertex")}
+        if set(told.values()) != {"local"}:
+            told |= {
+                "GOOGLE_CLOUD_PROJECT": self.project,
+                "GOOGLE_CLOUD_REGION": self.region,
+                "FEATURE_STORE_NAME": self.feature_store_name,
+                "FEATURE_STORE_REGION": self.feature_store_region,
+                "PIPELINE_BUCKET": self.pipeline_bucket,
+                "COLONY_STORAGE_ENDPOINT": self.storage_endpoint,
+            }
+        return {name: value for name, value in told.items() if value}
 
     @property
     def ledger_url(self) -> str:
@@ -138,11 +176,12 @@ class Settings(BaseSettings):
         return {name: str(value) for name, value in self.model_dump().items()}
 
 
-def read_settings(*, local: bool = False) -> Settings:
+def read_settings(*, local: bool = False, step: bool = False) -> Settings:
     """Read the environment.
 
     Args:
         local: ignore Google and every backend override, whatever the environment says.
+        step: for a pipeline's step, which has no ledger and opens the stores that it was told of (`told_to_steps`).
 
     Raises:
         Rejected: a variable is wrong; the error names each and its mend.
@@ -151,6 +190,9 @@ def read_settings(*, local: bool = False) -> Settings:
     if local:
         forced = {"GOOGLE_CLOUD_PROJECT": "", "PIPELINE_BUCKET": ""}
         forced |= dict.fromkeys(("bus", "engine", "features", "models", "metrics"), "local")
+    if step:
+        forced["ledger"] = "sqlite"
+        forced |= {name: os.environ.get(f"COLONY_{name.upper()}") or "local" for name in ("features", "models")}
     try:
         return Settings(**forced)
     except ValidationError as error:

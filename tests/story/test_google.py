@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.google_storage import StorageServer, storage_server
 from tests.story.conftest import Colony, evaluation
 from tests.worker.adapters.engine.vertex_server import VertexServer
 
@@ -23,8 +24,17 @@ def _vertex() -> Iterator[VertexServer]:
     server.close()
 
 
+@pytest.fixture(name="storage")
+def _storage() -> Iterator[StorageServer]:
+    """Give a local stand-in for Cloud Storage with the pipeline's bucket."""
+    with storage_server("colony-bucket") as server:
+        yield server
+
+
 @pytest.fixture(name="on_google")
-def _on_google(colony: Colony, pubsub_emulator: str, vertex: VertexServer, postgres_url: str) -> Colony:
+def _on_google(
+    colony: Colony, pubsub_emulator: str, vertex: VertexServer, storage: StorageServer, postgres_url: str
+) -> Colony:
     """Return the bootstrapped colony with a Google project, the emulator, and the Vertex stand-in."""
     environment = {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
@@ -32,6 +42,7 @@ def _on_google(colony: Colony, pubsub_emulator: str, vertex: VertexServer, postg
         "PIPELINE_BUCKET": "colony-bucket",
         "PUBSUB_EMULATOR_HOST": pubsub_emulator,
         "COLONY_VERTEX_ENDPOINT": vertex.address,
+        "COLONY_STORAGE_ENDPOINT": storage.url,
         "COLONY_LEDGER": postgres_url,
         "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",
     }

@@ -76,7 +76,7 @@ class Ports:
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Where model files are."""
-        store: ArtifactStore = self._backend("models", google="local").from_options(self._options())
+        store: ArtifactStore = self._backend("models", google="vertex").from_options(self._options())
         return store
 
     @cached_property
@@ -156,6 +156,7 @@ class Ports:
             "COLONY_CHAT_URL": self.settings.chat_url,
             "COLONY_CHAT_KEY": self.settings.chat_key.get_secret_value(),
             "COLONY_CHAT_KEY_SECRET": self.settings.chat_key_secret,
+            **self.settings.told_to_steps,
         }
         if self.settings.config is not None:
             environment["COLONY_CONFIG"] = str(self.settings.config.absolute())

@@ -5,13 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.adapters.models.local import LocalArtifacts
-from worker.errors import NotFound, Rejected, TryLater
-from worker.models.port import Artifact
-
-
-@pytest.fixture(name="store")
-def _store(tmp_path: Path) -> LocalArtifacts:
-    return LocalArtifacts(tmp_path / "models")
+from worker.errors import TryLater
 
 
 @pytest.fixture(name="file")
@@ -19,34 +13,6 @@ def _file(tmp_path: Path) -> Path:
     path = tmp_path / "model"
     path.write_bytes(b"a model")
     return path
-
-
-def test_the_same_content_is_the_same_artifact(store: LocalArtifacts, file: Path, tmp_path: Path) -> None:
-    """Storing twice gives one artifact, and leaves no temporary file."""
-    first, second = store.put(file), store.put(file)
-
-    assert first == second
-    assert store.fetch(first).read_bytes() == b"a model"
-    assert len([path for path in (tmp_path / "models").rglob("*") if path.is_file()]) == 1
-
-
-def test_changed_content_is_refused(store: LocalArtifacts, file: Path) -> None:
-    """An artifact whose bytes were changed is not handed out, and storing it again mends it."""
-    artifact = store.put(file)
-    store.fetch(artifact).write_bytes(b"another")
-
-    with pytest.raises(Rejected, match="hash"):
-        store.fetch(artifact)
-    store.put(file)
-    assert store.fetch(artifact).read_bytes() == b"a model"
-
-
-def test_an_unknown_artifact_is_not_found(store: LocalArtifacts) -> None:
-    """What was never stored is NotFound; what is no hash is refused before it becomes a path."""
-    with pytest.raises(NotFound):
-        store.fetch(Artifact("x", "0" * 64))
-    with pytest.raises(Rejected, match="SHA-256"):
-        store.fetch(Artifact("x", "../../etc/passwd"))
 
 
 def test_an_unwritable_directory_is_try_later(tmp_path: Path, file: Path) -> None:
@@ -78,8 +44,3 @@ def test_a_full_disk_is_try_later(tmp_path: Path) -> None:
 
     assert not [path for path in (tmp_path / "models").rglob("*") if path.is_file()]
     assert store.fetch(store.put(big)).stat().st_size == 65536
-
-
-def test_verify_makes_a_real_write(store: LocalArtifacts) -> None:
-    """A usable directory verifies."""
-    store.verify()
