@@ -62,6 +62,23 @@ def test_the_bucket_is_for_vertex(environment: pytest.MonkeyPatch) -> None:
         assert read_settings().runs_root == "gs://bucket/runs"
 
 
+def test_a_step_opens_the_stores_that_it_was_told_of(environment: pytest.MonkeyPatch) -> None:
+    """What steps are told is enough to open the same stores without a ledger's URL; a step told nothing stays local."""
+    environment.setenv("GOOGLE_CLOUD_PROJECT", "colony")
+    environment.setenv("COLONY_LEDGER", SECRET)
+    environment.setenv("PIPELINE_BUCKET", "bucket")
+    told = read_settings().told_to_steps
+    environment.delenv("COLONY_LEDGER")
+    environment.delenv("PIPELINE_BUCKET")
+
+    assert SECRET not in str(told)
+    assert (read_settings(step=True).models, read_settings(step=True).features) == ("local", "local")
+    for name, value in told.items():
+        environment.setenv(name, value)
+    step = read_settings(step=True)
+    assert (step.models, step.pipeline_bucket, step.project) == ("vertex", "bucket", "colony")
+
+
 def test_local_whatever_the_environment_says(environment: pytest.MonkeyPatch) -> None:
     """Demo, tests and replay reach no cloud, though a shell presets a project and backends."""
     for name in ("BUS", "ENGINE", "FEATURES", "MODELS", "METRICS"):

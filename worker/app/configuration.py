@@ -84,6 +84,8 @@ class Configuration:
         # Steps on Vertex AI know of the settings what their containers are told; the key itself stays out of a spec.
         told = {"COLONY_CHAT_URL": settings.chat_url, "COLONY_CHAT_KEY_SECRET": settings.chat_key_secret}
         environment = {name: value for name, value in told.items() if value}
+        if settings.backend("engine", "vertex") != "local":
+            environment |= settings.told_to_steps
         return load_compiled(template, self.directories, image=settings.image, environment=environment)
 
     def check_reachable(self, bee: BeeSpec) -> None:

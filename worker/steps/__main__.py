@@ -4,20 +4,24 @@ Exit codes: 0 done (or the run was stopped with its reason), 2 rejected and not 
 """
 
 import argparse
+import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from config.schema import layers
 from config.settings import read_settings
+from worker.adapters import features as features_backends
+from worker.adapters import models as models_backends
 from worker.adapters.engine.local_process import adopt_orphans, die_with_parent, end_children
-from worker.adapters.models.local import LocalArtifacts
 from worker.adapters.models.skops_format import SkopsFormat
-from worker.errors import ColonyError, TryLater
+from worker.adapters.options import Options
+from worker.clock import wall_clock
+from worker.errors import ColonyError, Rejected, TryLater
 from worker.pipelines.types import StepTypes, load_type
 from worker.steps.execute import conclude, execute
 from worker.steps.executor import ExecutorInput, context_of, parse_input, write_output
@@ -117,13 +121,19 @@ def _input_text(arguments: argparse.Namespace) -> str:
 
 
 def _ports() -> Ports:
-    """Build the ports over the data directory that the environment names; it must be the same for all steps."""
-    from worker.adapters.features.local import LocalFeatureStore
+    """Build the ports over the stores that the environment names; they must be the same for all steps."""
+    settings = read_settings(step=True)
+    values = settings.model_dump(exclude={"ledger", "chat_key"})
+    options = Options(settings.home.absolute(), wall_clock, f"step-{os.getpid()}", values)
+    features = _backend(features_backends.BACKENDS, settings.features).from_options(options)
+    artifacts = _backend(models_backends.BACKENDS, settings.models).from_options(options)
+    return Ports(features=features, artifacts=artifacts, models=SkopsFormat())
 
-    settings = read_settings(local=True)
-    home = settings.home
-    features = LocalFeatureStore(home / "features", clock=lambda: datetime.now(UTC), sync=settings.features_sync)
-    return Ports(features=features, artifacts=LocalArtifacts(home / "models"), models=SkopsFormat())
+
+def _backend(table: Mapping[str, str], name: str) -> Any:
+    if name not in table:
+        raise Rejected(f"there is no backend {name!r}", field="environment", mend=f"one of {', '.join(sorted(table))}")
+    return importlib.import_module(table[name])
 
 
 if __name__ == "__main__":

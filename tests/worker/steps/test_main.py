@@ -172,6 +172,18 @@ def test_errors_of_the_body_become_exit_codes(
     assert words in capsys.readouterr().err
 
 
+def test_a_store_that_is_not_there_is_not_to_be_retried(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step that is told of a backend which this image does not have ends at once, with the ones that it has."""
+    monkeypatch.setenv("COLONY_HOME", str(home))
+    monkeypatch.setenv("COLONY_MODELS", "elsewhere")
+    given = _executor_input(tmp_path, {}, outputs=("dataset",))
+
+    assert main(["data_preprocessing", "--executor-input", given]) == 2
+    assert "there is no backend 'elsewhere'" in capsys.readouterr().err
+
+
 def test_an_input_that_is_not_wired_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A declared input without an artifact is a fault of the compiled template."""
     text = _executor_input(tmp_path, {}, outputs=("train", "holdout"))
