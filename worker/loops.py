@@ -1,6 +1,7 @@
 """A loop that turns until it is stopped: idle it rests, after a fault it backs off, and it never dies silently."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -18,6 +19,7 @@ class Loop(threading.Thread):
     Attributes:
         vital: whether a fault of it makes the process unready.
         fault: the last turn's error, None while all is well; `/readyz` shows it.
+        turning_since: when the turn in hand began (monotonic), None between turns; `/livez` looks at it.
     """
 
     vital = True
@@ -32,13 +34,14 @@ class Loop(threading.Thread):
         self._idle_s = idle_s
         self._stopped = threading.Event()
         self.fault: str | None = None
+        self.turning_since: float | None = None
 
     def run(self) -> None:
         """Turn until stopped."""
         backoff_s = self._idle_s
         while not self._stopped.is_set():
             try:
-                done = self._turn()
+                done = self._timed()
             except (TryLater, LeaseLost) as error:
                 self._failed(str(error))
             except Exception as error:
@@ -51,6 +54,13 @@ class Loop(threading.Thread):
                 continue
             self._stopped.wait(backoff_s)
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+
+    def _timed(self) -> int:
+        self.turning_since = time.monotonic()
+        try:
+            return self._turn()
+        finally:
+            self.turning_since = None
 
     def _failed(self, reason: str) -> None:
         if self.fault != reason:
