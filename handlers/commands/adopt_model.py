@@ -89,6 +89,16 @@ def adopt_model(
         transaction.models.add(version)
         reason = "adopted: it was in production before this system"
         transaction.models.deploy(Deployment(command.bee, 1, command.version, None, now, reason, None))
-        data = {"beeId": command.bee, "version": command.version, "previous": None, "reason": reason}
+        data = {
+            "beeId": command.bee,
+            "version": command.version,
+            "previous": None,
+            "runId": None,
+            "reason": reason,
+            "deployedAt": to_text(now),
+            "metrics": dict(command.baseline),
+            "gate": None,
+            "artifact": {"uri": artifact.uri, "sha256": artifact.sha256},
+        }
         transaction.outbox.add(command.bee, "model.deployed", f"{command.bee}/{command.version}", 1, now, data)
     return version

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from worker.clock import to_text
 from worker.errors import Conflict, NotFound, Rejected
@@ -125,15 +126,19 @@ def _flip(
     transaction.models.set_state(chosen.bee, chosen.version, "deployed", forced=forced)
     if previous is not None:
         transaction.models.set_state(chosen.bee, previous, "retired")
-    data = {
+    data: dict[str, Any] = {
         "beeId": chosen.bee,
         "version": chosen.version,
         "previous": previous,
         "reason": reason,
         "forced": forced is not None,
-        "deployedAt": to_text(now),
         "artifact": {"uri": chosen.artifact.uri, "sha256": chosen.artifact.sha256},
     }
+    if type_ == "model.deployed":
+        made = {"runId": chosen.run_id, "metrics": dict(chosen.metrics), "gate": None}
+        data |= {**made, "deployedAt": to_text(now)}
+    else:
+        data |= {"rolledBackAt": to_text(now)}
     subject = f"{chosen.bee}/{chosen.version}"
     transaction.outbox.add(chosen.bee, type_, subject, deployment.epoch, now, data)
     return deployment

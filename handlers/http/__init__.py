@@ -12,6 +12,7 @@ from handlers.http import (
     answers,
     approvals,
     decisions,
+    event_schemas,
     features,
     health,
     incidents,
@@ -32,6 +33,7 @@ from handlers.http.openapi import describe
 from handlers.http.problems import add_problems
 from handlers.http.scopes import check_scopes
 from handlers.http.services import Services
+from handlers.http.traced import Traced
 
 ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "pipeline": pipelines.routes,
@@ -42,6 +44,7 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "incidents": incidents.routes,
     "approvals": approvals.routes,
     "pauses": pauses.routes,
+    "events": event_schemas.routes,
     "features": features.routes,
 }
 
@@ -85,6 +88,7 @@ def build(services: Services) -> FastAPI:
         # Pages of other origins need headers that only the way through the routes gives.
         api.hot = HotReads(services, door)
     api.add_middleware(SecurityHeaders)
+    api.add_middleware(Traced)
     api.openapi = cache(lambda: describe(api, guarded=access.guarded))  # type: ignore[method-assign]
     return api
 

@@ -52,6 +52,10 @@ _DECISION = {
     "rules": [{"name": "drop", "fired": True, "inputs": {"metric": "f1", "value": "0.638", "baseline": "0.912"}}],
     "reason": "f1 fell by 30 %, more than 20 %", "runId": _RUN_ID, "incidentId": "6d1f…", "policyVersion": "b1946ac9",
 }  # fmt: skip
+_EVENT_SCHEMA = {
+    "type": "model.deployed", "direction": "out", "version": 1, "about": "A version went into production.",
+    "dataschema": "/api/mlops/events/schemas/model.deployed/v1",
+}  # fmt: skip
 _TEMPLATE = {
     "name": "batch-score", "version": "1", "description": "Score the entities of the last window.", "trigger": "manual",
     "parameters": {
@@ -166,6 +170,9 @@ EXAMPLES: Mapping[str, Example] = {
         body={"reason": "not on a Friday"}, parameters={"approvalId": _APPROVAL_ID},
     ),
     "listPauses": Example({"pauses": [_PAUSE]}),
+    "listEventSchemas": Example({"schemas": [_EVENT_SCHEMA]}),
+    "getEventSchema": Example(None, parameters={"eventType": "model.deployed"}),
+    "getEventSchemaVersion": Example(None, parameters={"eventType": "model.deployed", "version": 1}),
     "pauseBee": Example(_PAUSE, body={"beeId": "spam-guard", "reason": "moving house"}),
     "resumeBee": Example(_PAUSE, body={"beeId": "spam-guard"}),
     "listDecisions": Example(

@@ -1,20 +1,28 @@
-"""`colony events`: what was published."""
+"""`colony events`: what was published, and the schemas of what is."""
+
+import json
+from typing import Any
 
 import click
 
 from worker.cli.common import bee_option, json_option, opened, print_json, print_table, short
-from worker.publish.events import structured
 
 
-@click.command("events")
+@click.group("events", invoke_without_command=True)
 @bee_option
 @json_option
-def command(bee: str | None, *, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, bee: str | None, *, as_json: bool) -> None:
     """List outgoing events in order, with whether the bus has confirmed them; --json prints the CloudEvents."""
+    if context.invoked_subcommand:
+        return
+    from worker.publish.events import structured
+
     with opened() as app, app.ledger.begin(write=False) as transaction:
         found = transaction.outbox.list(bee=bee)
         if as_json:
-            print_json({**structured(event), "published": published} for event, published in found)
+            base = app.settings.public_url.rstrip("/")
+            print_json({**structured(event, base), "published": published} for event, published in found)
             return
         columns = ("time", "bee", "#", "type", "published", "about")
         rows = [
@@ -29,3 +37,24 @@ def command(bee: str | None, *, as_json: bool) -> None:
             for event, done in found
         ]
         print_table(columns, rows, empty="nothing was published yet")
+
+
+@command.command("schema")
+@click.argument("type_", metavar="[TYPE]", required=False)
+@json_option
+def schema(type_: str | None, *, as_json: bool) -> None:
+    """Print the JSON Schema of the data of events of a TYPE; without one list all types that come in or go out.
+
+    With --json each is one line; without a TYPE every schema, one to a line.
+    """
+    from worker.publish.catalogue import catalogue, described
+
+    if type_ is not None:
+        found: Any = described(type_).schema
+        click.echo(json.dumps(found, ensure_ascii=False, indent=None if as_json else 2))
+        return
+    if as_json:
+        print_json(one.schema for one in catalogue().values())
+        return
+    rows = [(one.type, one.direction, f"v{one.version}", one.about) for one in catalogue().values()]
+    print_table(("type", "", "version", "what it tells"), rows, empty="")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.clock import to_text
+from worker.publish.catalogue import schema_uri
 from worker.publish.port import Outgoing
 
 SOURCE = "//colony/mlops"
-SCHEMA_VERSION = "1"
 
 
 def event_id(type_: str, subject_id: str, transition: int) -> str:
@@ -17,8 +17,13 @@ def event_id(type_: str, subject_id: str, transition: int) -> str:
     return hashlib.sha256(f"{type_}\n{subject_id}\n{transition}".encode()).hexdigest()[:32]
 
 
-def attributes(event: Outgoing) -> dict[str, str]:
-    """Return the CloudEvents attributes of the binary mode (`ce-` prefix, lower case)."""
+def attributes(event: Outgoing, base: str = "") -> dict[str, str]:
+    """Return the CloudEvents attributes of the binary mode (`ce-` prefix, lower case).
+
+    Args:
+        event: what happened.
+        base: the public URL below which its schema is served; without one `dataschema` is a path of the HTTP API.
+    """
     return {
         "ce-specversion": "1.0",
         "ce-id": event.id,
@@ -27,7 +32,7 @@ def attributes(event: Outgoing) -> dict[str, str]:
         "ce-subject": event.bee,
         "ce-time": to_text(event.time),
         "ce-sequence": str(event.sequence),
-        "ce-dataschema": f"{SOURCE}/{event.type}/v{SCHEMA_VERSION}",
+        "ce-dataschema": schema_uri(event.type, base),
         "content-type": "application/json",
     }
 
@@ -37,8 +42,8 @@ def data(event: Outgoing) -> bytes:
     return json.dumps(event.data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def structured(event: Outgoing) -> Mapping[str, Any]:
-    """Return the event as one JSON object, the structured mode."""
+def structured(event: Outgoing, base: str = "") -> Mapping[str, Any]:
+    """Return the event as one JSON object, the structured mode; `base` as in `attributes`."""
     return {
         "specversion": "1.0",
         "id": event.id,
@@ -47,6 +52,7 @@ def structured(event: Outgoing) -> Mapping[str, Any]:
         "subject": event.bee,
         "time": to_text(event.time),
         "sequence": str(event.sequence),
+        "dataschema": schema_uri(event.type, base),
         "datacontenttype": "application/json",
         "data": dict(event.data),
     }

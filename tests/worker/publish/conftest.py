@@ -14,3 +14,8 @@ def _ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     ledger = world.new_ledger(tmp_path)
     yield ledger
     ledger.close()
+
+
+@pytest.fixture(autouse=True)
+def events_fit_their_schemas() -> None:
+    """Publishing asks nothing of an event's data; what is published here nobody would tell."""

@@ -40,7 +40,7 @@ def test_binary_mode() -> None:
         "ce-subject": "spam-guard",
         "ce-time": "2002-10-01T12:00:00.000005Z",
         "ce-sequence": "7",
-        "ce-dataschema": "//colony/mlops/model.deployed/v1",
+        "ce-dataschema": "/api/mlops/events/schemas/model.deployed/v1",
         "content-type": "application/json",
     }
 

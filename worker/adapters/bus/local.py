@@ -175,9 +175,10 @@ class NoSubscription:
 class FileTopic:
     """Appends events as structured CloudEvents to a file of JSON Lines that several processes may share."""
 
-    def __init__(self, path: Path) -> None:
-        """Write to `path`, made at the first event."""
+    def __init__(self, path: Path, *, schemas: str = "") -> None:
+        """Write to `path`, made at the first event; `schemas` is the public URL below which schemas are served."""
         self._path = path
+        self._schemas = schemas
 
     def publish(self, events: Sequence[Outgoing]) -> Sequence[str]:
         """Append the events in one durable write and return their ids. Raises TryLater: nothing was written."""
@@ -186,7 +187,7 @@ class FileTopic:
         for event in events:
             try:
                 if event.bee not in blocked:
-                    lines[event.id] = json.dumps(structured(event), allow_nan=False).encode() + b"\n"
+                    lines[event.id] = json.dumps(structured(event, self._schemas), allow_nan=False).encode() + b"\n"
             except (TypeError, ValueError):
                 blocked.add(event.bee)
                 log.exception("event cannot be written as JSON", event_id=event.id, bee=event.bee)
@@ -211,4 +212,4 @@ def subscription_from(options: Options) -> FileSubscription | NoSubscription:
 
 def topic_from(options: Options) -> FileTopic:
     """Return the file of what was published, `events.jsonl` under the data directory."""
-    return FileTopic(options.home / "events.jsonl")
+    return FileTopic(options.home / "events.jsonl", schemas=str(options.values.get("public_url", "")).rstrip("/"))

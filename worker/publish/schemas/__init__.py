@@ -1,0 +1,35 @@
+"""The published contract: event type → the data that it carries. Adding an event is a type here, and its line."""
+
+from worker.publish.schemas.base import Data
+from worker.publish.schemas.evaluation import ModelEvaluated
+from worker.publish.schemas.features import FeatureAccessed, FeatureDefined
+from worker.publish.schemas.guards import BreakerOpened, BudgetExceeded
+from worker.publish.schemas.incidents import EvaluationMissing, IncidentClosed, IncidentEscalated, IncidentOpened
+from worker.publish.schemas.models import ModelDeployed, ModelRegistered, ModelRejected, ModelRolledBack
+from worker.publish.schemas.people import ApprovalRequested, ColonyPaused, ColonyResumed
+from worker.publish.schemas.runs import RunEnded, RunRequested, RunStarted
+
+OUTGOING: dict[str, type[Data]] = {
+    "approval.requested": ApprovalRequested,
+    "breaker.opened": BreakerOpened,
+    "budget.exceeded": BudgetExceeded,
+    "colony.paused": ColonyPaused,
+    "colony.resumed": ColonyResumed,
+    "evaluation.missing": EvaluationMissing,
+    "feature.accessed": FeatureAccessed,
+    "feature.defined": FeatureDefined,
+    "incident.closed": IncidentClosed,
+    "incident.escalated": IncidentEscalated,
+    "incident.opened": IncidentOpened,
+    "model.deployed": ModelDeployed,
+    "model.registered": ModelRegistered,
+    "model.rejected": ModelRejected,
+    "model.rolled_back": ModelRolledBack,
+    "pipeline.run.cancelled": RunEnded,
+    "pipeline.run.failed": RunEnded,
+    "pipeline.run.requested": RunRequested,
+    "pipeline.run.started": RunStarted,
+    "pipeline.run.succeeded": RunEnded,
+}
+
+INCOMING: dict[str, type[Data]] = {"model.evaluated": ModelEvaluated}

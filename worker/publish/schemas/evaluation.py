@@ -1,0 +1,46 @@
+"""`model.evaluated`, the event that comes in; what it means is checked by `worker.decide.evaluation`."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from worker.publish.schemas.base import Bee, Data, Time
+
+Short = Annotated[str, Meta(max_length=256)]
+Count = Annotated[int, Meta(ge=0)]
+Measured = Annotated[
+    dict[str, float | None], Meta(max_length=200, description="Metric → value; null is undefined, evidence of nothing.")
+]
+
+
+class Window(Data, frozen=True, kw_only=True):
+    """The data that an evaluation rests on; the same `id`, or the same bounds, is the same window."""
+
+    id: Short | None = None
+    start: Time | None = None
+    end: Time | None = None
+    sample_count: Count | None = None
+    positive_count: Count | None = None
+
+
+class Drift(Data, frozen=True, kw_only=True):
+    """What the monitor says about drift."""
+
+    detected: bool | None = None
+    severity: Annotated[Short, Meta(description="`high` triggers, if drift was detected.")] | None = None
+    score: float | None = None
+    features: list[str] | None = None
+
+
+class ModelEvaluated(Data, frozen=True, kw_only=True):
+    """A bee's model was evaluated: taken in, not sent. Unknown fields are kept, not refused."""
+
+    bee_id: Bee
+    model_version: Annotated[str, Meta(min_length=1, max_length=128, examples=["3"])] | int
+    evaluated_at: Annotated[Time, Meta(description="The event time; else the envelope's.")] | None = None
+    window: Window | None = None
+    metrics: Measured | None = None
+    baseline: (
+        Annotated[Measured, Meta(description="What counts as normal; else what the champion was recorded with.")] | None
+    ) = None
+    drift: Drift | None = None

@@ -1,0 +1,38 @@
+"""`feature.…`: definitions, and how often they are read."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from worker.publish.schemas.base import Data, Time
+
+Feature = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,127}$", examples=["spam_probability"])]
+
+
+class FeatureDefined(Data, frozen=True, kw_only=True):
+    """A feature has a new version of its definition; what is empty is left out."""
+
+    feature: Feature
+    entity: str
+    type: Literal["number", "string", "boolean", "vector"]
+    source: Literal["ingested", "computed"]
+    version: Annotated[int, Meta(ge=1)]
+    description: str | UnsetType = UNSET
+    computation: str | UnsetType = UNSET
+    ttl: Annotated[str, Meta(examples=["30d"])] | UnsetType = UNSET
+    group: str | UnsetType = UNSET
+    owner: str | UnsetType = UNSET
+    unit: str | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+    minimum: float | UnsetType = UNSET
+    maximum: float | UnsetType = UNSET
+    deprecated: Annotated[str, Meta(description="Why it should not be used any more.")] | UnsetType = UNSET
+
+
+class FeatureAccessed(Data, frozen=True, kw_only=True):
+    """How often a feature was read in a minute; a minute that is told late comes as another event, to be added."""
+
+    feature: Feature
+    minute: Time
+    reads: Annotated[int, Meta(ge=1)]
+    sample_rate: Annotated[float, Meta(ge=0, le=1, description="The share of features and minutes that is told.")]
