@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     intake_topic: str = "colony-model-evaluated"
     events_topic: str = "colony-events"
     dead_letter_topic: str = "colony-dead-letters"
+    push_audience: str = ""
+    push_email: str = Field(default="", pattern="^(|[^@ ]+@[^@ ]+)$")
     vertex_endpoint: str = ""
     vertex_service_account: str = Field(default="", pattern=r"^(|[^@\s]+@[^@\s]+)$")
     vertex_network: str = Field(default="", pattern=r"^(|projects/[0-9]+/global/networks/[^/\s]+)$")
@@ -124,6 +126,11 @@ class Settings(BaseSettings):
             raise ValueError("COLONY_SERVING_MAX_REPLICAS: it is below COLONY_SERVING_MIN_REPLICAS")
         if self.vertex_network and self.vertex_network_attachment:
             raise ValueError("COLONY_VERTEX_NETWORK, COLONY_VERTEX_NETWORK_ATTACHMENT: set one; a job has one network")
+        if bool(self.push_audience) != bool(self.push_email):
+            raise ValueError(
+                "COLONY_PUSH_AUDIENCE, COLONY_PUSH_EMAIL: set both, or neither; "
+                "one says for whom Pub/Sub's push tokens are made, the other which service account sends them"
+            )
         if bool(self.auth_audience) != bool(self.auth_emails):
             raise ValueError(
                 "COLONY_AUTH_AUDIENCE, COLONY_AUTH_EMAILS: set both, or neither; "

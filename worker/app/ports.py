@@ -96,7 +96,7 @@ class Ports:
     @cached_property
     def outcomes(self) -> Outcomes:
         """Where runs leave what they concluded."""
-        outcomes: Outcomes = importlib.import_module("worker.adapters.engine.outcomes").OutcomeFiles()
+        outcomes: Outcomes = importlib.import_module("worker.adapters.engine.outcomes").from_options(self._options())
         return outcomes
 
     @cached_property
@@ -133,18 +133,18 @@ class Ports:
         spec: Mapping[str, Any] = compiler.compile_template(template)
         return spec
 
-    def init_pubsub(self) -> Sequence[str]:
-        """Make topics and subscriptions and return what was made."""
-        setup = importlib.import_module("worker.adapters.bus.pubsub_setup")
+    def init_pubsub(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Make topics and subscriptions; return what was done, and the commands for the rights that remain to give."""
+        setup, settings = importlib.import_module("worker.adapters.bus.pubsub_setup"), self.settings
         names = setup.Names(
-            intake_topic=self.settings.intake_topic,
-            intake_subscription=self.settings.subscription,
-            dead_letter_topic=self.settings.dead_letter_topic,
-            dead_letter_subscription=f"{self.settings.dead_letter_topic}-review",
-            published_topic=self.settings.events_topic,
+            intake_topic=settings.intake_topic,
+            intake_subscription=settings.subscription,
+            dead_letter_topic=settings.dead_letter_topic,
+            dead_letter_subscription=f"{settings.dead_letter_topic}-review",
+            published_topic=settings.events_topic,
         )
-        made: Sequence[str] = setup.init(self.settings.project, names)
-        return made
+        done = setup.init(settings.project, names)
+        return done, setup.grants(settings.project, names, settings.push_email)
 
     @property
     def step_environment(self) -> Mapping[str, str]:

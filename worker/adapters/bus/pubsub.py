@@ -17,7 +17,9 @@ def subscription_from(options: Options) -> PubSubSubscription:
 
 def topic_from(options: Options) -> PubSubTopic:
     """Return the topic of the settings. Raises Rejected as `subscription_from` does."""
-    return PubSubTopic(_project(options), options.values["events_topic"])
+    values = options.values
+    schemas = str(values.get("public_url", "")).rstrip("/")
+    return PubSubTopic(_project(options), values["events_topic"], schemas=schemas)
 
 
 def _project(options: Options) -> str:

@@ -49,6 +49,10 @@ def translated(what: str) -> Iterator[None]:
         yield
     except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
         raise TryLater(_words(what, error)) from error
+    except ValueError as error:
+        if "closed channel" not in str(error):
+            raise
+        raise TryLater(f"{what}: this process ends") from error
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from worker.intake.port import Message, Subscription
 from worker.publish.port import Topic
 
 PROJECT = "colony-test"
+#: So that what is given back comes again soon.
+BACKOFF = (timedelta(milliseconds=100), timedelta(seconds=1))
 Sent = tuple[bytes, Mapping[str, str]]
 
 
@@ -90,7 +92,7 @@ def _names(emulated: str) -> Any:
         dead_letter_subscription=f"{unique}-dead-sub",
         published_topic=f"{unique}-out",
     )
-    init(PROJECT, names, backoff=(timedelta(milliseconds=100), timedelta(seconds=1)))
+    init(PROJECT, names, backoff=BACKOFF)
     return names
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import grpc
 import pytest
-from google.cloud import pubsub_v1
 from google.protobuf import empty_pb2
-from google.pubsub_v1 import types
+from google.pubsub_v1 import PublisherClient, SubscriberClient, types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from worker.adapters.bus import pubsub
-from worker.adapters.bus.pubsub import PubSubSubscription, PubSubTopic, init
+from worker.adapters.bus.pubsub import PubSubSubscription, PubSubTopic
 from worker.adapters.options import Options
 from worker.errors import Rejected, TryLater
 from worker.intake.port import Message
@@ -56,11 +55,11 @@ class Faulty:
 
     def publisher(self) -> Any:
         """Return the library's publisher, talking to this server."""
-        return pubsub_v1.PublisherClient(transport=PublisherGrpcTransport(channel=self.channel))
+        return PublisherClient(transport=PublisherGrpcTransport(channel=self.channel))
 
     def subscriber(self) -> Any:
         """Return the library's subscriber, talking to this server."""
-        return pubsub_v1.SubscriberClient(transport=SubscriberGrpcTransport(channel=self.channel))
+        return SubscriberClient(transport=SubscriberGrpcTransport(channel=self.channel))
 
     def requests(self, method: str) -> list[Any]:
         """Return what was asked of a method."""
@@ -105,25 +104,6 @@ def _subscription(faulty: Faulty) -> PubSubSubscription:
 def event(bee: str, sequence: int, **data: Any) -> Outgoing:
     """One outgoing event."""
     return Outgoing(f"{bee}-{sequence}", "model.deployed", bee, sequence, NOW, data)
-
-
-def test_init_twice_creates_once(names: Any) -> None:
-    """A second `init` finds everything there, and creates nothing."""
-    assert list(init(PROJECT, names)) == []
-
-
-def test_init_sets_what_matters(names: Any) -> None:
-    """The intake never expires, is not ordered, backs off, and has its dead letters; those have a subscription."""
-    with pubsub_v1.SubscriberClient() as client:
-        intake = client.get_subscription(subscription=f"projects/{PROJECT}/subscriptions/{names.intake_subscription}")
-        letters = f"projects/{PROJECT}/subscriptions/{names.dead_letter_subscription}"
-        review = client.get_subscription(subscription=letters)
-
-    assert not intake.enable_message_ordering
-    assert not intake.expiration_policy.ttl
-    assert intake.ack_deadline_seconds == 60
-    assert intake.retry_policy.minimum_backoff
-    assert intake.dead_letter_policy.dead_letter_topic == review.topic
 
 
 def test_what_does_not_exist_is_refused_at_boot(emulated: str) -> None:
