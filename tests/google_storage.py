@@ -237,7 +237,19 @@ class _Handler(BaseHTTPRequestHandler):
             return _json(_resource(uri, found))
         headers = {"Content-Type": "application/octet-stream", "X-Goog-Hash": f"crc32c={_crc32c(found.content)}"}
         headers |= {"X-Goog-Generation": str(found.generation)}
-        return 200, headers, found.content
+        return self._ranged(headers, found.content)
+
+    def _ranged(self, headers: dict[str, str], content: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Answer with the bytes that were asked for; of an empty object there are none."""
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted is None:
+            return 200, headers, content
+        first = int(wanted[1])
+        if first >= len(content):
+            return _error(416, "The requested range cannot be satisfied.")
+        part = content[first : int(wanted[2]) + 1 if wanted[2] else None]
+        told = {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(content)}"}
+        return 206, headers | told, part
 
     def _list(
         self, _method: str, bucket: str, _name: str, query: dict[str, list[str]], _body: bytes

@@ -24,4 +24,5 @@ def cancel_run(run_id: str, ledger: Ledger) -> Run:
             raise Conflict(f"run {run_id} has ended: {run.verdict}")
         run = replace(run, cancel_requested=True)
         transaction.runs.save(run)
+        transaction.runs.look_now(run_id)
         return run

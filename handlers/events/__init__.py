@@ -1,12 +1,16 @@
 """Events the worker takes: type → handler. Adding one is a module here and its line in this table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from handlers.events.context import EventContext
 from handlers.events.model_evaluated import ModelEvaluated
+from handlers.events.run_state_changed import RESOURCE, RunStateChanged
 from worker.intake.receive import EventHandler
 
-EVENTS = {"model.evaluated": ModelEvaluated}
+EVENTS: Mapping[str, Callable[[EventContext], EventHandler]] = {
+    "model.evaluated": ModelEvaluated,
+    RESOURCE: RunStateChanged,
+}
 
 
 def event_handlers(context: EventContext) -> Mapping[str, EventHandler]:

@@ -14,9 +14,11 @@ class EventContext:
 
     Attributes:
         new_labels: counts how many labels of a bee became known since its last attempt.
+        bee_of: names the bee of a run by the run's id, None where there is no such run. Raises TryLater.
     """
 
     bees: Callable[[], Mapping[str, BeeSpec]]
     policy: Callable[[], Policy]
     installation: str
     new_labels: NewLabels = lambda _bee, _since, _until: None
+    bee_of: Callable[[str], str | None] = lambda _run_id: None

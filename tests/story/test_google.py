@@ -42,6 +42,7 @@ def _on_google(
         "PIPELINE_BUCKET": "colony-bucket",
         "PUBSUB_EMULATOR_HOST": pubsub_emulator,
         "COLONY_VERTEX_ENDPOINT": vertex.address,
+        "COLONY_RECONCILE_SECONDS": "1",
         "COLONY_STORAGE_ENDPOINT": storage.url,
         "COLONY_LEDGER": postgres_url,
         "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",

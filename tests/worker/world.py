@@ -235,6 +235,7 @@ class Engine:
     states: dict[str, EngineState] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     error: Exception | None = None
+    glances: list[list[str]] = field(default_factory=list)
 
     def submit(self, submission: Submission) -> None:
         """Take a submission, or raise the error that the test asked for."""
@@ -249,6 +250,12 @@ class Engine:
         if run_id not in self.states:
             raise NotFound(run_id)
         return self.states[run_id]
+
+    def glance(self, installation: str, run_ids: Sequence[str]) -> None:
+        """Note which runs one look was for, or raise the error that the test asked for."""
+        if self.error:
+            raise self.error
+        self.glances.append(list(run_ids))
 
     def cancel(self, run_id: str) -> None:
         """Note it."""

@@ -29,7 +29,7 @@ MENDS: Mapping[type[Exception], str] = {
     DefaultCredentialsError: "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
 }
 #: How gRPC begins what it says of credentials that gave no token for a call.
-_NO_TOKEN = "Getting metadata from plugin failed"
+_FROM_CREDENTIALS = "Getting metadata from plugin failed"
 _RENEW = (
     "Renew them: `gcloud auth application-default login`, a new key in GOOGLE_APPLICATION_CREDENTIALS, "
     "or see that the service account is enabled; what waits goes on by itself"
@@ -76,7 +76,7 @@ def meaning(what: str, error: Exception, mends: Mapping[type[Exception], str] = 
     reason = str(getattr(error, "message", None) or error).rstrip(".")
     if isinstance(error, exceptions.NotFound):
         return NotFound(f"{what}: {reason}")
-    if isinstance(error, RefreshError) or _NO_TOKEN in reason:
+    if isinstance(error, RefreshError) or _FROM_CREDENTIALS in reason:
         return TryLater(f"{what}: the credentials could not be refreshed ({reason}). {_RENEW}")
     mend = next((mend for kind, mend in {**mends, **MENDS}.items() if isinstance(error, kind)), "")
     return Rejected(reason, field=what, mend=mend) if mend else TryLater(f"{what}: {reason}")

@@ -92,6 +92,19 @@ class GoogleStorage:
         with _translated(uri):
             blob.download_to_filename(str(target), checksum="crc32c", **self._patiently)
 
+    def read(self, uri: str, *, limit: int) -> bytes | None:
+        """Return an object's first `limit` bytes, None if there is no such object. Raises Rejected, TryLater."""
+        blob = self._blob(uri)
+        with _translated(uri):
+            try:
+                content: bytes = blob.download_as_bytes(end=limit - 1, **self._patiently)
+            except exceptions.NotFound:
+                return None
+            except exceptions.RequestRangeNotSatisfiable:
+                # An empty object has no first byte.
+                return b""
+        return content
+
     def list(self, prefix: str) -> Sequence[str]:
         """Return the URIs of the objects under a prefix, in order. Raises NotFound (no bucket), Rejected, TryLater."""
         bucket, name = parted(prefix)

@@ -52,8 +52,15 @@ class App(Configured):
         """Event type -> handler."""
         # Read now: a fault in the configuration stops the worker, it must not turn messages away.
         bees, _ = self.bees, self.policy
-        context = EventContext(lambda: bees, lambda: self.policy, self.ledger.installation, self.new_labels)
+        context = EventContext(
+            lambda: bees, lambda: self.policy, self.ledger.installation, self.new_labels, self._bee_of_run
+        )
         return event_handlers(context)
+
+    def _bee_of_run(self, run_id: str) -> str | None:
+        with self.ledger.begin(write=False) as transaction:
+            run = transaction.runs.get(run_id)
+        return run.bee if run else None
 
     def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
         """Return the intake; without `now_for` every event is handled at the clock's time."""
@@ -69,11 +76,12 @@ class App(Configured):
     @cached_property
     def advancer(self) -> Advancer:
         """The loop over runs."""
-        poll_s = self.settings.poll_seconds if self.engine.local else max(self.settings.poll_seconds, 10.0)
+        settings, remote = self.settings, not self.engine.local
+        stall = timedelta(hours=settings.stalled_hours) if settings.stalled_hours else None
         return Advancer(
             ledger=self.ledger,
             launcher=Launcher(self.ledger, self.engine, self.frozen),
-            watcher=Watcher(self.ledger, self.engine),
+            watcher=Watcher(self.ledger, self.engine, stall),
             settler=Settler(
                 self.ledger,
                 self.outcomes,
@@ -83,7 +91,9 @@ class App(Configured):
             ),
             clock=self.clock,
             owner=self.owner,
-            poll_s=poll_s,
+            # Here every moment counts; elsewhere a message tells of each end, and looking is the net below that.
+            poll_s=settings.reconcile_seconds if remote else settings.poll_seconds,
+            together=remote,
             told=self.instruments.settled,
             lease_s=self.settings.lease_seconds,
         )

@@ -19,7 +19,7 @@ _COLOURS = {
 
 def decision_line(result: Mapping[str, Any]) -> str:
     """Return when, who, what and why in one line."""
-    action = str(result["action"])
+    action = str(result.get("action", "handled"))
     when = str(result.get("evaluatedAt") or "")[:16].replace("T", " ")
     who = f"{result['beeId']} v{result['modelVersion']}" if result.get("modelVersion") else result.get("beeId") or "–"
     styled = click.style(f"{action:<11}", fg=_COLOURS.get(action), bold=action == "trigger")

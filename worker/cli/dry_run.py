@@ -119,7 +119,9 @@ class DryRun:
 
         app, trusted = self._app, self._bees
         bees: Any = trusted if trusted is not None else app.bees
-        handlers = event_handlers(EventContext(lambda: bees, lambda: app.policy, self._assumptions.installation))
+        context = EventContext(lambda: bees, lambda: app.policy, self._assumptions.installation)
+        # What else comes in live says nothing of models.
+        handlers = {type_: one for type_, one in event_handlers(context).items() if type_ == "model.evaluated"}
         versions = TrustedVersions() if trusted is not None else KnownVersions(*self._history)
         bee_of = trusted.of if trusted is not None else (lambda evaluation: app.bees[evaluation.bee])
         return Stream(handlers, self._time, versions, bee_of)

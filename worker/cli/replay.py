@@ -141,7 +141,7 @@ class _Printer:
             if item.verdict is Verdict.RETRY:
                 return
             result = {"action": "dead letter", "reason": item.reason, "messageId": item.message.message_id}
-        self._counts[str(result["action"])] += 1
+        self._counts[str(result.get("action", "handled"))] += 1
         if self.as_json:
             click.echo(json.dumps(result, ensure_ascii=False), err=item.result is None)
         else:

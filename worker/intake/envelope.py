@@ -1,4 +1,4 @@
-"""From a bus message to an event: CloudEvents 1.0 in binary and structured mode, and plain JSON."""
+"""From a bus message to an event: CloudEvents 1.0 in binary and structured mode, plain JSON, and entries of a log."""
 
 import base64
 import hashlib
@@ -51,7 +51,9 @@ def open_envelope(message: Message) -> Event:
     if "ce-id" in message.attributes or "ce-type" in message.attributes:
         return _binary(message)
     body = _object(strict_json.loads(message.body), "body")
-    return _structured(body, message) if "specversion" in body else _plain(body, message)
+    if "specversion" in body:
+        return _structured(body, message)
+    return _log_entry(body, message) if _is_log_entry(body) else _plain(body, message)
 
 
 def _binary(message: Message) -> Event:
@@ -78,6 +80,24 @@ def _structured(value: Any, message: Message) -> Event:
         type=_text(body.get("type"), "type"),
         time=_time(body.get("time"), "time") or message.published_at,
         data=_object(data, "data"),
+    )
+
+
+def _is_log_entry(body: Mapping[str, Any]) -> bool:
+    """Whether a body is what a sink of Cloud Logging sends: an entry, which tells of some resource."""
+    return "logName" in body and isinstance(body.get("resource"), Mapping) and "beeId" not in body
+
+
+def _log_entry(body: Mapping[str, Any], message: Message) -> Event:
+    """Return an entry as an event of its resource's type; a log has one of the same name and time only once."""
+    time = body.get("timestamp")
+    names = [name for name in (body.get("insertId"), time) if name is not None]
+    return Event(
+        source=_text(body["logName"], "logName"),
+        id=_text("@".join(map(str, names)) or f"message:{message.message_id}", "insertId"),
+        type=_text(body["resource"].get("type"), "resource.type"),
+        time=_time(time, "timestamp") or message.published_at,
+        data=body,
     )
 
 

@@ -1,6 +1,6 @@
 """One turn for every run that has not been settled: claim, launch or watch or settle, release."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -8,7 +8,7 @@ import structlog
 from worker.clock import Clock
 from worker.engine.state import Status
 from worker.errors import ColonyError, LeaseLost, TryLater
-from worker.ledger import Ledger
+from worker.ledger import Ledger, Transaction
 from worker.runs.launch import Launcher
 from worker.runs.lifecycle import Run
 from worker.runs.port import Lease
@@ -27,6 +27,8 @@ class Advancer:
 
     Attributes:
         poll_s: how long a run rests between two looks at the engine, in seconds.
+        together: whether runs are looked at by the clock, at whole multiples of `poll_s`, so that one look at the
+            engine serves all.
         told: hears of each run that was settled here.
         lease_s: how long a run that a dead process had in hand stays out of reach of the others, in seconds.
     """
@@ -38,6 +40,7 @@ class Advancer:
     clock: Clock
     owner: str
     poll_s: float
+    together: bool = False
     told: Callable[[Run], None] = lambda _: None
     lease_s: float = LEASE_S
 
@@ -48,14 +51,30 @@ class Advancer:
                 return 0
         with self.ledger.begin() as transaction:
             leases = transaction.runs.claim(self.owner, limit=PARALLEL, lease_s=self.lease_s)
+            watched = self._watched(transaction, leases) if self.together else []
+        glance = self._glance(watched)
         for lease in leases:
-            self._advance(lease)
+            self._advance(lease, glance if lease.run_id in watched else None)
         return len(leases)
 
-    def _advance(self, lease: Lease) -> None:
-        again_after_s = self.poll_s
+    def _watched(self, transaction: Transaction, leases: Sequence[Lease]) -> list[str]:
+        """Return which of the runs the engine has."""
+        found = (transaction.runs.get(lease.run_id) for lease in leases)
+        return [run.id for run in found if run and run.status in {Status.QUEUED, Status.RUNNING}]
+
+    def _glance(self, run_ids: Sequence[str]) -> ColonyError | None:
+        """Look at all runs at once; return what is in the way of looking at any."""
         try:
-            self._step(lease)
+            if run_ids:
+                self.watcher.engine.glance(self.ledger.installation, run_ids)
+        except ColonyError as error:
+            return error
+        return None
+
+    def _advance(self, lease: Lease, obstacle: ColonyError | None) -> None:
+        again_after_s: float | None = None
+        try:
+            self._step(lease, obstacle)
         except LeaseLost as error:
             log.info("lease lost", run=lease.run_id, reason=str(error))
             return
@@ -70,9 +89,11 @@ class Advancer:
             log.exception("run cannot advance", run=lease.run_id)
             again_after_s = 30.0
         with self.ledger.begin() as transaction:
-            transaction.runs.release(lease, again_after_s=again_after_s)
+            transaction.runs.release(lease, again_after_s=self._rest_s() if again_after_s is None else again_after_s)
 
-    def _step(self, lease: Lease) -> None:
+    def _step(self, lease: Lease, obstacle: ColonyError | None) -> None:
+        if obstacle:
+            raise obstacle
         run = self._get(lease)
         if run.status is Status.PENDING:
             self.launcher.launch(lease, self.clock())
@@ -85,6 +106,9 @@ class Advancer:
             run = self._get(lease)
             log.info("run settled", run=run.id, bee=run.bee, status=run.status.value, verdict=run.verdict)
             self.told(run)
+
+    def _rest_s(self) -> float:
+        return self.poll_s - self.clock().timestamp() % self.poll_s if self.together else self.poll_s
 
     def _get(self, lease: Lease) -> Run:
         with self.ledger.begin() as transaction:

@@ -43,12 +43,20 @@ class StepState:
 
 @dataclass(frozen=True)
 class EngineState:
-    """What the engine knows of a run; `status` as in the HTTP API, `error` the reason of a failure."""
+    """What the engine knows of a run.
+
+    Attributes:
+        status: as in the HTTP API.
+        error: the reason of a failure, or what keeps a run from going on.
+        stalled_since: since when the engine has had the run without beginning it, or has held it; None: it goes on, or
+            waiting is no fault of this engine.
+    """
 
     status: Status
     error: str | None = None
     steps: tuple[StepState, ...] = ()
     artifacts: tuple[Mapping[str, Any], ...] = field(default=())
+    stalled_since: datetime | None = None
 
 
 class PipelineEngine(Protocol):
@@ -69,6 +77,14 @@ class PipelineEngine(Protocol):
 
     def state(self, run_id: str) -> EngineState:
         """Return the live state. Raises NotFound, TryLater."""
+        ...
+
+    def glance(self, installation: str, run_ids: Sequence[str]) -> None:
+        """Look at many runs at once, so that the next `state` of one that has not changed takes no call of its own.
+
+        Raises:
+            TryLater: not reachable.
+        """
         ...
 
     def cancel(self, run_id: str) -> None:
@@ -168,7 +184,15 @@ class RunLedger(Protocol):
         ...
 
     def release(self, lease: Lease, *, again_after_s: float) -> None:
-        """Give a lease back; nobody claims the run again before that many seconds."""
+        """Give a lease back; nobody claims the run again before that many seconds, unless `look_now` asks for it."""
+        ...
+
+    def look_now(self, run_id: str) -> bool:
+        """Let the run be claimed at once, also if somebody holds it: whoever looks next sees it as it is after this.
+
+        Returns:
+            whether there is such a run that has not been settled.
+        """
         ...
 
     def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:

@@ -87,6 +87,9 @@ class LocalEngine:
         """Return the outputs of the pipeline itself, once it has succeeded. Raises NotFound, TryLater."""
         return local_state.outputs_of(self._job(run_id), self._journal.tasks(run_id))
 
+    def glance(self, installation: str, run_ids: Sequence[str]) -> None:
+        """Do nothing: a look at one run takes no longer."""
+
     def cancel(self, run_id: str) -> None:
         """Ask for cancellation; cancelling an ended run changes nothing. Raises NotFound, TryLater."""
         self._job(run_id)

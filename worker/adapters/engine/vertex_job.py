@@ -14,11 +14,15 @@ from worker.runs.port import Submission
 
 RUN_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
 LABEL_LENGTH = 63
+MAX_LABELS = 64
 _LABEL = re.compile(rf"[a-z0-9_-]{{1,{LABEL_LENGTH}}}")
 _RESERVED = "vertex-ai-pipelines-run-billing-id"
 _REQUIRED = ("installation", "run")
 #: Numbers travel as doubles, which hold whole numbers up to here.
 _WHOLE = 2**53
+
+
+_POLICIES = {"slow": "PIPELINE_FAILURE_POLICY_FAIL_SLOW", "fast": "PIPELINE_FAILURE_POLICY_FAIL_FAST"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,18 @@ class Placement:
     Attributes:
         service_account: an e-mail; empty: Compute Engine's default account.
         network: `projects/NUMBER/global/networks/NAME` to peer with, or empty.
+        reserved_ranges: names of the IP ranges of `network` that its machines get their addresses from; none: any.
+        network_attachment: `projects/P/regions/R/networkAttachments/NAME` for a Private Service Connect interface.
         encryption_key: a Cloud KMS key's full name, or empty.
+        failure_policy: `slow`: after a failure all that can still run does; `fast`: nothing new begins.
     """
 
     service_account: str = ""
     network: str = ""
     encryption_key: str = ""
+    reserved_ranges: tuple[str, ...] = ()
+    network_attachment: str = ""
+    failure_policy: str = "slow"
 
 
 def job_fields(submission: Submission, placement: Placement) -> dict[str, Any]:
@@ -55,14 +65,25 @@ def job_fields(submission: Submission, placement: Placement) -> dict[str, Any]:
         "runtime_config": {
             "gcs_output_directory": submission.output_dir,
             "parameter_values": {name: _value(value, name) for name, value in submission.parameters.items()},
+            "failure_policy": _POLICIES[placement.failure_policy],
         },
         "labels": labels(submission.labels),
+    }
+    return fields | _placed(placement)
+
+
+def _placed(placement: Placement) -> dict[str, Any]:
+    """Return the fields that say where a run executes; what is not set stays Google's default."""
+    fields: dict[str, Any] = {
         "service_account": placement.service_account,
         "network": placement.network,
+        "reserved_ip_ranges": list(placement.reserved_ranges),
     }
     if placement.encryption_key:
         fields["encryption_spec"] = {"kms_key_name": placement.encryption_key}
-    return fields
+    if placement.network_attachment:
+        fields["psc_interface_config"] = {"network_attachment": placement.network_attachment}
+    return {name: value for name, value in fields.items() if value}
 
 
 def labels(given: Mapping[str, str]) -> dict[str, str]:
@@ -77,10 +98,13 @@ def labels(given: Mapping[str, str]) -> dict[str, str]:
     for key in given:
         if not _LABEL.fullmatch(key) or key == _RESERVED:
             raise Rejected("not a label's name", field=f"labels.{key}", mend=f"Use [a-z0-9_-], not {_RESERVED}.")
-    return {key: _label(value) for key, value in given.items()}
+    if len(given) > MAX_LABELS:
+        raise Rejected(f"{len(given)}, at most {MAX_LABELS} are possible", field="labels", mend="Leave some out.")
+    return {key: label(value) for key, value in given.items()}
 
 
-def _label(value: str) -> str:
+def label(value: str) -> str:
+    """Return a text as a label's value: as it is if that would do, else shortened, and kept apart by a hash."""
     if not value or _LABEL.fullmatch(value):
         return value
     mark = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:10]

@@ -23,6 +23,7 @@ _RUNS: Mapping[str, Status] = {
     "PIPELINE_STATE_CANCELLED": Status.CANCELLED,
     "PIPELINE_STATE_PAUSED": Status.RUNNING,
 }
+_HELD = {"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_PAUSED"}
 #: SKIPPED is a cache hit, which has its outputs; NOT_TRIGGERED is a condition that was false.
 _STEPS: Mapping[str, Status] = {
     "STATE_UNSPECIFIED": Status.PENDING,
@@ -40,10 +41,33 @@ _STEPS: Mapping[str, Status] = {
 
 def state_of(job: Any) -> EngineState:
     """Return the state of a `PipelineJob`; a state that is not known yet counts as running."""
-    status = _RUNS.get(_word(job.state), Status.RUNNING)
+    word = _word(job.state)
+    status = _RUNS.get(word, Status.RUNNING)
+    if word in _HELD and not job.start_time:
+        # What is cancelled or paused while it waits has not begun.
+        status = Status.QUEUED
     paths = _paths(job)
     steps = tuple(_begun(job, paths, ended=status.ended)) + tuple(_waiting(job, paths, ended=status.ended))
-    return EngineState(status, _run_error(job, status, steps), steps, tuple(_artifacts(job, paths)))
+    return EngineState(status, _run_error(job, status, steps), steps, tuple(_artifacts(job, paths)), _stalled(job))
+
+
+def cancelling(job: Any) -> bool:
+    """Whether a `PipelineJob` is about to be cancelled."""
+    return _word(job.state) == "PIPELINE_STATE_CANCELLING"
+
+
+def mark(job: Any) -> tuple[str, datetime | None]:
+    """Return what tells whether a `PipelineJob` has changed, of what a list says of it, too."""
+    return _word(job.state), _time(job.update_time)
+
+
+def _stalled(job: Any) -> datetime | None:
+    """Return since when a job has not moved: while it waits for a place, or until a person lets it go on."""
+    word = _word(job.state)
+    if word == "PIPELINE_STATE_PAUSED":
+        return _time(job.update_time) or _time(job.create_time)
+    waits = word in {"PIPELINE_STATE_QUEUED", "PIPELINE_STATE_PENDING", "PIPELINE_STATE_UNSPECIFIED"}
+    return _time(job.create_time) if waits or (word in _HELD and not job.start_time) else None
 
 
 def _begun(job: Any, paths: Mapping[int, str], *, ended: bool) -> Iterator[StepState]:

@@ -133,10 +133,20 @@ class SqlRuns:
         return run_of(row)
 
     def release(self, lease: Lease, *, again_after_s: float) -> None:
-        """Give a lease back; nobody claims the run again before that many seconds."""
+        """Give a lease back; nobody claims the run again before that many seconds, unless `look_now` asks for it."""
         until = self._database.now_us(self._connection) + int(again_after_s * 1_000_000)
-        held = sa.and_(runs.c.id == lease.run_id, runs.c.lease_epoch == lease.epoch)
+        held = sa.and_(runs.c.id == lease.run_id, runs.c.lease_epoch == lease.epoch, runs.c.lease_owner.is_not(None))
         self._connection.execute(runs.update().where(held).values(lease_until=until, lease_owner=None))
+
+    def look_now(self, run_id: str) -> bool:
+        """Let the run be claimed at once; return whether there is such a run that has not been settled.
+
+        A lease that somebody holds loses its end and its owner, so that giving it back lets nobody wait; until the
+        next claim what is written under it counts.
+        """
+        which = sa.and_(runs.c.id == run_id, sa.not_(runs.c.settled))
+        changed = self._connection.execute(runs.update().where(which).values(lease_until=0, lease_owner=None))
+        return bool(changed.rowcount)
 
     def save_steps(self, run_id: str, steps: Sequence[StepState]) -> None:
         """Record the run's step states; one that has begun and that the engine names no more stays as it was.

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import pytest
 
 from tests.worker.adapters.engine import vertex_server
 from tests.worker.adapters.engine.vertex_server import Fault, State, TaskState, VertexServer
+from tests.worker.adapters.engine.vertex_world import engine_at
 from tests.worker.engine.recipe import Recipe
-from worker.adapters.engine.vertex import Patience, VertexEngine, client
-from worker.adapters.engine.vertex_job import labels
+from worker.adapters.engine.vertex import VertexEngine
+from worker.adapters.engine.vertex_client import Patience, client
+from worker.adapters.engine.vertex_job import Placement, labels
 from worker.engine.state import Status
 from worker.errors import Conflict, NotFound, Rejected, TryLater
 from worker.runs.port import Submission
 
-QUICK = Patience(attempt_s=5.0, total_s=5.0, first_pause_s=0.001, longest_pause_s=0.01)
 LABELS = {"installation": "here", "run": "run-1", "bee": "spam-guard"}
 
 
@@ -31,14 +33,9 @@ def _server() -> Iterator[VertexServer]:
 
 @pytest.fixture(name="engine")
 def _engine(server: VertexServer) -> Iterator[VertexEngine]:
-    engine = make_engine(server)
+    engine = engine_at(server.address)
     yield engine
     engine.close()
-
-
-def make_engine(server: VertexServer, **changed: Any) -> VertexEngine:
-    """Return an engine that talks to the server, quick to give up."""
-    return VertexEngine("my-project", "europe-west1", **{"endpoint": server.address, "patience": QUICK, **changed})
 
 
 def submission(run_id: str = "run-1", **changed: Any) -> Submission:
@@ -49,38 +46,41 @@ def submission(run_id: str = "run-1", **changed: Any) -> Submission:
     return replace(given, **changed)
 
 
-def asked(server: VertexServer, method: str) -> list[Any]:
-    """Return the requests of one method."""
-    return [request for name, request in server.calls if name == method]
-
-
 def test_what_is_created(server: VertexServer) -> None:
     """Create gets our id, the spec as compiled, the parameters, the directory, the labels and the placement."""
     key = "projects/my-project/locations/europe-west1/keyRings/r/cryptoKeys/k"
-    engine = make_engine(server, service_account="runner@my-project", network="n", encryption_key=key)
+    placement = Placement("runner@my-project", "n", key, reserved_ranges=("a", "b"), failure_policy="fast")
+    engine = engine_at(server.address, placement=placement)
 
     engine.submit(submission(parameters={"bee": "spam-guard", "rounds": 5, "run": {"a": [1, None, True, "x"]}}))
+    engine.close()
 
-    (request,) = asked(server, "CreatePipelineJob")
+    (request,) = server.asked("CreatePipelineJob")
     job = request.pipeline_job
     assert (request.parent, request.pipeline_job_id) == ("projects/my-project/locations/europe-west1", "run-1")
     assert vertex_server._spec(job) == submission().spec
     assert job.runtime_config.gcs_output_directory == "gs://bucket/runs/run-1"
     assert job.runtime_config.parameter_values["rounds"] == 5
     assert dict(job.runtime_config.parameter_values["run"]) == {"a": [1, None, True, "x"]}
+    assert job.runtime_config.failure_policy.name == "PIPELINE_FAILURE_POLICY_FAIL_FAST"
     assert dict(job.labels) == LABELS
     assert (job.service_account, job.network, job.encryption_spec.kms_key_name) == ("runner@my-project", "n", key)
+    assert list(job.reserved_ip_ranges) == ["a", "b"]
 
 
-def test_a_fault_before_the_effect_is_tried_again(server: VertexServer, engine: VertexEngine) -> None:
-    """Unavailable, internal errors and quota are tried again within one submit, and one job comes of it."""
-    codes = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
-    server.fail("CreatePipelineJob", *(Fault(code) for code in codes))
+def test_what_is_not_set_stays_googles_default(server: VertexServer) -> None:
+    """Without settings no place is named, and a failure lets run what can; a PSC interface is named when set."""
+    for run_id, placement in (("run-1", Placement()), ("run-2", Placement(network_attachment="projects/p/a"))):
+        engine = engine_at(server.address, placement=placement)
+        engine.submit(submission(run_id))
+        engine.close()
 
-    engine.submit(submission())
-
-    assert len(asked(server, "CreatePipelineJob")) == 4
-    assert len(server.jobs) == 1
+    plain, private = (server.job(run_id) for run_id in ("run-1", "run-2"))
+    assert plain.runtime_config.failure_policy.name == "PIPELINE_FAILURE_POLICY_FAIL_SLOW"
+    assert "encryption_spec" not in plain
+    assert "psc_interface_config" not in plain
+    assert (plain.service_account, plain.network, list(plain.reserved_ip_ranges)) == ("", "", [])
+    assert private.psc_interface_config.network_attachment == "projects/p/a"
 
 
 def test_a_lost_answer_is_a_success(server: VertexServer, engine: VertexEngine) -> None:
@@ -90,12 +90,12 @@ def test_a_lost_answer_is_a_success(server: VertexServer, engine: VertexEngine) 
     engine.submit(submission())
 
     assert len(server.jobs) == 1
-    assert len(asked(server, "GetPipelineJob")) == 1
+    assert len(server.asked("GetPipelineJob")) == 1
 
 
 def test_patience_ends(server: VertexServer) -> None:
     """After its time a submit gives up with TryLater, and a later one succeeds."""
-    engine = make_engine(server, patience=Patience(attempt_s=1.0, total_s=0.2, first_pause_s=0.01))
+    engine = engine_at(server.address, patience=Patience(attempt_s=1.0, total_s=0.2, first_pause_s=0.01))
     server.fail("CreatePipelineJob", *[Fault()] * 1000)
 
     with pytest.raises(TryLater, match="run-1"):
@@ -108,17 +108,17 @@ def test_patience_ends(server: VertexServer) -> None:
 
 def test_each_call_has_its_own_time_out(server: VertexServer) -> None:
     """A call that is never answered ends by its own time-out and is made again."""
-    engine = make_engine(server, patience=Patience(attempt_s=0.3, total_s=5.0, first_pause_s=0.01))
+    engine = engine_at(server.address, patience=Patience(attempt_s=0.3, total_s=5.0, first_pause_s=0.01))
     server.fail("CreatePipelineJob", Fault(hangs_s=30.0))
 
     engine.submit(submission())
 
-    assert len(asked(server, "CreatePipelineJob")) == 2
+    assert len(server.asked("CreatePipelineJob")) == 2
 
 
 def test_nobody_there(server: VertexServer) -> None:
     """Without a server every call is TryLater."""
-    engine = make_engine(server, patience=Patience(attempt_s=0.5, total_s=0.3, first_pause_s=0.01))
+    engine = engine_at(server.address, patience=Patience(attempt_s=0.5, total_s=0.3, first_pause_s=0.01))
     server.close()
 
     for ask in (engine.verify, lambda: engine.state("run-1"), lambda: engine.submit(submission())):
@@ -142,7 +142,6 @@ def test_an_id_that_another_run_has(engine: VertexEngine, label: str) -> None:
         (grpc.StatusCode.INVALID_ARGUMENT, "Correct the pipeline"),
         (grpc.StatusCode.PERMISSION_DENIED, "roles/aiplatform.user"),
         (grpc.StatusCode.FAILED_PRECONDITION, "set-up"),
-        (grpc.StatusCode.UNAUTHENTICATED, "GOOGLE_APPLICATION_CREDENTIALS"),
         (grpc.StatusCode.NOT_FOUND, "GOOGLE_CLOUD_PROJECT"),
     ],
 )
@@ -179,6 +178,7 @@ DATASET = ("root.inputDefinitions.artifacts", {"d": {"artifactType": {"schemaTit
         ({"output_dir": "/tmp/runs"}, "outputDir"),
         ({"labels": {"run": "run-1"}}, "labels.installation"),
         ({"labels": {**LABELS, "Bee": "b"}}, "labels.Bee"),
+        ({"labels": {**LABELS, **{f"l{number}": "" for number in range(62)}}}, "labels"),
         (
             {"labels": {**LABELS, "vertex-ai-pipelines-run-billing-id": "1"}},
             "labels.vertex-ai-pipelines-run-billing-id",
@@ -237,9 +237,35 @@ def test_labels_that_vertex_would_not_take() -> None:
 def test_states_of_runs(server: VertexServer, engine: VertexEngine, state: Any, status: Status) -> None:
     """Each of Vertex's states has one of ours; what may still end otherwise has not ended."""
     engine.submit(submission())
+    server.advance("run-1")
     server.job("run-1").state = state
 
     assert engine.state("run-1").status is status
+
+
+@pytest.mark.parametrize("state", [State.PIPELINE_STATE_CANCELLING, State.PIPELINE_STATE_PAUSED])
+def test_what_is_held_before_it_began_waits(server: VertexServer, engine: VertexEngine, state: State) -> None:
+    """A job that is cancelled or paused while it waits for a place has not begun."""
+    engine.submit(submission())
+    server.job("run-1").state = state
+
+    assert engine.state("run-1").status is Status.QUEUED
+
+
+def test_since_when_a_job_does_not_move(server: VertexServer, engine: VertexEngine) -> None:
+    """A queued job stalls since it was made, a paused one since it was paused; a running one goes on."""
+    engine.submit(submission())
+    job, hour = server.job("run-1"), timedelta(hours=1)
+    job.create_time -= hour
+    assert engine.state("run-1").stalled_since == job.create_time
+
+    server.advance("run-1")
+    assert engine.state("run-1").stalled_since is None
+
+    job.state = State.PIPELINE_STATE_PAUSED
+    paused = engine.state("run-1")
+    assert paused.stalled_since == job.update_time > job.create_time + hour
+    assert "paused" in (paused.error or "")
 
 
 @pytest.mark.parametrize(
@@ -377,7 +403,7 @@ def test_the_stand_in_runs_as_a_process() -> None:
     try:
         assert process.stdout
         address = process.stdout.readline().split()[-1]
-        engine = VertexEngine("p", "r", endpoint=address, patience=QUICK)
+        engine = engine_at(address)
         engine.submit(submission())
         with pytest.raises(NotFound):
             engine.state("run-none")

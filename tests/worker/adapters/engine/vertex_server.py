@@ -26,16 +26,18 @@ RUN_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
 ROOT_ID = 1000
 State = types.PipelineState
 TaskState = types.PipelineTaskDetail.State
+TELLS = re.compile(r'(state|labels\.[a-z0-9_-]+)(!?=)"([^"]*)"')
 ENDED = {State.PIPELINE_STATE_SUCCEEDED, State.PIPELINE_STATE_FAILED, State.PIPELINE_STATE_CANCELLED}
 
 
 @dataclass
 class Fault:
-    """What goes wrong with one call: a status, before or after the effect; or no answer in time."""
+    """What goes wrong with one call: a status, before or after the effect; no answer in time; or what `does` does."""
 
     code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     after_effect: bool = False
     hangs_s: float = 0.0
+    does: Callable[[], None] = lambda: None
 
 
 class VertexServer:
@@ -60,6 +62,15 @@ class VertexServer:
         """Let the next calls of a method (`CreatePipelineJob` …) go wrong, one fault each."""
         self._faults.setdefault(method, deque()).extend(faults)
 
+    def asked(self, method: str) -> list[Any]:
+        """Return the requests of one method."""
+        return [request for name, request in self.calls if name == method]
+
+    def forget(self, run_id: str) -> None:
+        """Delete a job, as somebody else would."""
+        with self._lock:
+            del self.jobs[self.job(run_id).name]
+
     def job(self, run_id: str) -> types.PipelineJob:
         """Return a job by its id, to look at or to change."""
         return next(job for name, job in self.jobs.items() if name.endswith(f"/pipelineJobs/{run_id}"))
@@ -77,6 +88,9 @@ class VertexServer:
                 self._run(job)
             elif job.state == State.PIPELINE_STATE_RUNNING:
                 self._next_task(job, run_id)
+            else:
+                return
+            job.update_time = _now()
 
     def finish(self, run_id: str) -> None:
         """Move a job on until it has ended."""
@@ -117,15 +131,13 @@ class VertexServer:
     def _list(
         self, request: types.ListPipelineJobsRequest, context: grpc.ServicerContext
     ) -> types.ListPipelineJobsResponse:
-        wanted = re.findall(r'labels\.([a-z0-9_-]+)\s*=\s*"([^"]*)"', request.filter)
-        if request.filter and not wanted:
+        parts = [TELLS.fullmatch(part) for part in request.filter.split(" AND ")] if request.filter else []
+        wanted = [part.groups() for part in parts if part]
+        if len(wanted) < len(parts):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"filter {request.filter!r} is not understood here")
         with self._lock:
-            found = [
-                job
-                for name, job in self.jobs.items()
-                if name.startswith(f"{request.parent}/") and all(job.labels.get(key) == value for key, value in wanted)
-            ]
+            mine = [job for name, job in self.jobs.items() if name.startswith(f"{request.parent}/")]
+            found = [_seen(job, request) for job in mine if all(_holds(job, *part) for part in wanted)]
         start = int(request.page_token or 0)
         end = start + (request.page_size or 100)
         token = str(end) if end < len(found) else ""
@@ -214,9 +226,11 @@ class VertexServer:
             if fault and fault.hangs_s:
                 self._closed.wait(fault.hangs_s)
             if fault and not fault.after_effect:
+                fault.does()
                 context.abort(fault.code, "a fault before the effect")
             answer = body(request, context)
             if fault:
+                fault.does()
                 context.abort(fault.code, "the answer was lost")
             return answer
 
@@ -228,6 +242,20 @@ class VertexServer:
         if name not in self.jobs:
             context.abort(grpc.StatusCode.NOT_FOUND, f"The PipelineJob does not exist: {name}")
         return self.jobs[name]
+
+
+def _holds(job: types.PipelineJob, field: str, sign: str, value: str) -> bool:
+    there = job.state.name if field == "state" else job.labels.get(field.removeprefix("labels."))
+    return (there == value) == (sign == "=")
+
+
+def _seen(job: types.PipelineJob, request: types.ListPipelineJobsRequest) -> types.PipelineJob:
+    """Return what a list tells of a job: the fields that were asked for, and never its details."""
+    told = types.PipelineJob.deserialize(types.PipelineJob.serialize(job))
+    told.job_detail = None
+    if not request.read_mask.paths:
+        return told
+    return types.PipelineJob({name: getattr(told, name) for name in request.read_mask.paths})
 
 
 def _spec(job: types.PipelineJob) -> dict[str, Any]:

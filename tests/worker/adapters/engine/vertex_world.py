@@ -7,10 +7,23 @@ from pathlib import Path
 from tests.worker.adapters.engine.vertex_server import VertexServer
 from tests.worker.adapters.engine.worlds import Outcome
 from tests.worker.engine.recipe import Recipe
-from worker.adapters.engine.vertex import Patience, VertexEngine
+from worker.adapters.engine.vertex import VertexEngine
+from worker.adapters.engine.vertex_calls import Calls, Quota
+from worker.adapters.engine.vertex_client import Patience, client
+from worker.adapters.engine.vertex_job import Placement
 from worker.runs.port import Submission
 
-PATIENCE = Patience(attempt_s=5.0, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+PATIENCE = Patience(attempt_s=5.0, total_s=5.0, first_pause_s=0.001, longest_pause_s=0.01)
+#: More than any test asks for.
+QUOTA = Quota(submissions=100_000, calls=100_000)
+
+
+def engine_at(
+    address: str, *, patience: Patience = PATIENCE, quota: Quota = QUOTA, placement: Placement | None = None
+) -> VertexEngine:
+    """Return an engine that talks to a server; after a fault it asks again at once."""
+    calls = Calls(lambda: client("europe-west1", address), patience, quota, rest_s=0.0)
+    return VertexEngine("my-project", "europe-west1", calls, placement)
 
 
 class VertexWorld:
@@ -19,7 +32,7 @@ class VertexWorld:
     def __init__(self) -> None:
         """Start the server."""
         self.server = VertexServer(advance_on_get=True)
-        self.engine = VertexEngine("my-project", "europe-west1", endpoint=self.server.address, patience=PATIENCE)
+        self.engine = engine_at(self.server.address)
 
     def submission(self, run_id: str, outcome: Outcome) -> Submission:
         """Return a run of two steps."""
