@@ -9,6 +9,7 @@ from worker.decide.port import DecisionLedger, MemoryLedger
 from worker.incidents.port import ApprovalLedger, IncidentLedger
 from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
+from worker.models.projection import ProjectionLedger
 from worker.publish.notice import NoticeLedger
 from worker.publish.port import Outbox
 from worker.runs.port import RequestKeys, RunLedger, ScheduleLedger
@@ -26,6 +27,7 @@ class Transaction(Protocol):
     approvals: ApprovalLedger
     runs: RunLedger
     models: ModelLedger
+    projections: ProjectionLedger
     outbox: Outbox
     notices: NoticeLedger
     request_keys: RequestKeys

@@ -119,7 +119,8 @@ class GoogleStorage:
 
         if self._endpoint:
             options = {"api_endpoint": self._endpoint}
-            return storage.Client(self._project or "local", AnonymousCredentials(), client_options=options)
+            anonymous: Any = AnonymousCredentials
+            return storage.Client(self._project or "local", anonymous(), client_options=options)
         with _translated("Cloud Storage"):
             return storage.Client(self._project or None)
 
@@ -148,7 +149,8 @@ def crc32c_of(path: Path) -> str:
     """Return a file's CRC32C in base64, as Cloud Storage tells an object's."""
     import google_crc32c
 
-    checksum = google_crc32c.Checksum()
+    checksum: Any = google_crc32c.Checksum  # it has no types
+    checksum = checksum()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             checksum.update(block)
@@ -158,7 +160,6 @@ def crc32c_of(path: Path) -> str:
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
     """Raise what Google's client and the HTTP library below it raise as errors of ours."""
-    import requests
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
     try:
@@ -166,5 +167,6 @@ def _translated(what: str) -> Iterator[None]:
     except GOOGLE as error:
         cause = error.cause if isinstance(error, exceptions.RetryError) and error.cause else error
         raise meaning(what, cause, _MENDS) from error
-    except (requests.RequestException, DataCorruption, InvalidResponse, ConnectionError) as error:
+    except (OSError, DataCorruption, InvalidResponse) as error:
+        # The HTTP library's errors are OSErrors, as a full disk's is.
         raise TryLater(f"{what}: {error}") from error

@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from worker.adapters.ledger import leasing
 from worker.adapters.ledger.database import Database, dumps
-from worker.adapters.ledger.tables import bee_state, leases, outbox
+from worker.adapters.ledger.tables import bee_state, outbox
 from worker.clock import from_us, to_us
-from worker.errors import LeaseLost
 from worker.publish.events import event_id
 from worker.publish.port import Outgoing
 
@@ -71,27 +71,15 @@ class SqlOutbox:
 
     def claim(self, bee: str, owner: str, *, lease_s: float) -> int | None:
         """Lease a bee's outbox and return the epoch; None if another process holds it."""
-        now = self._database.now_us(self._connection)
-        until = now + int(lease_s * 1_000_000)
-        insert = self._database.insert(leases).values(name=f"outbox:{bee}", owner=owner, until=until, epoch=1)
-        taken = insert.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"owner": owner, "until": until, "epoch": leases.c.epoch + 1},
-            where=leases.c.until <= now,
-        ).returning(leases.c.epoch)
-        found = self._connection.execute(taken).scalar()
-        return None if found is None else int(found)
+        return leasing.claim(self._database, self._connection, f"outbox:{bee}", owner, lease_s=lease_s)
 
     def holds(self, bee: str, epoch: int) -> None:
         """Check, with the lease's row locked, that the epoch is the newest. Raises LeaseLost."""
-        query = sa.select(leases.c.epoch).where(leases.c.name == f"outbox:{bee}", leases.c.epoch == epoch)
-        if self._connection.execute(query if self._database.sqlite else query.with_for_update()).first() is None:
-            raise LeaseLost(f"the outbox of {bee} was taken over")
+        leasing.check(self._database, self._connection, f"outbox:{bee}", epoch)
 
     def release(self, bee: str, epoch: int) -> None:
         """Give the lease back."""
-        where = sa.and_(leases.c.name == f"outbox:{bee}", leases.c.epoch == epoch)
-        self._connection.execute(leases.update().where(where).values(until=0, owner=None))
+        leasing.release(self._connection, f"outbox:{bee}", epoch)
 
 
 def outgoing(row: sa.Row[tuple[object, ...]]) -> Outgoing:

@@ -19,6 +19,7 @@ from worker.adapters.ledger.migrate import upgrade
 from worker.adapters.ledger.models import SqlModels
 from worker.adapters.ledger.notices import SqlNotices
 from worker.adapters.ledger.outbox import SqlOutbox
+from worker.adapters.ledger.projections import SqlProjections
 from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.runs import SqlRuns
 from worker.adapters.ledger.schedules import SqlSchedules
@@ -40,6 +41,7 @@ class SqlTransaction:
         self.approvals = SqlApprovals(database, connection)
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
+        self.projections = SqlProjections(database, connection)
         self.outbox = SqlOutbox(database, connection)
         self.notices = SqlNotices(database, connection)
         self.schedules = SqlSchedules(database, connection)

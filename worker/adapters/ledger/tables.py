@@ -281,6 +281,20 @@ deployments = Table(
     Column("run_id", String(128)),
 )
 
+#: What is being done so that a registry of models elsewhere shows what the two tables above say.
+projections = Table(
+    "projections",
+    metadata,
+    Column("bee", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("subject", String(128), primary_key=True),
+    Column("since", BigInteger),
+    Column("operation", Words),
+    Column("faults", Integer, nullable=False),
+    Column("error", Words),
+    Column("again_at", BigInteger),
+)
+
 outbox = Table(
     "outbox",
     metadata,

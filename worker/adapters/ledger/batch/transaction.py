@@ -21,6 +21,7 @@ from worker.adapters.ledger.incidents import incident_row, incident_upsert
 from worker.adapters.ledger.locks import COLONY, lock_bees
 from worker.adapters.ledger.memories import memory_upsert
 from worker.adapters.ledger.notices import SqlNotices
+from worker.adapters.ledger.projections import SqlProjections
 from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.schedules import SqlSchedules
 from worker.adapters.ledger.tables import decisions, inbox, runs
@@ -41,6 +42,11 @@ class _Approvals(SqlApprovals):
 @only_own
 class _Notices(SqlNotices):
     """No event sends notices."""
+
+
+@only_own
+class _Projections(SqlProjections):
+    """No event shows anything elsewhere."""
 
 
 @only_own
@@ -87,7 +93,7 @@ class BatchTransaction:
         self.inbox, self.decisions, self.outbox = BatchInbox(*of), BatchDecisions(*of), BatchOutbox(*of)
         self.memories, self.incidents = BatchMemories(*of), BatchIncidents(*of)
         self.runs, self.models = BatchRuns(*of), BatchModels(*of)
-        self.approvals, self.notices = _Approvals(*of), _Notices(*of)
+        self.approvals, self.notices, self.projections = _Approvals(*of), _Notices(*of), _Projections(*of)
         self.schedules, self.request_keys, self.tokens = _Schedules(*of), _RequestKeys(*of), _Tokens(*of)
         self.lock(self._bees)
         self.read()
