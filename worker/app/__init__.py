@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
@@ -14,6 +15,7 @@ from worker.app.checks import Check, Checks
 from worker.app.configured import Configured
 from worker.app.packages import check_packages
 from worker.app.policy_watch import PolicyWatch
+from worker.app.retention import Retention, keep_as_set
 from worker.app.upkeep import Upkeep
 from worker.clock import Clock, wall_clock
 from worker.features.skew import Guard
@@ -151,6 +153,19 @@ class App(Configured):
         """The loop that measures and tidies."""
         keep = timedelta(days=self.settings.request_key_days)
         return Upkeep(self.ledger, self.instruments, self.clock, keep)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """The loop that forgets what is old."""
+        keep = keep_as_set(self.ledger_care, self.settings)
+        return Retention(self.ledger_care, keep, Path(self.settings.runs_root), self.clock, self.owner)
+
+    def lasting_loops(self) -> list[Loop]:
+        """Return the loops of a worker that stays: what `loops` gives, and the one that forgets what is old."""
+        forget = self.loop("retention", self.retention.turn, idle_s=15.0)
+        # A worker that cannot forget still does its work.
+        forget.vital = False
+        return [*self.loops(), forget]
 
     def loops(self) -> list[Loop]:
         """Return the loops that drive everything after intake, not started."""

@@ -1,7 +1,6 @@
 """`colony ledger`: forget what is old, check, copy and put back; all but the last beside running workers."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +30,22 @@ def _days(name: str, words: str) -> Callable[[Any], Any]:
 @click.option("--dry-run", is_flag=True, help="Count only.")
 @json_option
 def prune(*, dry_run: bool, as_json: bool, **days: float | None) -> None:
-    """Forget what is older than it is kept, in small steps, while workers run."""
+    """Forget what is older than it is kept, in small steps, while workers run.
+
+    Long-lived workers (`colony run`, `serve --with-worker`) do so by themselves once an hour, as the settings say.
+    """
+    from worker.app.retention import keep_as_set
+
     with opened() as app:
         app.ledger.verify()
-        care, settings = app.ledger_care, app.settings
-        keep = care.keep(*(_kept(days[f"{name}_days"], getattr(settings, f"keep_{name}_days")) for name in _KEPT))
-        found = care.prune(keep, app.clock(), Path(settings.runs_root), dry_run=dry_run)
+        care, asked = app.ledger_care, {name.removesuffix("_days"): of for name, of in days.items()}
+        keep = keep_as_set(care, app.settings, **asked)
+        found = care.prune(keep, app.clock(), Path(app.settings.runs_root), dry_run=dry_run)
     if as_json:
         print_json([found])
         return
     verb = "would be forgotten" if dry_run else "forgotten"
     print_table(("what", verb), list(found.items()), empty="nothing is to be forgotten, everything is kept for ever")
-
-
-_KEPT = ("inbox", "decisions", "published", "run")
-
-
-def _kept(asked: float | None, setting: float) -> timedelta | None:
-    days = setting if asked is None else asked
-    return timedelta(days=days) if days else None
 
 
 @command.command("verify")

@@ -46,6 +46,8 @@ def work(app: Any, probes: Probes, *, http: bool) -> None:
     click.echo("colony: running; stop with Ctrl-C", err=True)
     stopped.wait()
     click.echo("colony: stopping", err=True)
+    for loop in loops:
+        loop.stop()
     if server:
         server.stop()
     stop_loops(loops)
@@ -61,7 +63,7 @@ def start_loops(app: Any) -> list[Loop]:
     """Start the engine, the intake and the loops behind it."""
     app.engine.start()
     consumer = app.consumer()
-    loops: list[Loop] = [app.loop("intake", lambda: consumer.turn(1.0), idle_s=0.2), *app.loops()]
+    loops: list[Loop] = [app.loop("intake", lambda: consumer.turn(1.0), idle_s=0.2), *app.lasting_loops()]
     settle()
     for loop in loops:
         loop.start()

@@ -16,6 +16,7 @@ from worker.adapters.ledger.sql import SqlLedger
 from worker.engine.state import Status
 from worker.errors import Conflict, Rejected
 from worker.incidents.machine import State
+from worker.publish.notice import Notice, Sent
 
 DAY = timedelta(days=1)
 
@@ -67,7 +68,7 @@ def _count(ledger: SqlLedger, table: str) -> int:
 def test_prune_forgets_what_is_older(ledger: SqlLedger, care: LedgerCare, tmp_path: Path) -> None:
     """Each kind goes when it is older than it is kept; the journal of an open incident and the last number stay."""
     keep = Keep(31 * DAY, 60 * DAY, 30 * DAY)
-    expected = {"inbox": 2, "attempts": 0, "decisions": 0, "published": 2}
+    expected = {"inbox": 2, "attempts": 0, "decisions": 0, "published": 2, "notices": 0}
 
     assert care.prune(keep, NOW, tmp_path, dry_run=True) == expected
     assert (_count(ledger, "inbox"), _count(ledger, "outbox")) == (3, 3)
@@ -209,4 +210,84 @@ def test_keep_names_all() -> None:
     """The command's order of durations is that of the value."""
     durations = [DAY * number for number in range(31, 35)]
     care = LedgerCare(Database("sqlite://"))
-    assert care.keep(*durations) == replace(Keep(), **dict(zip(vars(Keep()), durations, strict=True)))
+    names = [name for name in vars(Keep()) if name != "webhook"]
+    assert care.keep(*durations) == replace(Keep(), **dict(zip(names, durations, strict=True)))
+
+
+DUE = "incident.escalated"
+
+
+def _told(ledger: SqlLedger, *types: str) -> list[str]:
+    """Tell events of a bee of its own, long ago, and return their ids in order."""
+    with ledger.begin() as transaction:
+        for number, type_ in enumerate(types):
+            transaction.outbox.add("other", type_, f"s-{number}", 1, NOW - 99 * DAY, {})
+        events = [event.id for event in transaction.outbox.unpublished("other", 99)]
+        transaction.outbox.mark("other", events, NOW - 99 * DAY)
+    return events
+
+
+def _left(ledger: SqlLedger) -> list[int]:
+    with ledger.begin(write=False) as transaction:
+        return [event.sequence for event, _ in transaction.outbox.list(bee="other")]
+
+
+def test_what_was_not_published_stays(ledger: SqlLedger, care: LedgerCare, tmp_path: Path) -> None:
+    """However old, an event waits for the bus, and so does what came after it: no gap comes about."""
+    events = _told(ledger, "a", "b", "c", "d")
+    with ledger.database.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE outbox SET published_at = NULL WHERE id IN ('{events[2]}', '{events[3]}')")  # noqa: S608 - ids of ours
+
+    care.prune(Keep(None, published=DAY), NOW, tmp_path)
+
+    assert _left(ledger) == [3, 4]
+    assert care.faults() == []
+
+
+def test_what_people_were_not_told_stays(ledger: SqlLedger, care: LedgerCare, tmp_path: Path) -> None:
+    """With a webhook what it has not taken yet stays; without one nobody waits for it."""
+    _told(ledger, "a", DUE, "b", "c")
+
+    assert care.prune(Keep(None, published=DAY), NOW, tmp_path, dry_run=True)["published"] == 3
+    care.prune(Keep(None, published=DAY), NOW, tmp_path)
+    assert _left(ledger) == [2, 3, 4]
+    assert care.faults() == []
+    care.prune(Keep(None, published=DAY, webhook=False), NOW, tmp_path)
+    assert _left(ledger) == [4]
+
+
+def test_a_notice_goes_with_its_event(ledger: SqlLedger, care: LedgerCare, tmp_path: Path) -> None:
+    """What became of a notice is listed while its event is there; one that is still tried stays."""
+    first, second, _ = _told(ledger, DUE, DUE, "b")
+    long_ago = NOW - 98 * DAY
+    with ledger.begin() as transaction:
+        for id_, state in ((first, Sent.SENT), (second, Sent.FAILING)):
+            transaction.notices.save(Notice(id_, "other", DUE, 1, long_ago, long_ago, long_ago, state))
+
+    found = care.prune(Keep(None, published=DAY), NOW, tmp_path)
+
+    assert (found["notices"], _left(ledger)) == (1, [2, 3])
+
+
+def test_a_months_budget_is_told_once(ledger: SqlLedger, care: LedgerCare, tmp_path: Path) -> None:
+    """What is known by its being there outlives a short setting: a budget for its month, definitions always."""
+    _told(ledger, "budget.exceeded", "a")
+    keep = Keep(None, published=DAY, webhook=False)
+
+    assert care.prune(keep, NOW - 80 * DAY, tmp_path)["published"] == 0
+    assert care.prune(keep, NOW, tmp_path)["published"] == 3
+    _told(ledger, "feature.defined", "b")
+    assert care.prune(keep, NOW, tmp_path)["published"] == 1
+
+
+def test_the_runs_of_an_open_incident_keep_their_files(ledger: SqlLedger, care: LedgerCare, tmp_path: Path) -> None:
+    """The directory of an old settled run stays while its incident is not closed."""
+    ended = {"settled": True, "status": Status.SUCCEEDED, "loop": False, "ended_at": NOW - 99 * DAY}
+    with ledger.begin() as transaction:
+        for name, of in (("open", "i-2"), ("closed", "i-1")):
+            (tmp_path / name).mkdir()
+            transaction.runs.add(run(name, frozen={"outputDir": str(tmp_path / name)}, incident_id=of, **ended))
+
+    care.prune(Keep(None, runs=DAY), NOW, tmp_path)
+
+    assert ((tmp_path / "open").is_dir(), (tmp_path / "closed").is_dir()) == (True, False)
