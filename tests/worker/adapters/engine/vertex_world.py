@@ -1,6 +1,7 @@
 """The Vertex engine for the contract suite: the real client against a local server of its message types."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +20,16 @@ QUOTA = Quota(submissions=100_000, calls=100_000)
 
 
 def engine_at(
-    address: str, *, patience: Patience = PATIENCE, quota: Quota = QUOTA, placement: Placement | None = None
+    address: str,
+    *,
+    patience: Patience = PATIENCE,
+    quota: Quota = QUOTA,
+    placement: Placement | None = None,
+    rest_s: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> VertexEngine:
-    """Return an engine that talks to a server; after a fault it asks again at once."""
-    calls = Calls(lambda: client("europe-west1", address), patience, quota, rest_s=0.0)
+    """Return an engine that talks to a server; unless `rest_s` says otherwise it asks again at once after a fault."""
+    calls = Calls(lambda: client("europe-west1", address), patience, quota, rest_s=rest_s, clock=clock)
     return VertexEngine("my-project", "europe-west1", calls, placement)
 
 
