@@ -11,6 +11,7 @@ from worker.decide.evaluation import Evaluation, parse_evaluation
 from worker.decide.journal import printed, recorded
 from worker.decide.quick import quick_evaluation
 from worker.errors import Rejected
+from worker.frozen import made
 from worker.incidents.machine import incident_id
 from worker.intake.envelope import Event
 from worker.intake.quick import QuickEvent
@@ -84,10 +85,11 @@ def _history(parsed: Evaluation, transaction: Transaction) -> History:
     version = transaction.models.get(parsed.bee, parsed.version)
     champion = transaction.models.champion(parsed.bee)
     recorded_metrics = version.metrics if version else {}
-    return History(
-        known=version is not None,
-        champion=champion.version if champion else None,
-        previous=champion.previous if champion else None,
-        recorded={name: None if value is None else Decimal(str(value)) for name, value in recorded_metrics.items()},
-        watermark=transaction.decisions.watermark(parsed.bee, parsed.version),
-    )
+    fields = {
+        "known": version is not None,
+        "champion": champion.version if champion else None,
+        "previous": champion.previous if champion else None,
+        "recorded": {name: None if value is None else Decimal(str(value)) for name, value in recorded_metrics.items()},
+        "watermark": transaction.decisions.watermark(parsed.bee, parsed.version),
+    }
+    return made(History, fields)

@@ -11,6 +11,7 @@ from worker.decide.bars import BUDGETS, Ask, bars, held, lifted_at
 from worker.decide.memory import BeeMemory, ColonyMemory
 from worker.decide.policy import Policy
 from worker.decide.rules import Outcome, RuleResult
+from worker.frozen import made
 from worker.incidents import machine
 from worker.incidents.machine import Incident, Shared, State, Waiting
 
@@ -29,7 +30,7 @@ class Course:
 
     def heard(self, now: datetime) -> "Course":
         """Return it after an evaluation came in, whatever it says."""
-        return Course(self.memory.hears(now), self.colony, self.incident)
+        return made(Course, {"memory": self.memory.hears(now), "colony": self.colony, "incident": self.incident})
 
 
 @dataclass(frozen=True)

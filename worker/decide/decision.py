@@ -1,11 +1,13 @@
 """What was concluded from one evaluation: the rules, the vote, the arming, the guards; one action and its sentence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from worker.clock import to_text
 from worker.decide.course import Begin, Course, Effect, Situation, begin_or_wait, due, roll_back
@@ -13,6 +15,7 @@ from worker.decide.evaluation import Evaluation, Metrics
 from worker.decide.policy import SEVERITIES
 from worker.decide.rules import Outcome, RuleResult, rules_of
 from worker.decide.signal import Signal, judge, window_key
+from worker.frozen import made
 from worker.incidents import machine
 from worker.incidents.machine import Incident, Newest, State
 
@@ -66,20 +69,15 @@ class Decision:
 class Unsaid(Decision):
     """A decision that nothing follows from, whose sentence is made when somebody reads it."""
 
-    def __init__(self, action: Action, tell: Callable[[], str], rules: tuple[RuleResult, ...]) -> None:
-        """`tell` returns the sentence."""
-        self.__dict__.update(action=action, rules=rules, moves_watermark=True, tell=tell)
+    signal: Signal
 
-    def __getattr__(self, name: str) -> Any:
-        """Make the sentence, once."""
-        if name != "reason":
-            raise AttributeError(name)
-        found = self.__dict__["reason"] = self.__dict__["tell"]()
-        return found
+    @property
+    def reason(self) -> str:
+        """The sentence."""
+        return self.signal.why
 
 
-@dataclass(frozen=True)
-class Conclusion:
+class Conclusion(msgspec.Struct, frozen=True, gc=False):
     """A decision with all that follows from it: the bee's course from here on, and what is to be done."""
 
     decision: Decision
@@ -100,10 +98,11 @@ def decide(evaluation: Evaluation, history: History, course: Course, situation: 
     memory = course.memory.of(evaluation.version)
     rules = rules_of(evaluation, bee, policy, history.recorded, bad_before=memory.bad)
     signal = judge(evaluation, rules, memory, policy.vote, policy.arming)
-    course = Course(signal.memory, course.colony, course.incident)
+    course = made(Course, {"memory": signal.memory, "colony": course.colony, "incident": course.incident})
     opened = course.incident is not None and course.incident.state is not State.CLOSED
     if not opened and not signal.bad:
-        return Conclusion(Unsaid(Action.NONE, signal.tell, (*rules, *signal.rules)), course)
+        fields = {"action": Action.NONE, "rules": (*rules, *signal.rules), "signal": signal}
+        return Conclusion(made(Unsaid, fields), course)
     asked = _Asked(evaluation, history, situation, rules, signal)
     if opened and course.incident is not None:
         return _in_incident(asked, course, course.incident)

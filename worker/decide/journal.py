@@ -1,8 +1,6 @@
 """A decision as the journal keeps it and as `colony decisions --json` prints it."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from worker.clock import to_text
@@ -10,9 +8,7 @@ from worker.decide.decision import Decision
 from worker.decide.evaluation import Evaluation
 from worker.decide.port import Recorded
 from worker.decide.quick import QuickEvaluation
-from worker.decide.rules import Outcome, RuleResult
-
-_AS_THEY_ARE = frozenset({str, float, int, bool})
+from worker.decide.rules import FIRED, RuleResult, Told, plain
 
 
 def recorded(  # noqa: PLR0913 - an entry has these parts
@@ -40,7 +36,7 @@ def recorded(  # noqa: PLR0913 - an entry has these parts
         run_id=run_id,
         incident_id=incident_id,
         policy_version=policy_version,
-        evaluation=evaluation.plain() if isinstance(evaluation, QuickEvaluation) else _plain(evaluation.data),
+        evaluation=evaluation.plain() if isinstance(evaluation, QuickEvaluation) else plain(evaluation.data),
     )
 
 
@@ -63,30 +59,6 @@ def printed(entry: Recorded) -> dict[str, Any]:
 
 
 def _rule(rule: RuleResult) -> dict[str, Any]:
-    return {
-        "name": rule.name,
-        "inputs": _inputs(rule.inputs),
-        "fired": rule.outcome is Outcome.FIRED,
-        "outcome": rule.outcome.value,
-        "why": rule.why,
-    }
-
-
-def _inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    plain = dict(inputs)
-    for name, value in inputs.items():
-        if value is not None and value.__class__ not in _AS_THEY_ARE:
-            plain[name] = _plain(value)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value.__class__ in _AS_THEY_ARE:
-        return value
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+    outcome = rule.outcome
+    inputs, why = rule.parts if isinstance(rule, Told) else (plain(rule.inputs), rule.why)
+    return {"name": rule.name, "inputs": inputs, "fired": outcome is FIRED, "outcome": outcome.value, "why": why}

@@ -1,24 +1,16 @@
 """What deciding remembers between evaluations, of one bee and of the colony: values, and the only ways they change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-#: How many data windows of a version are remembered at most, whatever the policy asks for.
-MAX_WINDOWS = 64
+from worker.decide.windows import Windows
+from worker.frozen import made
+
 #: How many failures are remembered: enough for any breaker.
 MAX_FAILURES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One data window of the version in production, judged: bad or well; `spent` once it has led to an action."""
-
-    key: str
-    bad: bool
-    spent: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +101,7 @@ class BeeMemory:
     """
 
     version: str = ""
-    windows: tuple[Window, ...] = ()
+    windows: Windows = field(default_factory=Windows)
     bad: bool = False
     acted_event: datetime | None = None
     acted_wall: datetime | None = None
@@ -120,36 +112,29 @@ class BeeMemory:
 
     def of(self, version: str) -> "BeeMemory":
         """Return it as it is for a version: another one begins with no windows."""
-        return self if self.version == version else replace(self, version=version, windows=(), bad=False)
+        return self if self.version == version else replace(self, version=version, windows=Windows(), bad=False)
 
     def saw(self, key: str, *, bad: bool) -> "BeeMemory":
         """Return it with one window judged; the same window again replaces what was concluded from it."""
-        windows, keys = self.windows, [window.key for window in self.windows]
-        if key in keys:
-            at = keys.index(key)
-            seen = (*windows[:at], Window(key, bad, windows[at].spent), *windows[at + 1 :])
-        else:
-            seen = (*windows, Window(key, bad))[-MAX_WINDOWS:]
-        return self._with(windows=seen, bad=bad)
+        return self._with({"windows": self.windows.saw(key, bad=bad), "bad": bad})
 
     def hears(self, now: datetime) -> "BeeMemory":
         """Return it after an evaluation came in."""
-        return self._with(heard=now, missing_told=False)
+        return self._with({"heard": now, "missing_told": False})
 
-    def _with(self, **changes: Any) -> "BeeMemory":
+    def _with(self, changes: Mapping[str, Any]) -> "BeeMemory":
         """Return it with other values; `replace` would be much of the work that an evaluation makes."""
-        other = object.__new__(BeeMemory)
-        other.__dict__.update(self.__dict__, **changes)
-        return other
+        values = self.__dict__.copy()
+        values.update(changes)
+        return made(BeeMemory, values)
 
     def acted(self, event_time: datetime, now: datetime) -> "BeeMemory":
         """Return it after an action: its windows have had their effect, the cooldown begins."""
-        spent = tuple(replace(window, spent=True) for window in self.windows)
-        return replace(self, windows=spent, acted_event=event_time, acted_wall=now)
+        return replace(self, windows=self.windows.acted(), acted_event=event_time, acted_wall=now)
 
     def count(self, of: int) -> int:
         """Return how many of the newest `of` windows are bad and have not led to an action yet."""
-        return sum(window.bad and not window.spent for window in self.windows[-of:])
+        return self.windows.count(of)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 SEVERITIES = ("none", "low", "medium", "high", "critical")
@@ -27,6 +28,11 @@ class MetricRule:
     floor: Decimal | None = None
     clear_floor: Decimal | None = None
     direction: Literal["lower", "higher"] | None = None
+
+    @cached_property
+    def levels(self) -> tuple[float, float | None]:
+        """`max_drop` and `clear_drop` as floats, for every event but those that come near them."""
+        return float(self.max_drop or 0), None if self.clear_drop is None else float(self.clear_drop)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
 """What deciding asks of the ledger, inside one transaction."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from worker.decide.memory import BeeMemory, ColonyMemory
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """One decision as the journal keeps it and as `colony decisions --json` prints it."""
 
     source: str

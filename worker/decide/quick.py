@@ -7,53 +7,58 @@ out otherwise with the digits that the event spells goes back to them (`QuickEva
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from worker.bee import BeeSpec
 from worker.clock import parse_time
 from worker.decide.evaluation import MAX_METRICS, Drift, Evaluation, Metrics, parse_evaluation
+from worker.frozen import made
 
 Floats = Mapping[str, float | None]
 MAX_BYTES = 16_384
 #: A number of a thousand characters, which the exact way refuses, has such a run of digits.
 _LONG = re.compile(rb"[0-9]{300}")
 _SHORT = 1000
-_MAX_TEXT, _MAX_VERSION = 256, 128
 
 
 class Unusual(Exception):
     """Not what the quick way reads; nothing is said of whether it is right."""
 
 
+_Short = Annotated[str, msgspec.Meta(max_length=256)]
+#: A bare int would take 437.0, which is no count.
+_Count = Annotated[int, msgspec.Meta(ge=0)] | float
+_Numbers = Annotated[dict[str, float | None], msgspec.Meta(max_length=MAX_METRICS)]
+
+
 class _Window(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    id: str | None = None
+    id: _Short | None = None
     start: str | None = None
     end: str | None = None
-    sampleCount: int | float | None = None  # noqa: N815 - the event's own name; a bare int would take 437.0
-    positiveCount: int | float | None = None  # noqa: N815 - the event's own name
+    sampleCount: _Count | None = None  # noqa: N815 - the event's own name
+    positiveCount: _Count | None = None  # noqa: N815 - the event's own name
 
 
 class _Drift(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     detected: bool | None = None
-    severity: str | None = None
+    severity: _Short | None = None
     score: float | None = None
     features: list[str] | None = None
 
 
 class _Data(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     beeId: str  # noqa: N815 - the event's own name
-    modelVersion: str  # noqa: N815 - the event's own name
+    modelVersion: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]  # noqa: N815 - the event's own name
     evaluatedAt: str | None = None  # noqa: N815 - the event's own name
     window: _Window | None = None
-    metrics: dict[str, float | None] | None = None
-    baseline: dict[str, float | None] | None = None
+    metrics: _Numbers | None = None
+    baseline: _Numbers | None = None
     drift: _Drift | None = None
 
 
 _DECODE = msgspec.json.Decoder(_Data).decode
-_set = object.__setattr__
 _NO_WINDOW, _NO_METRICS = _Window(), {}  # type: ignore[var-annotated]
 
 
@@ -70,10 +75,6 @@ class QuickEvaluation(Evaluation):
     said: _Drift | None
     _read: Callable[[], Mapping[str, Any]]
     _exact: Evaluation
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        """Take the fields as they are: to set them one by one would be most of the work."""
-        _set(self, "__dict__", fields)
 
     @property
     def exact(self) -> Evaluation:
@@ -157,23 +158,22 @@ def quick_evaluation(
         raise Unusual from error
     window, drift = data.window or _NO_WINDOW, data.drift
     metrics, baseline = data.metrics or _NO_METRICS, data.baseline or _NO_METRICS
-    if data.beeId not in known or not _sound(data, window, metrics, baseline):
+    if data.beeId not in known or not _sound(data, window, drift):
         raise Unusual
-    return QuickEvaluation(
-        {
-            "bee": data.beeId,
-            "version": data.modelVersion,
-            "evaluated_at": at,
-            "window_id": window.id,
-            "sample_count": window.sampleCount,
-            "positive_count": window.positiveCount,
-            "values": metrics,
-            "baselines": baseline,
-            "said": drift,
-            "text": text,
-            "_read": read,
-        }
-    )
+    fields = {
+        "bee": data.beeId,
+        "version": data.modelVersion,
+        "evaluated_at": at,
+        "window_id": window.id,
+        "sample_count": window.sampleCount,
+        "positive_count": window.positiveCount,
+        "values": metrics,
+        "baselines": baseline,
+        "said": drift,
+        "text": text,
+        "_read": read,
+    }
+    return made(QuickEvaluation, fields)
 
 
 def _unsigned(value: Any) -> Any:
@@ -181,21 +181,14 @@ def _unsigned(value: Any) -> Any:
     return value + 0.0 if value.__class__ is float else value
 
 
-def _sound(data: _Data, window: _Window, metrics: Floats, baseline: Floats) -> bool:
+def _sound(data: _Data, window: _Window, drift: _Drift | None) -> bool:
     """Tell whether the exact way would take it; whatever it might refuse is left to it."""
-    version, samples, positives, drift = data.modelVersion, window.sampleCount, window.positiveCount, data.drift
-    told = data.metrics is not None if drift is None else drift.severity is None or _short(drift.severity)
+    name, severity = window.id, None if drift is None else drift.severity
     return (
-        told
-        and 0 < len(version) <= _MAX_VERSION
-        and version.isprintable()
-        and (samples is None or (samples.__class__ is int and samples >= 0))
-        and (positives is None or (positives.__class__ is int and positives >= 0))
-        and (window.id is None or _short(window.id))
-        and len(metrics) <= MAX_METRICS
-        and len(baseline) <= MAX_METRICS
+        (drift is not None or data.metrics is not None)
+        and data.modelVersion.isprintable()
+        and window.sampleCount.__class__ is not float
+        and window.positiveCount.__class__ is not float
+        and (name is None or name.isprintable())
+        and (severity is None or severity.isprintable())
     )
-
-
-def _short(text: str) -> bool:
-    return len(text) <= _MAX_TEXT and text.isprintable()

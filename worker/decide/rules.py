@@ -7,20 +7,24 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from worker.bee import BeeSpec
 from worker.decide.evaluation import Evaluation, Metrics
 from worker.decide.policy import DriftRule, MetricRule, Policy
 from worker.decide.quick import QuickEvaluation
+from worker.frozen import made
 from worker.metric import lower_is_better
 
 _HUGE = 1000
 #: Floats are off by less than 1e-13 where a drop is below 100; nearer to a threshold than 1e-9 the digits decide.
 _NEAR, _FAR, _TINY, _ROUNDING = 1e-9, 100.0, 1e-290, 1e-6
+_PLAIN = frozenset({str, float, int, bool, type(None)})
 Number = Decimal | float
-_set = object.__setattr__
+Tell = Callable[..., tuple[Mapping[str, Any], str]]
 Share = Fraction | float
 
 
@@ -38,6 +42,10 @@ class Outcome(StrEnum):
     HELD = "held"
     PASSED = "passed"
     OFF = "off"
+
+
+#: By these names they are found at once; by the class's it is a search.
+FIRED, CLEAR, BETWEEN, UNDEFINED, HELD, PASSED, OFF = Outcome
 
 
 @dataclass(frozen=True)
@@ -58,17 +66,27 @@ class RuleResult:
 class Told(RuleResult):
     """A rule's word whose inputs and sentence are made when somebody reads them: the outcome alone decides."""
 
-    def __init__(self, name: str, outcome: Outcome, tell: Callable[[], tuple[Mapping[str, Any], str]]) -> None:
-        """`tell` returns the inputs and the sentence."""
-        _set(self, "__dict__", {"name": name, "outcome": outcome, "tell": tell, "until": None})
+    tell: Tell
+    of: tuple[Any, ...]
 
-    def __getattr__(self, name: str) -> Any:
-        """Make inputs and sentence, once."""
-        if name not in {"inputs", "why"}:
-            raise AttributeError(name)
+    @property
+    def parts(self) -> tuple[Mapping[str, Any], str]:
+        """The inputs, in JSON's own types, and the sentence."""
         values = self.__dict__
-        values["inputs"], values["why"] = values["tell"]()
-        return values[name]
+        found: tuple[Mapping[str, Any], str] | None = values.get("_parts")
+        if found is None:
+            found = values["_parts"] = self.tell(*self.of)
+        return found
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What it saw, in JSON's own types."""
+        return self.parts[0]
+
+    @property
+    def why(self) -> str:
+        """The sentence a person reads."""
+        return self.parts[1]
 
     def __eq__(self, other: object) -> bool:
         """Compare what is told."""
@@ -77,6 +95,11 @@ class Told(RuleResult):
         return _parts(self) == _parts(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def told(name: str, outcome: Outcome, tell: Tell, *of: Any) -> RuleResult:
+    """Return a rule's word; `tell` returns its inputs, in JSON's own types, and its sentence, from `of`."""
+    return made(Told, {"name": name, "outcome": outcome, "tell": tell, "of": of})
 
 
 def _parts(rule: RuleResult) -> tuple[object, ...]:
@@ -109,33 +132,37 @@ def _of_metric(
         found = [quick or performance_drop(evaluation, bee, name, rule, recorded, bad_before=bad_before)]
     if rule.floor is not None:
         found.append(performance_floor(evaluation, bee, name, rule, bad_before=bad_before))
-    return (
-        found
-        if name == bee.metric
-        else [RuleResult(f"{one.name}:{name}", one.outcome, one.inputs, one.why, one.until) for one in found]
-    )
+    return found if name == bee.metric else [_of(name, one) for one in found]
+
+
+def _of(metric: str, rule: RuleResult) -> RuleResult:
+    """Return a rule's word under the name that tells its metric."""
+    name = f"{rule.name}:{metric}"
+    if isinstance(rule, Told):
+        return told(name, rule.outcome, rule.tell, *rule.of)
+    return RuleResult(name, rule.outcome, rule.inputs, rule.why, rule.until)
 
 
 def drift_severity(evaluation: Evaluation, rule: DriftRule) -> RuleResult:
     """Fire on `detected: true` with a severity that the policy names."""
     drift = evaluation.said if isinstance(evaluation, QuickEvaluation) else evaluation.drift
     if drift is None or drift.detected is None:
-        outcome = Outcome.UNDEFINED
+        outcome = UNDEFINED
     else:
-        outcome = Outcome.FIRED if drift.detected and rule.severe(drift.severity) else Outcome.CLEAR
-    return Told("drift_severity", outcome, partial(_severity, drift, rule, outcome))
+        outcome = FIRED if drift.detected and rule.severe(drift.severity) else CLEAR
+    return told("drift_severity", outcome, _severity, drift, rule, outcome)
 
 
 def _severity(drift: Any, rule: DriftRule, outcome: Outcome) -> tuple[Mapping[str, Any], str]:
     detected, severity = (drift.detected, drift.severity) if drift else (None, None)
     wanted = rule.severity + (" or worse" if rule.at_least else "")
     inputs = {"detected": detected, "severity": severity, "threshold": wanted}
-    if outcome is Outcome.UNDEFINED:
+    if outcome is UNDEFINED:
         return inputs, "the event says nothing about drift"
     if not detected:
         return inputs, "no drift detected"
     said = f"drift with severity {severity}"
-    return inputs, said if outcome is Outcome.FIRED else f"{said}, the rule asks for {wanted}"
+    return inputs, said if outcome is FIRED else f"{said}, the rule asks for {wanted}"
 
 
 def drift_score(evaluation: Evaluation, rule: DriftRule, limit: Decimal, *, bad_before: bool) -> RuleResult:
@@ -147,13 +174,13 @@ def drift_score(evaluation: Evaluation, rule: DriftRule, limit: Decimal, *, bad_
         score = evaluation.drift.score if evaluation.drift else None
     inputs = {"score": score, "threshold": limit, "clear": clear}
     if score is None:
-        return RuleResult("drift_score", Outcome.UNDEFINED, inputs, "the event has no drift score")
+        return RuleResult("drift_score", UNDEFINED, inputs, "the event has no drift score")
     words = f"drift score {float(score):.4g}"
     if score > limit:
-        return RuleResult("drift_score", Outcome.FIRED, inputs, f"{words}, more than {float(limit):.4g}")
+        return RuleResult("drift_score", FIRED, inputs, f"{words}, more than {float(limit):.4g}")
     if bad_before and score > clear:
-        return RuleResult("drift_score", Outcome.BETWEEN, inputs, f"{words}, not yet down to {float(clear):.4g}")
-    return RuleResult("drift_score", Outcome.CLEAR, inputs, f"{words}, within tolerance")
+        return RuleResult("drift_score", BETWEEN, inputs, f"{words}, not yet down to {float(clear):.4g}")
+    return RuleResult("drift_score", CLEAR, inputs, f"{words}, within tolerance")
 
 
 def performance_drop(
@@ -164,10 +191,10 @@ def performance_drop(
     Exact arithmetic on the numbers as the event spells them: a drop of exactly the threshold does not fire.
     """
     value, baseline = evaluation.metrics.get(name), evaluation.baseline.get(name)
-    seen = _Seen(evaluation, name, rule, value, baseline, recorded)
+    seen = _seen(evaluation, name, rule, value, baseline, recorded)
     missing = seen.no_drop(bee)
     if missing or value is None or seen.baseline is None:
-        return RuleResult("performance_drop", Outcome.UNDEFINED, seen.inputs(None), missing or "undefined")
+        return RuleResult("performance_drop", UNDEFINED, seen.inputs(None), missing or "undefined")
     drop = relative_drop(value, Decimal(seen.baseline), lower_is_better=_lower(bee, name, rule))
     clear = None if rule.clear_drop is None else Fraction(rule.clear_drop)
     outcome = _outcome(drop, Fraction(rule.max_drop or 0), clear, bad_before=bad_before)
@@ -182,11 +209,11 @@ def quick_drop(
         return None
     value, baseline = evaluation.values.get(name), evaluation.baselines.get(name)
     if value is None or baseline is None or not evaluation.enough(bee):
-        seen = _Seen(evaluation, name, rule, evaluation.value(name), evaluation.base(name), recorded)
+        seen = _seen(evaluation, name, rule, evaluation.value(name), evaluation.base(name), recorded)
         missing = seen.no_drop(bee)
         # A tiny baseline may be 0 only as a float.
         if missing and (value is None or baseline is None or baseline != 0):
-            return RuleResult("performance_drop", Outcome.UNDEFINED, seen.inputs(None), missing)
+            return RuleResult("performance_drop", UNDEFINED, seen.inputs(None), missing)
         baseline = float(seen.baseline or 0)
     size = abs(baseline)
     if value is None or size < _TINY:
@@ -194,12 +221,11 @@ def quick_drop(
     drop = (baseline - value) / size
     if _falls(name, bee.metric_direction if name == bee.metric else rule.direction):
         drop = -drop
-    limit = float(rule.max_drop or 0)
-    clear = None if rule.clear_drop is None else float(rule.clear_drop)
+    limit, clear = rule.levels
     if not _NEAR < abs(drop) < _FAR or abs(drop - limit) < _NEAR or (clear is not None and abs(drop - clear) < _NEAR):
         return None
     outcome = _outcome(drop, limit, clear, bad_before=bad_before)
-    return Told("performance_drop", outcome, partial(_tell, evaluation, bee, name, rule, recorded, drop, outcome))
+    return told("performance_drop", outcome, _tell, evaluation, bee, name, rule, recorded, drop, outcome)
 
 
 def _tell(  # noqa: PLR0913, PLR0917 - all that the exact way takes, and what the quick one found
@@ -212,42 +238,66 @@ def _tell(  # noqa: PLR0913, PLR0917 - all that the exact way takes, and what th
     outcome: Outcome,
 ) -> tuple[Mapping[str, Any], str]:
     """Return inputs and sentence of a drop; by exact arithmetic where a float could be rounded to another digit."""
-    if any(abs(drop * digits % 1 - 0.5) < _ROUNDING for digits in (10**3, 10**6)):
-        bad_before = outcome is Outcome.BETWEEN
+    if abs(drop * 1e3 % 1 - 0.5) < _ROUNDING or abs(drop * 1e6 % 1 - 0.5) < _ROUNDING:
+        bad_before = outcome is BETWEEN
         found = performance_drop(evaluation.exact, bee, name, rule, recorded, bad_before=bad_before)
-        return found.inputs, found.why
-    seen = _Seen(evaluation, name, rule, evaluation.value(name), evaluation.base(name), recorded)
-    return seen.inputs(drop, outcome), seen.words(drop, outcome)
+        return plain(found.inputs), found.why
+    seen = _seen(evaluation, name, rule, evaluation.value(name), evaluation.base(name), recorded)
+    return plain({**seen.inputs(drop, outcome), "threshold": rule.levels[0]}), seen.words(drop, outcome)
 
 
 def _outcome(drop: Share, limit: Share, clear: Share | None, *, bad_before: bool) -> Outcome:
     if drop > limit:
-        return Outcome.FIRED
-    return Outcome.BETWEEN if bad_before and clear is not None and drop > clear else Outcome.CLEAR
+        return FIRED
+    return BETWEEN if bad_before and clear is not None and drop > clear else CLEAR
 
 
-class _Seen:
+def plain(value: Any) -> Any:
+    """Return a value in JSON's own types, numbers as floats where they are not whole already."""
+    if value.__class__ in _PLAIN:
+        return value
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    # Most often there is nothing to do, and the same mapping will do.
+    if _PLAIN.issuperset(map(type, value.values())):
+        return value
+    return {key: plain(item) for key, item in value.items()}
+
+
+def _seen(
+    evaluation: Evaluation,
+    name: str,
+    rule: MetricRule,
+    value: Number | None,
+    baseline: Number | None,
+    recorded: Metrics,
+) -> "_Seen":
+    """Return what a rule of a drop looks at: the event's baseline, or else the version's own."""
+    if baseline is not None:
+        return _Seen(evaluation, name, rule, value, baseline, "event")
+    return _Seen(evaluation, name, rule, value, recorded.get(name), "the version's recorded evaluation")
+
+
+class _Seen(msgspec.Struct, frozen=True, gc=False):
     """What a rule of a drop looks at, and how it is told."""
 
-    def __init__(
-        self,
-        evaluation: Evaluation,
-        name: str,
-        rule: MetricRule,
-        value: Number | None,
-        baseline: Number | None,
-        recorded: Metrics,
-    ) -> None:
-        self.evaluation, self.name, self.rule, self.value = evaluation, name, rule, value
-        self.origin = "event" if baseline is not None else "the version's recorded evaluation"
-        self.baseline = baseline if baseline is not None else recorded.get(name)
+    evaluation: Evaluation
+    name: str
+    rule: MetricRule
+    value: Number | None
+    baseline: Number | None
+    origin: str
 
     def no_drop(self, bee: BeeSpec) -> str | None:
         """Return why there is no evidence, if there is none."""
         missing = self.value is None
         return _no_evidence(self.evaluation, bee, self.name, missing=missing) or _no_baseline(self.name, self.baseline)
 
-    def inputs(self, drop: Share | None, outcome: Outcome = Outcome.UNDEFINED) -> dict[str, Any]:
+    def inputs(self, drop: Share | None, outcome: Outcome = UNDEFINED) -> dict[str, Any]:
         """Return what the rule saw."""
         inputs = {
             "metric": self.name,
@@ -259,14 +309,14 @@ class _Seen:
             "positiveCount": self.evaluation.positive_count,
             "drop": None if drop is None else round(_float(drop), 6),
         }
-        return {**inputs, "clear": self.rule.clear_drop} if outcome is Outcome.BETWEEN else inputs
+        return {**inputs, "clear": self.rule.clear_drop} if outcome is BETWEEN else inputs
 
     def words(self, drop: Share, outcome: Outcome) -> str:
         """Return the sentence."""
         better, worse = f"{self.name} {_shown(self.value)} against {_shown(self.baseline)}", percent(drop)
-        if outcome is Outcome.FIRED:
+        if outcome is FIRED:
             return f"{better}: {worse} worse, more than {percent(Fraction(self.rule.max_drop or 0))}"
-        if outcome is Outcome.BETWEEN:
+        if outcome is BETWEEN:
             clear = percent(Fraction(self.rule.clear_drop or 0))
             return f"{better}: {worse} worse, well again only at {clear} or less"
         if drop > 0:
@@ -292,15 +342,15 @@ def performance_floor(
     }
     missing = _no_evidence(evaluation, bee, name, missing=value is None)
     if missing or value is None:
-        return RuleResult("floor", Outcome.UNDEFINED, inputs, missing or "undefined")
+        return RuleResult("floor", UNDEFINED, inputs, missing or "undefined")
     lower = _lower(bee, name, rule)
     side = "above" if lower else "below"
     said = f"{name} {float(value):.4g}"
     if value > floor if lower else value < floor:
-        return RuleResult("floor", Outcome.FIRED, inputs, f"{said} is {side} {float(floor):.4g}")
+        return RuleResult("floor", FIRED, inputs, f"{said} is {side} {float(floor):.4g}")
     if bad_before and (value > clear if lower else value < clear):
-        return RuleResult("floor", Outcome.BETWEEN, inputs, f"{said}, well again only at {float(clear):.4g}")
-    return RuleResult("floor", Outcome.CLEAR, inputs, f"{said} is not {side} {float(floor):.4g}")
+        return RuleResult("floor", BETWEEN, inputs, f"{said}, well again only at {float(clear):.4g}")
+    return RuleResult("floor", CLEAR, inputs, f"{said} is not {side} {float(floor):.4g}")
 
 
 def _shown(value: Number | None) -> str:

@@ -1,21 +1,21 @@
 """From the rules of one evaluation to one signal: the vote over the rules, then the arming over data windows; pure."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from worker.clock import to_text
 from worker.decide.evaluation import Evaluation
 from worker.decide.memory import BeeMemory
 from worker.decide.policy import Arming, Vote
-from worker.decide.rules import Outcome, RuleResult, Told
+from worker.decide.rules import BETWEEN, CLEAR, FIRED, HELD, OFF, PASSED, RuleResult, told
 
-_EVIDENCE = (Outcome.FIRED, Outcome.CLEAR, Outcome.BETWEEN)
+_EVIDENCE = (FIRED, CLEAR, BETWEEN)
+_OF_METRIC = ("performance_drop", "floor")
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True, gc=False):
     """What an evaluation says of its version.
 
     Attributes:
@@ -23,6 +23,7 @@ class Signal:
         good: there is evidence that it is well; an evaluation can be neither.
         armed: bad often enough for an action.
         rules: the vote and the arming, for the journal.
+        of: the evaluation, its rules, and those of them that fired.
     """
 
     bad: bool
@@ -30,27 +31,28 @@ class Signal:
     armed: bool
     rules: tuple[RuleResult, ...]
     memory: BeeMemory
-    tell: Callable[[], str]
+    of: tuple[Evaluation, Sequence[RuleResult], Sequence[RuleResult]]
 
     @property
     def why(self) -> str:
         """The sentences of what fired, or of what the event told."""
-        return self.tell()
+        return sentence(*self.of)
 
 
 def judge(evaluation: Evaluation, rules: Sequence[RuleResult], memory: BeeMemory, vote: Vote, arming: Arming) -> Signal:
     """Return the signal, and the memory with this evaluation's window in it."""
-    fired = [rule for rule in rules if rule.outcome is Outcome.FIRED]
-    voted = _vote(rules, fired, vote)
-    bad = bool(fired) and voted.outcome is Outcome.PASSED
-    good = not fired and _well(rules)
+    evidence = [rule for rule in rules if rule.outcome in _EVIDENCE]
+    fired = [rule for rule in evidence if rule.outcome is FIRED]
+    voted = _vote(evidence, fired, vote)
+    bad = bool(fired) and voted.outcome is PASSED
+    good = not fired and _well(rules, evidence)
     memory = memory.of(evaluation.version)
     key = window_key(evaluation)
     if bad or good:
         memory = memory.saw(key, bad=bad)
     armed = _arming(memory, key, arming, bad=bad)
-    tell = partial(_told, evaluation, rules, fired)
-    return Signal(bad, good, bad and armed.outcome is Outcome.PASSED, (voted, armed), memory, tell)
+    of = evaluation, rules, fired
+    return Signal(bad, good, bad and armed.outcome is PASSED, (voted, armed), memory, of)
 
 
 def window_key(evaluation: Evaluation) -> str:
@@ -63,15 +65,14 @@ def window_key(evaluation: Evaluation) -> str:
     return to_text(evaluation.evaluated_at)
 
 
-def _vote(rules: Sequence[RuleResult], fired: Sequence[RuleResult], vote: Vote) -> RuleResult:
-    evidence = [rule for rule in rules if rule.outcome in _EVIDENCE]
+def _vote(evidence: Sequence[RuleResult], fired: Sequence[RuleResult], vote: Vote) -> RuleResult:
     if vote == "any":
-        outcome = Outcome.PASSED if fired else Outcome.OFF
-        return Told("vote", outcome, partial(_voted, evidence, fired, vote, 0))
+        outcome = PASSED if fired else OFF
+        return told("vote", outcome, _voted, evidence, fired, vote, 0)
     needed = len(evidence) if vote == "all" else int(vote)
     enough = 0 < needed <= len(fired)
-    outcome = Outcome.PASSED if enough else Outcome.HELD if fired else Outcome.OFF
-    return Told("vote", outcome, partial(_voted, evidence, fired, vote, needed))
+    outcome = PASSED if enough else HELD if fired else OFF
+    return told("vote", outcome, _voted, evidence, fired, vote, needed)
 
 
 def _voted(
@@ -86,14 +87,20 @@ def _voted(
 def _arming(memory: BeeMemory, key: str, arming: Arming, *, bad: bool) -> RuleResult:
     found, spent = memory.count(arming.of), False
     if not bad:
-        outcome = Outcome.OFF
+        outcome = OFF
     else:
-        spent = any(window.key == key and window.spent for window in memory.windows)
-        outcome = Outcome.PASSED if not spent and found >= arming.windows else Outcome.HELD
-    return Told("arming", outcome, partial(_armed, found, key, arming, bad=bad, spent=spent))
+        spent = memory.windows.has_acted(key)
+        outcome = PASSED if not spent and found >= arming.windows else HELD
+    return told("arming", outcome, _armed, found, key, arming, bad, spent)
 
 
-def _armed(found: int, key: str, arming: Arming, *, bad: bool, spent: bool) -> tuple[Mapping[str, Any], str]:
+def _armed(
+    found: int,
+    key: str,
+    arming: Arming,
+    bad: bool,  # noqa: FBT001 - called with what `told` was given
+    spent: bool,  # noqa: FBT001
+) -> tuple[Mapping[str, Any], str]:
     inputs = {"badWindows": found, "needed": arming.windows, "of": arming.of, "window": key}
     if not bad:
         return inputs, f"{found} of the last {arming.of} data windows were bad"
@@ -102,22 +109,26 @@ def _armed(found: int, key: str, arming: Arming, *, bad: bool, spent: bool) -> t
     return inputs, f"{found} of the last {arming.of} data windows are bad, {arming.windows} must be"
 
 
-def _well(rules: Sequence[RuleResult]) -> bool:
+def _well(rules: Sequence[RuleResult], evidence: Sequence[RuleResult]) -> bool:
     """Tell whether there is evidence that the model is well.
 
     Where the event tells the bee's metric, only that is evidence: quiet drift does not heal a bad score.
     """
-    drop = next((rule for rule in rules if rule.name in {"performance_drop", "floor"}), None)
-    if drop is not None and drop.outcome is not Outcome.CLEAR and drop.inputs["value"] is not None:
-        return False
-    known = [rule for rule in rules if rule.outcome in _EVIDENCE]
-    return bool(known) and all(rule.outcome is Outcome.CLEAR for rule in known)
+    for rule in rules:
+        if rule.name in _OF_METRIC:
+            if rule.outcome is not CLEAR and rule.inputs["value"] is not None:
+                return False
+            break
+    for rule in evidence:
+        if rule.outcome is not CLEAR:
+            return False
+    return bool(evidence)
 
 
-def _told(evaluation: Evaluation, rules: Sequence[RuleResult], fired: Sequence[RuleResult]) -> str:
+def sentence(evaluation: Evaluation, rules: Sequence[RuleResult], fired: Sequence[RuleResult]) -> str:
     """Return the sentences of what fired, else of the rules whose part of the event is there, else of all."""
     if fired:
-        return "; ".join(rule.why for rule in fired)
+        return "; ".join([rule.why for rule in fired])
     metrics, drift = evaluation.tells
-    said = [rule.why for rule in rules if (drift if rule.name.startswith("drift") else metrics)]
-    return "; ".join(said or [rule.why for rule in rules])
+    said = rules if metrics and drift else [rule for rule in rules if (drift if rule.name[:5] == "drift" else metrics)]
+    return "; ".join([rule.why for rule in said or rules])

@@ -1,11 +1,12 @@
 """The quick way to open an envelope: a usual CloudEvent, its data left as text; whatever is not takes the exact way."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from worker.clock import parse_time
+from worker.frozen import made
 from worker.intake import strict_json
 from worker.intake.envelope import MAX_ID, Event
 from worker.intake.port import Message
@@ -13,11 +14,16 @@ from worker.intake.port import Message
 MAX_BYTES = 16_384
 
 
+#: A character has up to four bytes.
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID // 4)]
+_DATA = b'"data"'
+
+
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    specversion: str
-    id: str
-    source: str
-    type: str
+    specversion: Literal["1.0"]
+    id: _Text
+    source: _Text
+    type: _Text
     data: msgspec.Raw
     time: str | None = None
     datacontenttype: str | None = None
@@ -28,10 +34,6 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _DECODE = msgspec.json.Decoder(_Envelope).decode
-_set = object.__setattr__
-#: A character has up to four bytes.
-_LONGEST = MAX_ID // 4
-_DATA = b'"data"'
 
 
 class QuickEvent(Event):
@@ -42,10 +44,6 @@ class QuickEvent(Event):
     """
 
     text: msgspec.Raw
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        """Take the fields as they are: to set them one by one would be most of the work."""
-        _set(self, "__dict__", fields)
 
     def __getattr__(self, name: str) -> Any:
         """Decode the data, once. Raises Rejected."""
@@ -75,12 +73,9 @@ def quick_envelope(message: Message) -> QuickEvent | None:
         return None
     id_, source, type_ = found.id, found.source, found.type
     # A second `data` would hide what the first one holds.
-    # None of the three may be longer than what they are together.
-    if found.specversion != "1.0" or body.count(_DATA) != 1 or len(id_) + len(source) + len(type_) > _LONGEST:
+    if body.count(_DATA) != 1 or not (id_.isprintable() and source.isprintable() and type_.isprintable()):
         return None
-    if not (id_ and source and type_ and id_.isprintable() and source.isprintable() and type_.isprintable()):
-        return None
-    return QuickEvent({"source": source, "id": id_, "type": type_, "time": time, "text": found.data})
+    return made(QuickEvent, {"source": source, "id": id_, "type": type_, "time": time, "text": found.data})
 
 
 def _structured(attributes: Mapping[str, str]) -> bool:

@@ -7,9 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from worker.errors import ColonyError, Rejected, TryLater
+from worker.frozen import made
 from worker.intake.envelope import Event, open_envelope
 from worker.intake.port import DeadLetter, Message
 from worker.intake.quick import quick_envelope
@@ -26,6 +28,10 @@ class Verdict(StrEnum):
     ACK = "ack"
     RETRY = "retry"
     DEAD_LETTER = "deadLetter"
+
+
+#: By the class's name it is a search.
+_ACK = Verdict.ACK
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,7 @@ class EventHandler(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """What is inside a message: an event and its handler, with the data checked; or the error."""
 
     message: Message
@@ -215,5 +220,5 @@ def _apply(
     if not transaction.inbox.arrived(event.source, event.id, event.type, now):
         return Received(message, Verdict.ACK, "duplicate", handler.repeated(event, parsed, transaction))
     result = handler.apply(event, parsed, transaction, now)
-    transaction.inbox.conclude(event.source, event.id, Verdict.ACK, None)
-    return Received(message, Verdict.ACK, "", result)
+    transaction.inbox.conclude(event.source, event.id, _ACK, None)
+    return made(Received, {"message": message, "verdict": _ACK, "reason": "", "result": result})

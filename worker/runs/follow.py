@@ -23,6 +23,7 @@ from worker.decide.course import (
 from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
 from worker.errors import Conflict
+from worker.frozen import made
 from worker.incidents.machine import WAITING, Incident, State
 from worker.ledger import Transaction
 from worker.models.port import Deployment
@@ -34,6 +35,7 @@ from worker.runs.request import request_run
 #: Returns how many of a bee's labels became known after a time and by another; None if that cannot be told now.
 NewLabels = Callable[[BeeSpec, datetime, datetime], int | None]
 
+_NO_COLONY = ColonyMemory()
 _TOLD = {State.ESCALATED: "incident.escalated", State.CLOSED: "incident.closed"}
 
 
@@ -71,10 +73,13 @@ def look(
         around: the rest of what counts then.
     """
     own = policy.of(bee.bee)
-    colony = transaction.memories.colony(lock=True) if whole else ColonyMemory()
-    course = Course(transaction.memories.of(bee.bee), colony, transaction.incidents.open_for(bee.bee))
-    active = transaction.runs.in_flight(bee.bee)
-    situation = Situation(bee, own, now, active.id if active else None)
+    colony = transaction.memories.colony(lock=True) if whole else _NO_COLONY
+    name = bee.bee
+    memory, incident = transaction.memories.of(name), transaction.incidents.open_for(name)
+    course = made(Course, {"memory": memory, "colony": colony, "incident": incident})
+    active = transaction.runs.in_flight(name)
+    around_it = {"bee": bee, "policy": own, "now": now, "active_run": active.id if active else None}
+    situation = made(Situation, around_it)
     if whole:
         situation = _whole(course, situation, transaction, around or Around())
     return course, situation
@@ -115,9 +120,10 @@ def follow(
         Conflict: the ledger says otherwise (another run, another champion); nothing of this may stand then.
     """
     now, bee = situation.now, situation.bee
-    if after.memory != before.memory:
+    # Most memories change with every event: to compare them costs more than to write one that did not.
+    if after.memory is not before.memory:
         transaction.memories.save(bee.bee, after.memory)
-    if after.colony != before.colony:
+    if after.colony is not before.colony and after.colony != before.colony:
         transaction.memories.save_colony(after.colony)
     tell_breakers(before, after, bee.bee, transaction, now)
     if after.incident is not None and after.incident != before.incident:

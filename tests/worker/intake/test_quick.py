@@ -17,9 +17,10 @@ from worker.decide.course import Course, Situation
 from worker.decide.decision import History, decide
 from worker.decide.evaluation import Evaluation
 from worker.decide.journal import printed, recorded
-from worker.decide.memory import BeeMemory, Window
+from worker.decide.memory import BeeMemory
 from worker.decide.policy import DriftRule, MetricRule, Policy
 from worker.decide.quick import QuickEvaluation
+from worker.decide.windows import Windows
 from worker.intake.port import Message
 from worker.intake.quick import quick_envelope
 from worker.intake.receive import EventHandler, open_exactly, open_message
@@ -103,7 +104,7 @@ def agree(sent: Message) -> Evaluation | None:
     event = (quick.event.source, quick.event.id, quick.event.type, quick.event.time, quick.event.data)
     assert event == (exact.event.source, exact.event.id, exact.event.type, exact.event.time, exact.event.data)
     for policy in POLICIES:
-        for memory in (BeeMemory(), BeeMemory("1", (Window("w", bad=True),), bad=True)):
+        for memory in (BeeMemory(), BeeMemory("1", Windows(("w",), bad=1), bad=True)):
             one, other = (_decided(item.parsed, policy, memory) for item in (quick, exact))
             assert one == other
     found: Evaluation = quick.parsed

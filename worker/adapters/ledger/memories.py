@@ -45,7 +45,7 @@ class SqlMemories:
     def all(self) -> dict[str, BeeMemory]:
         """Return every bee's memory, by name."""
         rows = self._connection.execute(sa.select(bee_state).where(bee_state.c.memory.is_not(None)))
-        return {row.bee: _BEE.decode(row.memory) for row in rows if row.bee != COLONY}
+        return {row.bee: memory_of(row.memory) for row in rows if row.bee != COLONY}
 
     def _text(self, bee: str) -> str | None:
         return self._connection.execute(_GET, {"of_bee": bee}).scalar()
@@ -56,7 +56,19 @@ class SqlMemories:
 
 def memory_of(text: str | None) -> BeeMemory:
     """Return what is remembered of a bee, from its row; a new memory if there is none."""
-    return _decoded(text, _BEE, BeeMemory())
+    try:
+        return _decoded(text, _BEE, BeeMemory())
+    except msgspec.ValidationError:
+        return _older(text or "")
+
+
+def _older(text: str) -> BeeMemory:
+    """Return a memory that was written when each window was an object of its own."""
+    found = msgspec.json.decode(text)
+    windows = found["windows"]
+    bits = {name: sum(bool(one[name]) << at for at, one in enumerate(reversed(windows))) for name in ("bad", "spent")}
+    found["windows"] = {"keys": [one["key"] for one in windows], **bits}
+    return msgspec.convert(found, BeeMemory)
 
 
 def _decoded(text: str | None, decoder: msgspec.json.Decoder[Memory], empty: Memory) -> Memory:

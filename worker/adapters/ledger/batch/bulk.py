@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from worker.adapters.ledger.words import Words
 
 
-def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], *, sqlite: bool) -> None:
-    """Insert rows that all have the keys of the first."""
+def insert_many(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], *, sqlite: bool, then: str = ""
+) -> None:
+    """Insert rows that all have the keys of the first; `then` is what follows in the statement (ON CONFLICT …)."""
     if not rows:
         return
     names = tuple(rows[0])
@@ -19,7 +21,8 @@ def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[
     for row in rows:
         for name in words:
             row[name] = store(row[name])
-    connection.exec_driver_sql(_statement(table.name, names, sqlite=sqlite), [tuple(row.values()) for row in rows])
+    statement = f"{_statement(table.name, names, sqlite=sqlite)} {then}"
+    connection.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
 
 
 _WORDS = Words()

@@ -1,7 +1,7 @@
 """Read for many bees and many events at once what deciding about them needs: a handful of queries per batch."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -51,20 +51,20 @@ class Reader:
         self._sqlite = database.sqlite
         self._connection = connection
 
-    def of_bees(self, what: str, bees: Collection[str]) -> Iterator[sa.Row[Any]]:
-        """Yield the bees' rows: `states`, open `incidents`, `runs` in flight, or `champions`."""
+    def of_bees(self, what: str, bees: Collection[str]) -> Sequence[sa.Row[Any]]:
+        """Return the bees' rows: `states`, open `incidents`, `runs` in flight, or `champions`."""
         keys: Any = json.dumps(list(bees)) if self._sqlite else list(bees)
-        return iter(self._connection.execute(_bees(what, sqlite=self._sqlite), {"keys": keys}))
+        return self._connection.execute(_bees(what, sqlite=self._sqlite), {"keys": keys}).all()
 
-    def of_pairs(self, what: str, pairs: Collection[Pair]) -> Iterator[sa.Row[Any]]:
-        """Yield the rows of pairs, each by an index.
+    def of_pairs(self, what: str, pairs: Collection[Pair]) -> Sequence[sa.Row[Any]]:
+        """Return the rows of pairs, each by an index.
 
         `inbox`, `decided` and `decisions` are by (source, event id), `versions` and `watermarks` by (bee, version).
         """
         if not pairs:
-            return iter(())
+            return ()
         keys = {"keys": json.dumps(list(pairs))} if self._sqlite else _columns(list(pairs))
-        return iter(self._connection.execute(_pairs(what, sqlite=self._sqlite), keys))
+        return self._connection.execute(_pairs(what, sqlite=self._sqlite), keys).all()
 
 
 def _columns(pairs: Sequence[Pair]) -> dict[str, list[str]]:

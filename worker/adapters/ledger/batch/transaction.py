@@ -15,18 +15,23 @@ from worker.adapters.ledger.batch.load import Pair, Reader
 from worker.adapters.ledger.batch.outbox import BatchOutbox
 from worker.adapters.ledger.batch.state import Undo, only_own
 from worker.adapters.ledger.database import Database
-from worker.adapters.ledger.decisions import newer_watermark
 from worker.adapters.ledger.inbox import AGAIN_BY
 from worker.adapters.ledger.incidents import incident_row, incident_upsert
 from worker.adapters.ledger.locks import COLONY, lock_bees
-from worker.adapters.ledger.memories import memory_upsert
 from worker.adapters.ledger.notices import SqlNotices
 from worker.adapters.ledger.projections import SqlProjections
 from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.schedules import SqlSchedules
-from worker.adapters.ledger.tables import decisions, inbox, runs
+from worker.adapters.ledger.tables import bee_state, decisions, inbox, runs, watermarks
 from worker.adapters.ledger.tokens import SqlTokens
 from worker.clock import to_us
+
+#: As `memory_upsert` and `newer_watermark` say it.
+_REPLACED = "ON CONFLICT (bee) DO UPDATE SET memory = excluded.memory"
+_NEWER = (
+    "ON CONFLICT (bee, version) DO UPDATE SET evaluated_at = excluded.evaluated_at"
+    " WHERE watermarks.evaluated_at < excluded.evaluated_at"
+)
 
 
 @only_own
@@ -135,11 +140,11 @@ class BatchTransaction:
         sqlite = self._database.sqlite
         marks = self.decisions.marks.dirty.items()
         moved = [{"bee": key[0], "version": key[1], "evaluated_at": to_us(to)} for key, to in marks if to is not None]
-        self._many(newer_watermark(sqlite=sqlite), moved)
+        insert_many(self._connection, watermarks, moved, sqlite=sqlite, then=_NEWER)
         memories: list[tuple[str, Any]] = [*self.memories.bees.dirty.items()]
         memories += [(COLONY, memory) for memory in self.memories.colonies.dirty.values()]
         texts = [{"bee": bee, "memory": msgspec.json.encode(memory).decode()} for bee, memory in memories]
-        self._many(memory_upsert(sqlite=sqlite), texts)
+        insert_many(self._connection, bee_state, texts, sqlite=sqlite, then=_REPLACED)
         changed = [incident_row(incident) for incident in self.incidents.saved.dirty.values() if incident is not None]
         self._many(incident_upsert(sqlite=sqlite), changed)
 
