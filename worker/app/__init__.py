@@ -21,6 +21,7 @@ from worker.clock import Clock, wall_clock
 from worker.features.skew import Guard
 from worker.instruments import Instruments
 from worker.intake.consume import Consumer, Limits
+from worker.intake.port import Subscription
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
 from worker.publish.accessed import Accesses
@@ -64,8 +65,13 @@ class App(Configured):
             run = transaction.runs.get(run_id)
         return run.bee if run else None
 
-    def consumer(self, tell: Callable[[Received], None] = lambda _: None, now_for: NowFor | None = None) -> Consumer:
-        """Return the intake; without `now_for` every event is handled at the clock's time."""
+    def consumer(
+        self,
+        tell: Callable[[Received], None] = lambda _: None,
+        now_for: NowFor | None = None,
+        subscription: Subscription | None = None,
+    ) -> Consumer:
+        """Return the intake, of the bus unless told otherwise; without `now_for` events are handled at the clock's time."""
         limits = Limits(attempts=self.settings.attempts, outbox=self.settings.max_outbox)
 
         def told(item: Received) -> None:
@@ -73,7 +79,7 @@ class App(Configured):
             tell(item)
 
         now_for = now_for or (lambda _: self.clock())
-        return Consumer(self.subscription, self.ledger, self.handlers, now_for, told, limits=limits)
+        return Consumer(subscription or self.subscription, self.ledger, self.handlers, now_for, told, limits=limits)
 
     @cached_property
     def advancer(self) -> Advancer:
@@ -199,6 +205,7 @@ class App(Configured):
         from handlers.http import build
         from handlers.http.access import access_for
         from handlers.http.google_identity import GoogleIdentity
+        from handlers.http.push_sender import PushSender
         from handlers.http.services import Services
 
         access = access_for(host or self.settings.host, self.settings)
@@ -217,12 +224,18 @@ class App(Configured):
             policy=lambda: self.policy,
             new_labels=self.new_labels,
             links=self.signed_links,
+            intake=lambda subscription: self.consumer(subscription=subscription),
+            sender=PushSender(self.settings.push_audience, self.settings.push_email)
+            if self.settings.push_audience
+            else None,
         )
         return build(services)
 
-    def checks(self) -> Mapping[str, Check]:
-        """Return what `doctor` asks: each part's real call."""
-        return Checks(self.configuration, self.frozen, partial(getattr, self), self.step_environment).all()
+    def checks(self, *, webhook: bool = False) -> Mapping[str, Check]:
+        """Return what `doctor` asks: each part's real call; with `webhook` people get a test message."""
+        told = bool(self.settings.webhook.get_secret_value())
+        checks = Checks(self.configuration, self.frozen, partial(getattr, self), self.step_environment, told)
+        return {**checks.all(), **({"webhook": checks.by_message()} if webhook else {})}
 
     def verify(self) -> None:
         """Check ledger, configuration and bus before work begins. Raises Rejected or TryLater."""

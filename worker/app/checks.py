@@ -10,6 +10,7 @@ from worker.app.configuration import Configuration
 from worker.app.frozen import Frozen
 from worker.bee import BeeSpec
 from worker.errors import Rejected
+from worker.publish.message import trial
 
 Check = Callable[[], str | None]
 
@@ -32,17 +33,21 @@ class Checks:
     Attributes:
         part: opens one of `PARTS` inside its check, so that one which cannot be opened does not hide the others.
         environment: variables that name the chat endpoint.
+        webhook: whether people are told by one.
     """
 
     configuration: Configuration
     frozen: Frozen
     part: Callable[[str], Any]
     environment: Mapping[str, str]
+    webhook: bool = False
 
     def all(self) -> Mapping[str, Check]:
         """Return every check, the configuration's first."""
         found: dict[str, Check] = {"configuration": self._configured}
         found |= {name: partial(self._verified, attribute) for name, attribute in PARTS.items()}
+        if self.webhook:
+            found["webhook"] = lambda: str(self.part("hook").verify())
         try:
             templates, bees = self.configuration.templates, self.configuration.bees
         except Rejected:
@@ -54,6 +59,16 @@ class Checks:
             if bee.task == "generation":
                 found[f"chat of {name}"] = partial(check_chat, bee, self.environment)
         return found
+
+    def by_message(self) -> Check:
+        """Return the check that sends people a message: only for whoever asks for it."""
+        return self._sent
+
+    def _sent(self) -> str:
+        if not self.webhook:
+            raise Rejected("is not set", field="COLONY_WEBHOOK", mend="set it to the URL that takes messages")
+        self.part("hook").send(trial())
+        return "a test message was taken"
 
     def _verified(self, attribute: str) -> None:
         self.part(attribute).verify()

@@ -10,14 +10,18 @@ from worker.errors import ColonyError
 
 
 @click.command("doctor")
+@click.option("--webhook", is_flag=True, help="Send a test message to COLONY_WEBHOOK, where people see it.")
 @json_option
-def command(*, as_json: bool) -> int:
-    """Check every part with a real call; what is wrong is told with its mend. Exits with 3 if something is."""
+def command(*, webhook: bool, as_json: bool) -> int:
+    """Check every part with a real call; what is wrong is told with its mend. Exits with 3 if something is.
+
+    COLONY_WEBHOOK is only reached, not called, unless --webhook says so.
+    """
     with opened() as app:
         if not as_json:
             for name, value in app.settings.shown().items():
                 click.echo(f"  {name:<24} {value}")
-        results = [_checked(name, check) for name, check in app.checks().items()]
+        results = [_checked(name, check) for name, check in app.checks(webhook=webhook).items()]
     if as_json:
         print_json(results)
     else:

@@ -40,6 +40,12 @@ def message(event: Outgoing, link: str | None = None) -> Mapping[str, Any]:
     return {"text": text, "attachments": [attachment], "event": shown}
 
 
+def trial() -> Mapping[str, Any]:
+    """Return a message that only says that messages arrive; its event's type is none that anything tells."""
+    text = "*colony*: this is a test of `colony doctor --webhook`: messages arrive here. Nothing is to be done."
+    return {"text": text, "attachments": [], "event": {"id": "test", "type": "webhook.test", "beeId": "", "data": {}}}
+
+
 _EVIDENCE = {"gateWords": "Gate", "cost": "Cost of the run"}
 
 

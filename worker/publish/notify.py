@@ -29,6 +29,10 @@ class Hook(Protocol):
         """Post a message. Raises TryLater, or Rejected where the other side does not take this one."""
         ...
 
+    def verify(self) -> str:
+        """Reach the other side without telling anyone anything, and say what was reached. Raises TryLater."""
+        ...
+
 
 @dataclass(frozen=True)
 class Notifier:

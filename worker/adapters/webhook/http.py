@@ -1,7 +1,9 @@
 """Posts JSON to a URL that is a secret: neither its path nor what the other side answers reaches the log whole."""
 
+import socket
 from collections.abc import Mapping
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -10,6 +12,7 @@ from worker.errors import Rejected, TryLater
 TIMEOUT_S = 5.0
 _SOON = {408, 425, 429}
 _SHOWN = 200
+_PORTS = {"http": 80, "https": 443}
 
 
 class HttpHook:
@@ -26,7 +29,9 @@ class HttpHook:
             parsed = None
         if parsed is None or parsed.scheme not in {"http", "https"} or not parsed.host:
             raise Rejected("is not an http(s) URL", field="COLONY_WEBHOOK", mend="write https://hooks.example.org/…")
-        self._host = parsed.host
+        self._host, self._scheme = parsed.host, parsed.scheme
+        self._port = parsed.port or _PORTS[parsed.scheme]
+        self._timeout_s = timeout_s
         self._client = httpx.Client(timeout=timeout_s, follow_redirects=False)
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -46,6 +51,26 @@ class HttpHook:
         if answer.is_server_error or answer.is_redirect or answer.status_code in _SOON:
             raise TryLater(said)
         raise Rejected(said, field="webhook", mend="look at COLONY_WEBHOOK, and at what the other side takes")
+
+    def verify(self) -> str:
+        """Resolve the host and open its port, or those of the proxy in between; nothing is sent.
+
+        Raises:
+            TryLater: there is no such host, or nothing answers.
+        """
+        host, port, way = self._first_stop()
+        try:
+            socket.create_connection((host, port), timeout=self._timeout_s).close()
+        except (OSError, UnicodeError) as error:
+            raise TryLater(f"{host}:{port}{way} cannot be reached: {error or type(error).__name__}") from None
+        return f"{host}:{port} answers{way}; `colony doctor --webhook` sends a test message"
+
+    def _first_stop(self) -> tuple[str, int, str]:
+        proxy = None if proxy_bypass(self._host) else getproxies().get(self._scheme)
+        if proxy is None:
+            return self._host, self._port, ""
+        parsed = httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
+        return parsed.host, parsed.port or _PORTS.get(parsed.scheme, 80), f" (the proxy on the way to {self._host})"
 
     def close(self) -> None:
         """Release the connection."""

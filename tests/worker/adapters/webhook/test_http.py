@@ -1,80 +1,31 @@
 """The webhook over real HTTP."""
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import socket
 
 import pytest
 
+from tests.webhook_server import SECRET, WebhookServer
 from worker.adapters.webhook.http import HttpHook
 from worker.errors import Rejected, TryLater
 
-SECRET = "/services/T000/B000/verysecret"
 
-
-class Server(HTTPServer):
-    """Answers with `status`, and keeps what came."""
-
-    status = 200
-    words = b"ok"
-
-    def __init__(self) -> None:
-        """Listen on a free port."""
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.came: list[tuple[str, str, object]] = []
-
-    @property
-    def url(self) -> str:
-        """The webhook's URL."""
-        return f"http://127.0.0.1:{self.server_port}{SECRET}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        """Keep the body, and answer as the test has set."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.came.append((self.path, self.headers["Content-Type"], json.loads(body)))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.words)))
-        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.end_headers()
-        self.wfile.write(self.server.words)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(name="server")
-def _server() -> Iterator[Server]:
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_it_posts_json(server: Server) -> None:
+def test_it_posts_json(webhook_server: WebhookServer) -> None:
     """The message arrives as it is."""
-    hook = HttpHook(server.url)
+    hook = HttpHook(webhook_server.url)
     hook.send({"text": "an incident needs a person → now"})
     hook.close()
 
-    assert server.came == [(SECRET, "application/json", {"text": "an incident needs a person → now"})]
+    assert webhook_server.came == [(SECRET, "application/json", {"text": "an incident needs a person → now"})]
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(500, TryLater), (503, TryLater), (429, TryLater), (302, TryLater), (400, Rejected), (404, Rejected)],
 )
-def test_what_is_not_taken(server: Server, status: int, kind: type[Exception]) -> None:
+def test_what_is_not_taken(webhook_server: WebhookServer, status: int, kind: type[Exception]) -> None:
     """The status tells whether it is tried again; the secret is in no error."""
-    server.status, server.words = status, f"no such hook {SECRET}".encode()
-    hook = HttpHook(server.url)
+    webhook_server.status, webhook_server.words = status, f"no such hook {SECRET}".encode()
+    hook = HttpHook(webhook_server.url)
 
     with pytest.raises(kind) as raised:
         hook.send({"text": "x"})
@@ -82,12 +33,12 @@ def test_what_is_not_taken(server: Server, status: int, kind: type[Exception]) -
     hook.close()
     assert f"127.0.0.1 answered {status}" in str(raised.value)
     assert "verysecret" not in str(raised.value)
-    assert len(server.came) == 1
+    assert len(webhook_server.came) == 1
 
 
 def test_nobody_there() -> None:
     """A port that nobody listens on is tried again later; the secret is not told."""
-    server = Server()
+    server = WebhookServer()
     url = server.url
     server.server_close()
 
@@ -104,3 +55,37 @@ def test_a_wrong_url(url: str) -> None:
     with pytest.raises(Rejected, match="COLONY_WEBHOOK") as raised:
         HttpHook(url)
     assert "secret" not in str(raised.value)
+
+
+def test_verify_reaches_and_tells_nothing(webhook_server: WebhookServer) -> None:
+    """The port is opened and closed; nothing is posted, and the secret is in no word."""
+    hook = HttpHook(webhook_server.url)
+
+    said = hook.verify()
+
+    hook.close()
+    assert f"127.0.0.1:{webhook_server.server_port} answers" in said
+    assert "verysecret" not in said
+    assert webhook_server.came == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "x" * 64 + ".example"])
+def test_verify_says_what_cannot_be_reached(host: str) -> None:
+    """A closed port and a host that there is not are told by name, without the secret."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(TryLater, match=f"{host}:{port} cannot be reached") as raised:
+            HttpHook(f"http://{host}:{port}{SECRET}").verify()
+
+    assert "verysecret" not in str(raised.value)
+
+
+def test_verify_goes_the_way_that_messages_go(webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a proxy stands in between it is the proxy that must answer."""
+    monkeypatch.setenv("https_proxy", f"127.0.0.1:{webhook_server.server_port}")
+    monkeypatch.setenv("no_proxy", "")
+
+    said = HttpHook(f"https://hooks.example.invalid{SECRET}").verify()
+
+    assert f"127.0.0.1:{webhook_server.server_port} answers (the proxy on the way to hooks.example.invalid)" in said
