@@ -44,16 +44,22 @@ class Watcher:
         state = self._state(run_id)
         stall = self._stall(state, now)
         if stall and not cancel:
-            log.warning("run is cancelled", run=run_id, reason=stall)
-            self._cancel(run_id)
-            state = self._state(run_id)
+            state = self._give_up(lease, run_id, stall)
         with self.ledger.begin() as transaction:
             run = transaction.runs.hold(lease)
             transaction.runs.save_steps(run_id, state.steps)
             if run.status is Status.QUEUED and _has_begun(state):
                 run = moved(run, Status.RUNNING, _begun(state, now), error=run.error)
                 tell(run, "pipeline.run.started", transaction, now)
-            transaction.runs.save(_brought_up(run, state, stall, now))
+            transaction.runs.save(_brought_up(run, state, now))
+
+    def _give_up(self, lease: Lease, run_id: str, why: str) -> EngineState:
+        # Why comes first: who finds the run cancelled, after whatever happens here, must know that nobody asked for it.
+        with self.ledger.begin() as transaction:
+            transaction.runs.save(replace(transaction.runs.hold(lease), error=why))
+        log.warning("run is cancelled", run=run_id, reason=why)
+        self._cancel(run_id)
+        return self._state(run_id)
 
     def _stall(self, state: EngineState, now: datetime) -> str:
         """Return in words that a run has not moved for too long, else nothing."""
@@ -84,11 +90,11 @@ def _has_begun(state: EngineState) -> bool:
     return state.status not in {Status.PENDING, Status.QUEUED}
 
 
-def _brought_up(run: Run, state: EngineState, stall: str, now: datetime) -> Run:
+def _brought_up(run: Run, state: EngineState, now: datetime) -> Run:
+    given_up = run.error if (run.error or "").startswith(_GIVEN_UP) else None
     if not state.status.ended:
-        return replace(run, error=stall or state.error)
-    given_up = stall or run.error or ""
-    if state.status is Status.CANCELLED and given_up.startswith(_GIVEN_UP) and not run.cancel_requested:
+        return replace(run, error=given_up or state.error)
+    if state.status is Status.CANCELLED and given_up and not run.cancel_requested:
         # Nobody wanted that: to its incident the run failed, and is tried again as the policy says.
         return moved(run, Status.FAILED, now, error=given_up)
     return moved(run, state.status, now, error=state.error)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from handlers.events import event_handlers
+from handlers.events.context import EventContext
 from tests.google_storage import StorageServer
 from tests.worker import world
 from tests.worker.adapters.engine.cut_proxy import CutProxy
@@ -17,10 +19,14 @@ from tests.worker.engine.recipe import Recipe
 from worker.adapters.engine.outcomes import OutcomeFiles
 from worker.adapters.engine.vertex import VertexEngine
 from worker.adapters.ledger.sql import SqlLedger
+from worker.decide.policy import Policy
+from worker.incidents.machine import Incident
+from worker.intake.receive import receive
 from worker.runs.advance import Advancer
 from worker.runs.launch import Launcher
 from worker.runs.lifecycle import Run
 from worker.runs.settle import Settler
+from worker.runs.timers import Timers
 from worker.runs.watch import Watcher
 
 BUCKET = "colony-bucket"
@@ -76,6 +82,29 @@ class Colony:
         content = world.outcome(run.id, bee=run.bee, **outcome)
         self.storage.put(f"{self.freezer.output_dir(run.id)}/outcome.json", json.dumps(content).encode())
         return run
+
+    def drift(self) -> Run:
+        """Let a bad evaluation open an incident, and return the run that it asks for."""
+        context = EventContext(lambda: world.BEES, Policy, self.ledger.installation)
+        bad = world.data(evaluatedAt=self.now.isoformat())
+        (item,) = receive([world.message("e1", bad)], self.ledger, event_handlers(context), lambda _: self.now)
+        assert item.result, item.reason
+        return self.leaves(self.run(item.result["runId"]))
+
+    def pass_time(self, later: timedelta) -> Run:
+        """Let time go by, and return the run that begins of itself."""
+        self.now += later
+        before = {run.id for run in self.runs()}
+        Timers(self.ledger, lambda: world.BEES, Policy, lambda: self.now).turn()
+        (run,) = [run for run in self.runs() if run.id not in before]
+        return self.leaves(run)
+
+    def incident(self) -> Incident:
+        """Return the only incident there is."""
+        with self.ledger.begin(write=False) as transaction:
+            (found,) = transaction.incidents.list()
+        assert isinstance(found, Incident)
+        return found
 
     def turn(self) -> int:
         """Let the loop turn once over every run, whether it rests or not; the engine's clock goes on by a minute."""

@@ -49,6 +49,8 @@ class VertexServer:
         self.calls: list[tuple[str, Any]] = []
         self.failing: set[str] = set()
         self.waiting: set[str] = set()
+        #: Whether new jobs find no place, and stay queued until they are cancelled.
+        self.full = False
         self._faults: dict[str, deque[Fault]] = {}
         self._advance_on_get = advance_on_get
         self._lock = threading.RLock()
@@ -116,7 +118,7 @@ class VertexServer:
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, reason)
             job = types.PipelineJob.deserialize(types.PipelineJob.serialize(request.pipeline_job))
             job.name = name
-            job.state = State.PIPELINE_STATE_PENDING
+            job.state = State.PIPELINE_STATE_QUEUED if self.full else State.PIPELINE_STATE_PENDING
             job.create_time = job.update_time = _now()
             self.jobs[name] = job
             return job
