@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from tests.story import together
 from worker.adapters.bus.local import FileTopic
-from worker.adapters.ledger.tables import metadata
 from worker.publish.relay import Relay
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +24,6 @@ ROOT = Path(__file__).parents[2]
 EVENTS = int(os.environ.get("COLONY_TEST_EVENTS", "1500"))
 BEES = max(20, EVENTS // 50)
 KILLS = 6 + EVENTS // 1000
-#: What tells of how it came about, and not of what was concluded: how often and in which order of bees.
-COUNTED = {"inbox": {"deliveries"}, "outbox": {"published_at", "noticed_at"}, "decisions": {"seq"}}
-LEFT_OUT = {"installation", "leases", "attempts"}
 
 
 @pytest.fixture(name="new", params=["sqlite", "postgresql"])
@@ -54,13 +50,13 @@ def test_the_ledger_is_that_of_one_worker(new: Callable[[], str], tmp_path: Path
     kills = _disturbed(url, tmp_path)
 
     assert kills >= KILLS // 2
-    found = _contents(url)
+    found = together.contents(url)
     order = _committed(url)
     assert sorted(order) == sorted(event["id"] for event in given), "each event was decided, once"
     one = f"sqlite:///{tmp_path / 'one.db'}"
     by_id = {event["id"]: event for event in given}
     _fed(one, [by_id[id_] for id_ in order] if not ordered else given)
-    expected = _contents(one)
+    expected = together.contents(one)
     if ordered:
         _forget_order_of_bees(found)
         _forget_order_of_bees(expected)
@@ -142,23 +138,6 @@ def _committed(url: str) -> list[str]:
     return order
 
 
-def _contents(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of every table that the intake writes, decisions by bee in their order."""
-    ledger = together.opened(url)
-    found = {}
-    with ledger.begin(write=False) as transaction:
-        for table in metadata.sorted_tables:
-            if table.name in LEFT_OUT:
-                continue
-            key = [table.c.bee, table.c.seq] if table.name == "decisions" else list(table.primary_key)
-            rows = [dict(row._mapping) for row in transaction._connection.execute(sa.select(table))]
-            rows.sort(key=lambda row, names=[column.name for column in key]: [row[name] for name in names])  # type: ignore[misc]
-            skipped = COUNTED.get(table.name, set())
-            found[table.name] = [{name: value for name, value in row.items() if name not in skipped} for row in rows]
-    ledger.close()
-    return found
-
-
 def _published(url: str, directory: Path) -> None:
     """Publish what is left, and check that each event appeared, for the first time in its bee's order."""
     ledger = together.opened(url)
@@ -171,13 +150,5 @@ def _published(url: str, directory: Path) -> None:
             time.sleep(0.1)
         with ledger.begin(write=False) as transaction:
             waiting = transaction.outbox.waiting()
-    with ledger.begin(write=False) as transaction:
-        wanted = [event for event, _ in transaction.outbox.list()]
     ledger.close()
-    seen: dict[str, dict[str, None]] = {}
-    for line in (directory / "published.jsonl").read_text().splitlines():
-        event = json.loads(line)
-        seen.setdefault(event["subject"], {})[event["id"]] = None
-    assert wanted
-    for bee in {event.bee for event in wanted}:
-        assert list(seen[bee]) == [event.id for event in wanted if event.bee == bee]
+    together.check_appeared(url, directory / "published.jsonl")

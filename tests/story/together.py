@@ -11,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from handlers.events.context import EventContext
 from handlers.events.model_evaluated import ModelEvaluated
 from tests.worker.world import BEE
 from worker.adapters.bus.local import FileTopic
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.sql import SqlLedger
+from worker.adapters.ledger.tables import metadata
 from worker.bee import BeeSpec
 from worker.decide.course import Ending, ended
 from worker.decide.policy import Budget, Policy, Retry
@@ -33,6 +36,14 @@ from worker.runs.follow import follow, look
 
 NOW = datetime(2003, 1, 1, tzinfo=UTC)
 FIRST = datetime(2002, 8, 1, tzinfo=UTC)
+#: What tells of how it came about, and not of what was concluded: how often and in which order of bees.
+COUNTED = {
+    "inbox": {"deliveries"},
+    "dead_letters": {"deliveries"},
+    "outbox": {"published_at", "noticed_at"},
+    "decisions": {"seq"},
+}
+LEFT_OUT = {"installation", "leases", "attempts"}
 INSTALLATION = "together"
 WORKERS = 4
 REPEATED = 0.3
@@ -130,6 +141,38 @@ def prepare(url: str, count: int) -> None:
             transaction.models.add(ModelVersion(bee, "1", "deployed", artifact, None, NOW, gate_passed=True))
             transaction.models.deploy(Deployment(bee, 1, "1", None, NOW, "set up", None))
     ledger.close()
+
+
+def contents(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every table that the intake writes, decisions by bee in their order."""
+    ledger = opened(url)
+    found = {}
+    with ledger.begin(write=False) as transaction:
+        for table in metadata.sorted_tables:
+            if table.name in LEFT_OUT:
+                continue
+            key = [table.c.bee, table.c.seq] if table.name == "decisions" else list(table.primary_key)
+            rows = [dict(row._mapping) for row in transaction._connection.execute(sa.select(table))]
+            rows.sort(key=lambda row, names=[column.name for column in key]: [row[name] for name in names])  # type: ignore[misc]
+            skipped = COUNTED.get(table.name, set())
+            found[table.name] = [{name: value for name, value in row.items() if name not in skipped} for row in rows]
+    ledger.close()
+    return found
+
+
+def check_appeared(url: str, published: Path) -> None:
+    """Check that each event of the outbox appeared, for the first time in its bee's order."""
+    ledger = opened(url)
+    with ledger.begin(write=False) as transaction:
+        wanted = [event for event, _ in transaction.outbox.list()]
+    ledger.close()
+    seen: dict[str, dict[str, None]] = {}
+    for line in published.read_text().splitlines():
+        event = json.loads(line)
+        seen.setdefault(event["subject"], {})[event["id"]] = None
+    assert wanted
+    for bee in {event.bee for event in wanted}:
+        assert list(seen[bee]) == [event.id for event in wanted if event.bee == bee]
 
 
 def take(ledger: SqlLedger, taken: Sequence[dict[str, Any]], of: int) -> None:

@@ -1,11 +1,12 @@
 """`colony`: the table of commands, and what each kind of error means for the exit code."""
 
 import importlib
+import signal
 import sys
 
 import click
 
-from worker.cli.stopping import Terminated, raise_on_sigterm
+from worker.cli.stopping import Terminated, flag_on, raise_on_sigterm
 from worker.errors import ColonyError, Conflict, NotFound, Rejected, TryLater
 
 #: command → (module, what it does in one line)
@@ -42,6 +43,8 @@ EPILOG = """Exit codes: 0 what was asked for happened; 1 unexpected; 2 wrong inp
 left, try later; 4 not found; 5 conflict; 6 the run failed or was cancelled; 130 interrupted; 143 terminated."""
 
 EXIT: list[tuple[type[ColonyError], int]] = [(Rejected, 2), (TryLater, 3), (NotFound, 4), (Conflict, 5)]
+#: They work until they are asked to end, and end with 0 then.
+LASTING = {"run", "drain", "serve"}
 RUN_FAILED = 6
 TERMINATED = 143
 
@@ -78,7 +81,11 @@ def root() -> None:
 
 def run() -> int:
     """Run the command line and return the exit code."""
-    raise_on_sigterm()
+    # At once: asked while it starts, a worker ends well, too.
+    lasting = next((word for word in sys.argv[1:] if not word.startswith("-")), "") in LASTING
+    stopped = flag_on(signal.SIGTERM) if lasting else None
+    if not lasting:
+        raise_on_sigterm()
     try:
         result = root(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -94,6 +101,8 @@ def run() -> int:
         return 130
     except ColonyError as error:
         click.echo(f"colony: {error}", err=True)
+        if isinstance(error, TryLater) and stopped is not None and stopped.is_set():
+            return 0
         return next((code for kind, code in EXIT if isinstance(error, kind)), 1)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) went away: that is its right.

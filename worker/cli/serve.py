@@ -35,6 +35,8 @@ def command(host: str | None, port: int | None, *, with_worker: bool) -> int:
         click.echo(f"colony: http://{where}:{server.port}/api/mlops", err=True)
         with contextlib.suppress(KeyboardInterrupt):
             stopped.wait()
+        for loop in loops:
+            loop.stop()
         server.stop()
         stop_loops(loops)
     return 0
