@@ -42,7 +42,8 @@ def _on_google(
         "PIPELINE_BUCKET": "colony-bucket",
         "PUBSUB_EMULATOR_HOST": pubsub_emulator,
         "COLONY_VERTEX_ENDPOINT": vertex.address,
-        "COLONY_RECONCILE_SECONDS": "1",
+        # Within a test nothing but a log entry makes the worker look at a job again.
+        "COLONY_RECONCILE_SECONDS": "3600",
         "COLONY_STORAGE_ENDPOINT": storage.url,
         "COLONY_LEDGER": postgres_url,
         "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",
@@ -63,7 +64,8 @@ def _adopt(local: Colony, google: Colony) -> None:
 
 
 def test_an_event_from_pubsub_becomes_one_pipeline_job(on_google: Colony, vertex: VertexServer) -> None:
-    """A drifted evaluation, published three times, is one PipelineJob on our image; what happened is published."""
+    """A drifted evaluation, published three times, is one PipelineJob on our image; its log tells when it begins."""
+    vertex.full = True
     publisher = _Published(on_google.environment["PUBSUB_EMULATOR_HOST"])
     event = evaluation("drift", "2002-10-01T00:00:00Z", 0.45)
     for _ in range(3):
@@ -74,6 +76,10 @@ def test_an_event_from_pubsub_becomes_one_pipeline_job(on_google: Colony, vertex
         run_id = _eventually(lambda: next((name.rsplit("/", 1)[1] for name in vertex.jobs), None))
         vertex.waiting.add(str(run_id))
         _eventually(lambda: _deliveries(on_google) == 3 or None)
+        _eventually(lambda: vertex.asked("GetPipelineJob"))
+        assert "pipeline.run.started" not in publisher.types()
+        vertex.begin(str(run_id))
+        publisher.send_bytes(json.dumps(log_entry(str(run_id), "PIPELINE_STATE_RUNNING")).encode())
         seen = _eventually(lambda: publisher.types() if "pipeline.run.started" in publisher.types() else None)
         worker.send_signal(signal.SIGTERM)
         stopped = worker.wait(timeout=20)
@@ -104,6 +110,17 @@ def test_a_bad_message_goes_to_the_dead_letter_topic(on_google: Colony) -> None:
     assert message.data == b'{"type": "model.evaluated", '
     assert "not JSON" in message.attributes["colony-dead-letter-reason"]
     assert "not JSON" in on_google.rows("dead-letters")[0]["reason"]
+
+
+def log_entry(run_id: str, state: str) -> dict[str, Any]:
+    """Return what a sink of the pipelines' log sends."""
+    return {
+        "insertId": state,
+        "jsonPayload": {"state": state},
+        "logName": f"projects/{PROJECT}/logs/aiplatform.googleapis.com%2Fpipeline_job_events",
+        "resource": {"type": "aiplatform.googleapis.com/PipelineJob", "labels": {"pipeline_job_id": run_id}},
+        "timestamp": "2002-10-01T01:00:00Z",
+    }
 
 
 def _deliveries(colony: Colony) -> int:

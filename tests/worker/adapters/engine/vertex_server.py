@@ -73,6 +73,12 @@ class VertexServer:
         with self._lock:
             del self.jobs[self.job(run_id).name]
 
+    def begin(self, run_id: str) -> None:
+        """Give a queued job its place."""
+        with self._lock:
+            self.job(run_id).state = State.PIPELINE_STATE_PENDING
+            self.advance(run_id)
+
     def job(self, run_id: str) -> types.PipelineJob:
         """Return a job by its id, to look at or to change."""
         return next(job for name, job in self.jobs.items() if name.endswith(f"/pipelineJobs/{run_id}"))
