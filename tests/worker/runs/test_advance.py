@@ -1,4 +1,6 @@
 import threading
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.sql import SqlLedger
 from worker.engine.state import Status
 from worker.errors import TryLater
+from worker.runs.advance import Advancer
 from worker.runs.lifecycle import Verdict
 from worker.runs.port import EngineState
 
@@ -108,3 +111,58 @@ def test_event_ids_are_stable(tmp_path: Path) -> None:
 
     assert told[0] == told[1]
     assert len(set(told[0])) == len(told[0]) == 5
+
+
+def together(loop: Loop, now: datetime = world.NOW) -> Advancer:
+    """Return an advancer that looks at all runs by the clock, each minute."""
+    return replace(loop.advancer(), poll_s=60.0, together=True, clock=lambda: now)
+
+
+def resume(loop: Loop) -> None:
+    """Let every run be looked at now."""
+    with loop.ledger.begin() as transaction:
+        for run in transaction.runs.list():
+            transaction.runs.look_now(run.id)
+
+
+def test_one_glance_for_all_runs(loop: Loop) -> None:
+    """Before runs are looked at one by one the engine is asked once for those that it has, and for no others."""
+    first, second = world.ask_for_run(loop.ledger), world.ask_for_run(loop.ledger, bee="other-bee")
+    advancer = together(loop)
+    advancer.turn()
+    assert loop.engine.glances == []
+    resume(loop)
+    loop.engine.end(first.id)
+    loop.outcomes.put(first.id, TryLater("away"))
+    advancer.turn()
+    resume(loop)
+    advancer.turn()
+
+    assert [sorted(ids) for ids in loop.engine.glances] == [sorted([first.id, second.id]), [second.id]]
+
+
+def test_an_engine_that_is_away_keeps_no_ended_run_waiting(loop: Loop) -> None:
+    """While the engine is away what it has rests, what needs it no more is settled, and nothing is asked twice."""
+    first, second = world.ask_for_run(loop.ledger), world.ask_for_run(loop.ledger, bee="other-bee")
+    advancer = together(loop)
+    advancer.turn()
+    resume(loop)
+    loop.engine.end(first.id)
+    loop.outcomes.put(first.id, TryLater("the bucket is away"))
+    advancer.turn()
+    resume(loop)
+    loop.engine.error = TryLater("the engine is away")
+    loop.engine.states.clear()
+    loop.outcomes.put(first.id, world.outcome(first.id))
+
+    advancer.turn()
+
+    assert world.get_run(loop.ledger, first.id).settled
+    assert world.get_run(loop.ledger, second.id).status is Status.QUEUED
+
+
+@pytest.mark.parametrize(("seconds", "rest_s"), [(0, 60), (1, 59), (59.5, 0.5)])
+def test_runs_rest_until_the_clock_strikes(loop: Loop, seconds: float, rest_s: float) -> None:
+    """Whenever a run was looked at, the next look at it is at a whole minute, with all others."""
+    assert together(loop, world.NOW + timedelta(seconds=seconds))._rest_s() == rest_s
+    assert replace(loop.advancer(), poll_s=0.2)._rest_s() == 0.2

@@ -58,6 +58,28 @@ def test_a_run_begins_with_its_first_step(loop: Loop) -> None:
     assert world.get_run(loop.ledger, run.id).started_at == first
 
 
+def test_a_run_cancelled_in_its_queue_never_began(loop: Loop) -> None:
+    """Of a run that is cancelled before its first step no beginning is announced."""
+    run = world.ask_for_run(loop.ledger)
+    loop.advancer().turn()
+
+    after = loop.end(run, Status.CANCELLED)
+
+    assert (after.status, after.started_at) == (Status.CANCELLED, None)
+    assert world.event_types(loop.ledger) == ["pipeline.run.requested", "pipeline.run.cancelled"]
+
+
+def test_what_holds_a_run_is_its_error(loop: Loop) -> None:
+    """What keeps a run from going on is told while it lasts."""
+    run = world.ask_for_run(loop.ledger)
+    loop.advancer().turn()
+    for error in ("paused", None):
+        loop.engine.states[run.id] = EngineState(Status.RUNNING, error)
+        loop.advancer().turn()
+
+        assert world.get_run(loop.ledger, run.id).error == error
+
+
 def test_a_failure_keeps_its_reason(loop: Loop) -> None:
     """What the engine says of a failure is the run's error."""
     run = world.ask_for_run(loop.ledger)

@@ -171,3 +171,28 @@ def test_release(ledger: SqlLedger) -> None:
     with ledger.begin() as transaction:
         transaction.runs.release(Lease(run().id, 3), again_after_s=3600)
     assert claim(ledger) == []
+
+
+def test_look_now(ledger: SqlLedger) -> None:
+    """A run that rests, or that somebody holds, can be claimed at once, and who held it loses nothing until then."""
+    with ledger.begin() as transaction:
+        transaction.runs.add(run())
+        transaction.runs.add(run("settled", bee="other", settled=True))
+    [held] = claim(ledger)
+    with ledger.begin() as transaction:
+        assert transaction.runs.look_now(run().id)
+        assert not transaction.runs.look_now("settled")
+        assert not transaction.runs.look_now("none")
+        assert transaction.runs.hold(held) == run()
+        transaction.runs.release(held, again_after_s=60)
+
+    [again] = claim(ledger, "two")
+
+    with ledger.begin() as transaction:
+        with pytest.raises(LeaseLost):
+            transaction.runs.hold(held)
+        transaction.runs.release(again, again_after_s=60)
+    assert claim(ledger) == []
+    with ledger.begin() as transaction:
+        transaction.runs.look_now(run().id)
+    assert claim(ledger) == [Lease(run().id, 3)]
