@@ -19,13 +19,14 @@ from handlers.http import (
     models,
     pauses,
     pipelines,
+    push,
     run_events,
     why,
 )
 from handlers.http.authentication import Authenticator
 from handlers.http.features.hot import Api, HotReads
 from handlers.http.features.limits import BODIES
-from handlers.http.guard import Door, Guard
+from handlers.http.guard import PUSH, Door, Guard
 from handlers.http.head import AnswerHead
 from handlers.http.headers import DOCS, SecurityHeaders
 from handlers.http.limits import LimitBody
@@ -45,6 +46,7 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "approvals": approvals.routes,
     "pauses": pauses.routes,
     "events": event_schemas.routes,
+    "push": push.routes,
     "features": features.routes,
 }
 
@@ -53,7 +55,7 @@ def build(services: Services) -> FastAPI:
     """Return the API. Raises Rejected if callers must show a token and no token could ever count."""
     access = services.access
     authenticator = Authenticator(access, services.ledger, services.clock, services.identity)
-    if access.guarded:
+    if access.guarded and not services.sender:
         authenticator.check()
     api = Api(
         title="Colony MLOps",
@@ -79,8 +81,8 @@ def build(services: Services) -> FastAPI:
         )
     # The last one added is met first.
     api.add_middleware(AnswerHead)
-    api.add_middleware(LimitBody, larger=BODIES)
-    door = Door(access, authenticator)
+    api.add_middleware(LimitBody, larger={**BODIES, PUSH: push.MAX_BODY})
+    door = Door(access, authenticator, services.sender)
     api.add_middleware(Guard, door=door)
     if access.origins:
         api.add_middleware(CORSMiddleware, allow_origins=access.origins, **_CORS)

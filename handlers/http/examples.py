@@ -175,6 +175,17 @@ EXAMPLES: Mapping[str, Example] = {
     "getEventSchemaVersion": Example(None, parameters={"eventType": "model.deployed", "version": 1}),
     "pauseBee": Example(_PAUSE, body={"beeId": "spam-guard", "reason": "moving house"}),
     "resumeBee": Example(_PAUSE, body={"beeId": "spam-guard"}),
+    "pushEvent": Example(
+        None,
+        body={
+            "message": {
+                "data": "eyJiZWVJZCI6ICJzcGFtLWd1YXJkIn0=", "messageId": "2070443601311540",
+                "attributes": {"ce-specversion": "1.0", "ce-id": "7", "ce-source": "//m", "ce-type": "model.evaluated"},
+                "publishTime": "2026-02-26T19:13:55.749Z",
+            },
+            "subscription": "projects/p/subscriptions/colony-push",
+        },
+    ),
     "listDecisions": Example(
         {"decisions": [_DECISION], "nextCursor": None},
         parameters={"beeId": "spam-guard", "cursor": "WzQyXQ", "limit": 50},

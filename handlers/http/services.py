@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from handlers.commands.predict import PredictionServer
 from handlers.http.access import Access
+from handlers.http.push_sender import Sender
 from worker.access.link import SignedLinks
 from worker.access.port import Identity
 from worker.bee import BeeSpec
@@ -12,6 +13,8 @@ from worker.clock import Clock
 from worker.decide.policy import Policy
 from worker.features.port import FeatureStore
 from worker.instruments import Instruments
+from worker.intake.consume import Consumer
+from worker.intake.port import Subscription
 from worker.ledger import Ledger
 from worker.loops import Loop
 from worker.pipelines.template import Template
@@ -30,6 +33,8 @@ class Services:
         policy: the one in force.
         new_labels: counts how many labels of a bee became known since its last attempt.
         links: makes and checks signed links; None: there are none.
+        intake: makes the intake of messages that are pushed; None: none are taken.
+        sender: judges the tokens of push deliveries; None: a token as any other is needed.
     """
 
     ledger: Ledger
@@ -46,3 +51,5 @@ class Services:
     policy: Callable[[], Policy] = Policy
     new_labels: NewLabels = lambda _bee, _since, _until: None
     links: SignedLinks | None = None
+    intake: Callable[[Subscription], Consumer] | None = None
+    sender: Sender | None = None

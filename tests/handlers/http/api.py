@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from config import schema
 from handlers.commands.predict import PredictionServer
 from handlers.http import build
 from handlers.http.access import Access
+from handlers.http.push_sender import Sender
 from handlers.http.services import Services
 from tests.handlers.commands.models import Artifacts, Format
 from tests.worker import world
@@ -24,6 +25,7 @@ from worker.adapters.ledger.sql import SqlLedger
 from worker.adapters.metrics.local import LocalMetrics
 from worker.features.port import Definition
 from worker.instruments import Instruments
+from worker.intake.consume import Consumer, Limits
 from worker.models.port import Artifact, Deployment
 from worker.pipelines.load import Templates
 from worker.steps.types import STEPS
@@ -37,7 +39,9 @@ class Parts:
     features: LocalFeatureStore
     predictions: PredictionServer
 
-    def services(self, access: Access | None = None, identity: Identity | None = None) -> Services:
+    def services(
+        self, access: Access | None = None, identity: Identity | None = None, sender: Sender | None = None
+    ) -> Services:
         """Return the services of an API with these rules."""
         return Services(
             ledger=self.ledger,
@@ -49,11 +53,21 @@ class Parts:
             templates=lambda: Templates(schema.load_templates(schema.layers(None)), STEPS),
             access=access or Access(),
             identity=identity,
+            intake=lambda subscription: Consumer(
+                subscription, self.ledger, world.handlers(self.ledger), lambda _: NOW, limits=Limits(attempts=2)
+            ),
+            sender=sender,
         )
 
-    def client(self, access: Access | None = None, identity: Identity | None = None) -> "Client":
+    def client(
+        self, access: Access | None = None, identity: Identity | None = None, sender: Sender | None = None
+    ) -> "Client":
         """Return a client of an API with these rules."""
-        return Client(build(self.services(access, identity)))
+        return Client(build(self.services(access, identity, sender)))
+
+    def client_with(self, **changes: Any) -> "Client":
+        """Return a client of an API on loopback, with other services."""
+        return Client(build(replace(self.services(), **changes)))
 
 
 @dataclass(frozen=True)

@@ -3,58 +3,22 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import crypt, exceptions, jwt
+from google.auth import exceptions
 
 from handlers.http.access import Access
 from handlers.http.google_identity import KEEP_ON_FAILURE_S, KEEP_S, GoogleIdentity
 from tests.handlers.http.api import Parts
+from tests.handlers.http.google_tokens import AUDIENCE, SENDER, Signer, id_token, new_signer
 from worker.access.token import Scope
 from worker.errors import TryLater
-
-AUDIENCE = "https://colony.example.org"
-SENDER = "ada@example.org"
-
-
-@dataclass
-class Signer:
-    """A key pair as Google has them: the certificate is published, the key signs."""
-
-    id: str
-    signer: Any
-    certificate: str
-
-
-def _new_signer(id_: str) -> Signer:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
-    now = datetime.now(tz=UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    signer = crypt.RSASigner.from_string(pem, id_)  # type: ignore[no-untyped-call]
-    return Signer(id_, signer, certificate.public_bytes(serialization.Encoding.PEM).decode())
 
 
 @pytest.fixture(name="signer", scope="module")
 def _signer() -> Signer:
-    return _new_signer("k1")
+    return new_signer("k1")
 
 
 @dataclass
@@ -85,22 +49,6 @@ class Certificates:
         return Answer(json.dumps({self.signer.id: self.signer.certificate}).encode())
 
 
-def _token(signer: Signer, **changes: Any) -> str:
-    now = int(time.time())
-    claims = {
-        "iss": "https://accounts.google.com",
-        "aud": AUDIENCE,
-        "sub": "1",
-        "email": SENDER,
-        "email_verified": True,
-        "iat": now,
-        "exp": now + 3600,
-        **changes,
-    }
-    encoded = jwt.encode(signer.signer, {k: v for k, v in claims.items() if v is not None})  # type: ignore[no-untyped-call]
-    return str(encoded.decode())
-
-
 def _unsigned(header: Any, payload: Any) -> str:
     parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, payload))
     return ".".join((*parts, "AAAA"))
@@ -110,8 +58,8 @@ def test_who_signed_in(signer: Signer) -> None:
     """A token that Google signed for us tells its verified address, in small letters."""
     identity = GoogleIdentity(AUDIENCE, Certificates(signer))
 
-    assert identity.email(_token(signer)) == SENDER
-    assert identity.email(_token(signer, email="Ada@Example.org")) == SENDER
+    assert identity.email(id_token(signer)) == SENDER
+    assert identity.email(id_token(signer, email="Ada@Example.org")) == SENDER
 
 
 @pytest.mark.parametrize(
@@ -133,17 +81,17 @@ def test_who_signed_in(signer: Signer) -> None:
 )
 def test_tokens_that_are_not_for_us(signer: Signer, changes: dict[str, Any]) -> None:
     """Another audience or issuer, another time, or an address that nobody has verified: nobody."""
-    assert GoogleIdentity(AUDIENCE, Certificates(signer)).email(_token(signer, **changes)) is None
+    assert GoogleIdentity(AUDIENCE, Certificates(signer)).email(id_token(signer, **changes)) is None
 
 
 def test_tokens_that_google_did_not_sign(signer: Signer) -> None:
     """Another's signature, another's key under the same name, and no signature at all count for nothing."""
     identity = GoogleIdentity(AUDIENCE, Certificates(signer))
-    good = _token(signer)
+    good = id_token(signer)
     header, payload, signature = good.split(".")
 
-    assert identity.email(_token(_new_signer("k1"))) is None
-    assert identity.email(_token(_new_signer("k2"))) is None
+    assert identity.email(id_token(new_signer("k1"))) is None
+    assert identity.email(id_token(new_signer("k2"))) is None
     assert identity.email(f"{header}.{payload}.") is None
     assert identity.email(f"{header}.{payload[:-2]}AA.{signature}") is None
     claims = {"iss": "accounts.google.com", "aud": AUDIENCE, "email": SENDER, "email_verified": True, "exp": 9**10}
@@ -170,19 +118,19 @@ def test_certificates_are_kept(signer: Signer) -> None:
     certificates = Certificates(signer)
     identity = GoogleIdentity(AUDIENCE, certificates, now=lambda: now[0])
     for _ in range(3):
-        assert identity.email(_token(signer))
+        assert identity.email(id_token(signer))
     assert certificates.fetched == 1
 
     for fault in ("away", "broken"):
         now[0] += KEEP_S
         certificates.fault = fault
-        assert identity.email(_token(signer))
-        assert identity.email(_token(signer))
+        assert identity.email(id_token(signer))
+        assert identity.email(id_token(signer))
     assert certificates.fetched == 3
 
     now[0] += KEEP_ON_FAILURE_S
-    certificates.signer, certificates.fault = _new_signer("k1"), ""
-    assert identity.email(_token(signer)) is None
+    certificates.signer, certificates.fault = new_signer("k1"), ""
+    assert identity.email(id_token(signer)) is None
     assert certificates.fetched == 4
 
 
@@ -192,10 +140,10 @@ def test_no_certificates_at_all(signer: Signer, fault: str) -> None:
     certificates = Certificates(signer, fault=fault)
     identity = GoogleIdentity(AUDIENCE, certificates)
     with pytest.raises(TryLater):
-        identity.email(_token(signer))
+        identity.email(id_token(signer))
 
     certificates.fault = ""
-    assert identity.email(_token(signer)) == SENDER
+    assert identity.email(id_token(signer)) == SENDER
 
 
 def test_who_is_on_the_list_comes_in(colony: Parts, signer: Signer) -> None:
@@ -203,6 +151,6 @@ def test_who_is_on_the_list_comes_in(colony: Parts, signer: Signer) -> None:
     access = Access(guarded=True, audience=AUDIENCE, emails={SENDER: frozenset({Scope.READ})})
     client = colony.client(access, GoogleIdentity(AUDIENCE, Certificates(signer)))
 
-    assert client.get("models", token=_token(signer)).status_code == 200
-    assert client.post("models/spam-guard/rollback", token=_token(signer), json={"reason": "x"}).status_code == 403
-    assert client.get("models", token=_token(signer, email="eve@example.org")).status_code == 401
+    assert client.get("models", token=id_token(signer)).status_code == 200
+    assert client.post("models/spam-guard/rollback", token=id_token(signer), json={"reason": "x"}).status_code == 403
+    assert client.get("models", token=id_token(signer, email="eve@example.org")).status_code == 401
