@@ -14,7 +14,7 @@ from tests.story.conftest import Colony, evaluation
     ("words", "code"),
     [
         (("run", "--from", "{file}"), 0),
-        (("drain", "--from", "{file}"), 0),
+        (("drain", "--from", "{file}"), 3),
         (("replay", "{file}", "--wait"), 143),
         (("trigger", "auto-retrain", "--bee", "spam-guard", "--as-of", "2002-10-01", "--wait"), 143),
     ],

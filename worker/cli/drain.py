@@ -8,33 +8,41 @@ from typing import Any
 import click
 
 from worker.cli.common import opened
+from worker.cli.drained import Intake
 from worker.cli.follow import Running
 from worker.cli.stopping import flag_on
 from worker.errors import TryLater
+from worker.heap import settle
 
 WORK_LEFT = 3
+#: How long intake may fail without a break before a job stops paying for the attempt.
+_FAULT_S = 60.0
 
 
 @click.command("drain")
 @click.option("--from", "source", help="With the local bus: read events from this file, or - for standard input.")
-@click.option("--max-seconds", type=float, default=3600.0, show_default=True, help="Stop after so long.")
-@click.option("--idle-seconds", type=float, default=5.0, show_default=True,
+@click.option("--max-seconds", type=click.FloatRange(min=0), default=3600.0, show_default=True,
+              help="Stop after so long.")  # fmt: skip
+@click.option("--idle-seconds", type=click.FloatRange(min=0), default=5.0, show_default=True,
               help="A live bus counts as empty after so long without a message.")  # fmt: skip
-def command(source: str | None, max_seconds: float, idle_seconds: float) -> int:
+@click.option("--max-messages", type=click.IntRange(min=1), help="Stop after so many messages.")
+def command(source: str | None, max_seconds: float, idle_seconds: float, max_messages: int | None) -> int:
     """Take events until there are none, finish local runs (remote ones are left to the next drain), publish.
 
-    Exits with 0 when nothing is left or SIGTERM asked to stop (the next drain goes on), with 3 when time ran out first.
+    Exits with 0 when nothing is left, with 3 when it stopped first (time, messages, SIGTERM, or a part that is away),
+    and with another code for an error.
     """
     stopped = flag_on(signal.SIGTERM)
     end = time.monotonic() + max_seconds
-    with opened(source=source, level="info") as app, Running(app) as running:
-        _schedules(app)
-        taken = _take(app, idle_seconds, end, stopped)
-        while running.due(remote=not app.engine.local) and time.monotonic() < end and not stopped.wait(0.05):
-            pass
-        left = running.due(remote=not app.engine.local)
-        click.echo(f"{taken} messages taken; {'work is left' if left else 'nothing is left'}", err=True)
-        return WORK_LEFT if left and not stopped.is_set() else 0
+    with opened(source=source, level="info") as app:
+        app.verify()
+        with Running(app) as running:
+            _schedules(app)
+            intake = Intake(app, idle_seconds, max_messages)
+            settle()
+            left = _work(app, intake, running, end, stopped)
+        click.echo(f"{intake.taken} messages taken; {'work is left' if left else 'nothing is left'}", err=True)
+        return WORK_LEFT if left else 0
 
 
 def _schedules(app: Any) -> None:
@@ -45,15 +53,19 @@ def _schedules(app: Any) -> None:
         click.echo(f"colony: {error}", err=True)
 
 
-def _take(app: object, idle_seconds: float, end: float, stopped: Event) -> int:
-    consumer = app.consumer()  # type: ignore[attr-defined]
-    subscription = app.subscription  # type: ignore[attr-defined]
-    taken, last = 0, time.monotonic()
-    while time.monotonic() < end and not stopped.is_set() and not subscription.exhausted():
-        count = consumer.turn(min(1.0, idle_seconds))
-        taken += count
-        if count:
-            last = time.monotonic()
-        elif time.monotonic() - last >= idle_seconds:
+def _work(app: Any, intake: Intake, running: Running, end: float, stopped: Event) -> bool:
+    """Work until all is done or it is time to stop, and tell whether something is left. Raises TryLater."""
+    remote = not app.engine.local
+    loop = app.loop("intake", intake.turn, idle_s=0.05)
+    # It is stopped together with the others: they share the time there is.
+    running.loops.append(loop)
+    loop.start()
+    well = time.monotonic()
+    while time.monotonic() < end and not stopped.is_set():
+        if intake.done.is_set() and not running.due(remote=remote):
             break
-    return taken
+        well = time.monotonic() if loop.fault is None else well
+        if time.monotonic() - well > _FAULT_S and not intake.done.is_set():
+            raise TryLater(str(loop.fault))
+        stopped.wait(0.05)
+    return not intake.done.is_set() or intake.left or running.due(remote=remote)
