@@ -89,7 +89,7 @@ class Projector:
         finally:
             with self.ledger.begin() as page:
                 page.projections.release(bee, epoch)
-        self._rest(bee, head, 0 if taken else self.poll_s if held.pending else self.reconcile_s)
+        self._rest(bee, head, 0 if taken else held.rests_s())
         return taken
 
 
@@ -101,23 +101,29 @@ class _Held:
         self._registry = loop.registry
         self._bee = bee
         self._epoch = epoch
-        self.pending = False
 
     def turn(self) -> int:
         """Look at what is in hand and at what is there, and take the steps that follow. Raises LeaseLost, TryLater."""
         for effort in self._efforts():
             self._follow(effort)
         versions, want = self._wanted()
-        now, rules = self._loop.clock(), self._loop.rules
+        rules = self._loop.rules
         names = [version.version for version in versions.values()]
         endpoint = self._registry.endpoint(self._bee, names) if rules.serving else None
         seen = Seen(self._registry.entries(self._bee, names), endpoint)
-        efforts = self._efforts()
-        found = steps(want, seen, efforts, rules, now)
+        found = steps(want, seen, self._efforts(), rules, self._loop.clock())
         for step in found:
             self._take(step, versions)
-        self.pending = any(in_hand(effort, rules, now) for effort in self._efforts())
         return len(found)
+
+    def rests_s(self) -> float:
+        """Return for how many seconds nothing has to be looked at: until what failed is due again, at the latest."""
+        loop, now = self._loop, self._loop.clock()
+        efforts = self._efforts()
+        if any(in_hand(effort, loop.rules, now) for effort in efforts):
+            return loop.poll_s
+        due = ((effort.again_at - now).total_seconds() for effort in efforts if effort.again_at)
+        return max(loop.poll_s, min([loop.reconcile_s, *due]))
 
     def _wanted(self) -> tuple[Mapping[str, ModelVersion], Wanted]:
         with self._loop.ledger.begin(write=False) as page:
