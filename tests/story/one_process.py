@@ -17,27 +17,40 @@ class OneProcess:
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         """Start the process; what commands write to standard error goes to `log`."""
-        self._log = log
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.story.one_process"],
-                env=dict(environment),
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+        self._environment, self._log = dict(environment), log
+        self._process = self._started()
+
+    def _started(self) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "tests.story.one_process"]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with self._log.open("ab") as errors:
+            return subprocess.Popen(command, env=self._environment, cwd=ROOT, stderr=errors, **pipes)
+
+    def kill(self) -> None:
+        """Kill the process, whatever it is doing; the next attempt starts another."""
+        self._process.kill()
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command, check its exit code, and return its standard output."""
+        found, out = self.attempt(*words)
+        assert found == code, f"{words}: exit {found}\n{out}\n{self.said()}"
+        return out
+
+    def attempt(self, *words: str) -> tuple[int | None, str]:
+        """Run a command and return its exit code and standard output; None if the process was killed meanwhile."""
+        if self._process.poll() is not None:
+            self._process.communicate()
+            self._process = self._started()
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(words) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline() or '{"code": "it is gone", "out": ""}')
-        assert answer["code"] == code, f"{words}: exit {answer['code']}\n{answer['out']}\n{self.said()}"
-        return str(answer["out"])
+        try:
+            self._process.stdin.write(json.dumps(words) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return None, ""
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line.endswith("\n") else {"code": None, "out": ""}
+        return answer["code"], answer["out"]
 
     def rows(self, *words: str) -> list[dict[str, Any]]:
         """Run a command with --json and return its objects."""

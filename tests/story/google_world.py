@@ -1,0 +1,114 @@
+"""Every Google service that the system stands on, as stand-ins on this machine; and the faults that they may have."""
+
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import sqlalchemy as sa
+
+from tests.google_storage import StorageFault, StorageServer
+from tests.story.executing_vertex import ExecutingVertex
+from tests.story.one_process import OneProcess
+from tests.story.test_google import PROJECT, _Published
+from tests.worker.adapters.engine.vertex_server import Fault
+
+BUCKET = "colony-bucket"
+CODES = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.INTERNAL,
+)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of commands: nothing of the caller's own settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("COLONY_", "GOOGLE_", "PIPELINE_", "PUBSUB_"))}
+    return {**kept, **more}
+
+
+@dataclass(frozen=True)
+class Google:
+    """The stand-ins, and the commands that are led to them."""
+
+    colony: OneProcess
+    vertex: ExecutingVertex
+    storage: StorageServer
+    published: _Published
+    ledger: str
+
+
+@contextmanager
+def google(emulator: str, ledger: str, root: Path) -> Iterator[Google]:
+    """Give a project with nothing in it but its topics and subscriptions."""
+    with ExitStack() as stack:
+        storage = StorageServer(BUCKET)
+        stack.callback(storage.close)
+        vertex = ExecutingVertex(storage, BUCKET, root / "mount", {"COLONY_HOME": str(root / "home")})
+        stack.callback(vertex.close)
+        settings = {
+            "COLONY_HOME": str(root / "home"),
+            "COLONY_FEATURES": "local",
+            "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",
+            "COLONY_LEDGER": ledger,
+            "COLONY_METRICS": "local",
+            "COLONY_RECONCILE_SECONDS": "1",
+            "COLONY_STORAGE_ENDPOINT": storage.url,
+            "COLONY_VERTEX_ENDPOINT": vertex.address,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "GOOGLE_CLOUD_REGION": "europe-west1",
+            "PIPELINE_BUCKET": BUCKET,
+            "PUBSUB_EMULATOR_HOST": emulator,
+        }
+        colony = stack.enter_context(OneProcess(environment(**settings), root / "log.txt"))
+        colony.run("pubsub", "init")
+        yield Google(colony, vertex, storage, _Published(emulator), ledger)
+
+
+@contextmanager
+def faults(world: Google, seed: int) -> Iterator[list[str]]:
+    """Put faults in the way all the while; gives the list of what was done."""
+    chance, done, over = random.Random(seed), list[str](), threading.Event()
+    kinds = {"vertex": _vertex_fault, "storage": _storage_fault, "ledger": _ledger_fault, "worker": _worker_fault}
+
+    def go_wrong() -> None:
+        while not over.wait(chance.uniform(0.3, 2.0)):
+            name = chance.choices(list(kinds), weights=[5, 3, 3, 1])[0]
+            kinds[name](world, chance)
+            done.append(name)
+
+    thread = threading.Thread(target=go_wrong, daemon=True)
+    thread.start()
+    yield done
+    over.set()
+    thread.join()
+
+
+def _vertex_fault(world: Google, chance: random.Random) -> None:
+    method = chance.choice(["CreatePipelineJob", "GetPipelineJob", "ListPipelineJobs"])
+    world.vertex.fail(method, Fault(chance.choice(CODES), after_effect=chance.random() < 0.5))
+
+
+def _storage_fault(world: Google, chance: random.Random) -> None:
+    status = chance.choice([0, 429, 500, 503])
+    world.storage.fail(StorageFault(status, after_effect=chance.random() < 0.5))
+
+
+def _ledger_fault(world: Google, chance: random.Random) -> None:
+    """Cut off one of the connections that the worker has."""
+    engine = sa.create_engine(world.ledger.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with suppress(sa.exc.OperationalError), engine.connect() as connection:
+        pids = list(connection.execute(sa.text(others)).scalars())
+        if pids:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": chance.choice(pids)})
+    engine.dispose()
+
+
+def _worker_fault(world: Google, _chance: random.Random) -> None:
+    world.colony.kill()
