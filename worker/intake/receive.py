@@ -13,6 +13,7 @@ import structlog
 from worker.errors import ColonyError, Rejected, TryLater
 from worker.frozen import made
 from worker.intake.envelope import Event, open_envelope
+from worker.intake.foreign import IGNORED, foreign
 from worker.intake.port import DeadLetter, Message
 from worker.intake.quick import quick_envelope
 from worker.ledger import Batch, Ledger, NotInBatch, Transaction
@@ -169,6 +170,9 @@ def open_message(message: Message, handlers: Mapping[str, EventHandler], now_for
 
 def open_exactly(message: Message, handlers: Mapping[str, EventHandler], now_for: NowFor) -> Opened:
     """Open what is not usual: the words of every refusal are from here."""
+    stranger = foreign(message, handlers)
+    if stranger is not None:
+        return Opened(message, now_for(None), stranger, IGNORED)
     event = None
     try:
         event = open_envelope(message)
@@ -220,5 +224,5 @@ def _apply(
     if not transaction.inbox.arrived(event.source, event.id, event.type, now):
         return Received(message, Verdict.ACK, "duplicate", handler.repeated(event, parsed, transaction))
     result = handler.apply(event, parsed, transaction, now)
-    transaction.inbox.conclude(event.source, event.id, _ACK, None)
+    transaction.inbox.conclude(event.source, event.id, _ACK, result["reason"] if handler is IGNORED else None)
     return made(Received, {"message": message, "verdict": _ACK, "reason": "", "result": result})
