@@ -124,7 +124,8 @@ class DryRun:
         handlers = {type_: one for type_, one in event_handlers(context).items() if type_ == "model.evaluated"}
         versions = TrustedVersions() if trusted is not None else KnownVersions(*self._history)
         bee_of = trusted.of if trusted is not None else (lambda evaluation: app.bees[evaluation.bee])
-        return Stream(handlers, self._time, versions, bee_of)
+        ahead = max(case.policy.max_ahead for case in self._whatif.cases)
+        return Stream(handlers, self._time, versions, bee_of, ahead=ahead)
 
     def _items(self) -> Iterator[Item]:
         stream = self._stream()

@@ -1,7 +1,7 @@
 """Recorded messages → items: opened, parsed, told from duplicates, each with its time and its version's standing."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from worker.bee import BeeSpec
@@ -53,8 +53,14 @@ class Stream:
         now_for: Callable[[Event | None], datetime],
         versions: Versions,
         bee_of: Callable[[Evaluation], BeeSpec],
+        *,
+        ahead: timedelta = timedelta(minutes=5),
     ) -> None:
-        """`now_for` tells what time an event brings; `bee_of` the spec that an evaluation is judged by."""
+        """`now_for` tells what time an event brings; `bee_of` the spec that an evaluation is judged by.
+
+        One further ahead of the time than `ahead` is refused, and says nothing of versions.
+        """
+        self._ahead = ahead
         self._handlers = handlers
         self._now_for = now_for
         self._versions = versions
@@ -109,12 +115,14 @@ class Stream:
         return self._item(event, parsed, now, "")
 
     def _item(self, event: Event, evaluation: Evaluation, now: datetime, message_id: str) -> Item:
-        self._versions.named(evaluation.bee, evaluation.version)
+        future = evaluation.evaluated_at - now > self._ahead
+        if not future:
+            self._versions.named(evaluation.bee, evaluation.version)
         number, new = self._seen.first(event.source, event.id)
         bee = self._bee_of(evaluation)
         if not new:
             return Item(now, message_id, "", event.source, event.id, evaluation, bee, _NOTHING, number, repeated=True)
-        standing = self._versions.standing(evaluation)
+        standing = _NOTHING if future else self._versions.standing(evaluation)
         key = incident_id(evaluation.bee, event.source, event.id)
         return Item(now, message_id, "", event.source, event.id, evaluation, bee, standing, number, key=key)
 

@@ -165,7 +165,8 @@ class Real:
 
     def _move_on(self, event: Event, message: Message) -> None:
         """Put the version that a sound event names into production, if it is a later one of the bee's history."""
-        if open_message(message, self._handlers, self._brought).error is not None:
+        opened = open_message(message, self._handlers, self._brought)
+        if opened.error is not None or opened.parsed.evaluated_at > opened.now + self.policy.max_ahead:
             return
         bee, name = str(event.data.get("beeId")), str(event.data.get("modelVersion"))
         order = list(self.order.get(bee, ()))

@@ -19,6 +19,18 @@ def test_a_straggler_of_an_older_version_does_not_take_production_back() -> None
     assert actions(said) == ["none", "none", "trigger"]
 
 
+def test_an_event_of_the_future_moves_nothing() -> None:
+    """What is refused for its time neither puts its version into production nor leaves a baseline behind."""
+    ahead = 20_000
+
+    _, said = play([told(0, 0.9), told(ahead, 0.9, version="9"), told(1, 0.5)])
+    _, other = play([told(ahead, 0.5, baseline={"f1": 0.5}), told(0, 0.5, baseline={}), told(1, 0.5)])
+
+    assert actions(said) == ["none", "refused", "trigger"]
+    assert actions(other) == ["refused", "none", "trigger"]
+    assert "no baseline" in str(other[1] and other[1]["reason"])
+
+
 def test_the_first_baseline_of_a_version_stands_in_where_events_have_none() -> None:
     """An event without a baseline is measured against the one that its version had first, not against another's."""
     bare = {"baseline": {}}
