@@ -14,10 +14,16 @@ from worker.errors import Rejected
 _GS, _GCS = "gs://", "/gcs/"
 
 
+def buckets() -> Path:
+    """Return the directory under which buckets are mounted: `/gcs`, as on Vertex AI, unless COLONY_BUCKETS names it."""
+    return Path(os.environ.get("COLONY_BUCKETS") or _GCS)
+
+
 def local_path(uri: str) -> Path:
     """Return where a URI is found on this machine: `gs://bucket/x` is mounted at `/gcs/bucket/x`."""
-    if uri.startswith(_GS):
-        return Path(_GCS + uri.removeprefix(_GS))
+    for prefix in (_GS, _GCS):
+        if uri.startswith(prefix):
+            return buckets() / uri.removeprefix(prefix)
     if uri.startswith("file://"):
         return Path(unquote(uri.removeprefix("file://")))
     return Path(uri)
@@ -25,8 +31,8 @@ def local_path(uri: str) -> Path:
 
 def uri_of(path: Path) -> str:
     """Return the URI of a path, the inverse of `local_path`."""
-    text = str(path)
-    return _GS + text.removeprefix(_GCS) if text.startswith(_GCS) else text
+    mounted = buckets()
+    return f"{_GS}{path.relative_to(mounted)}" if path.is_relative_to(mounted) else str(path)
 
 
 def sha256_of(path: Path) -> str:
