@@ -17,6 +17,8 @@ log = structlog.get_logger()
 EVERY = timedelta(hours=1)
 #: How often to ask whether it is one's turn: another process may have had it, and ended.
 ASK_EVERY = timedelta(minutes=5)
+#: A replay writes with its recording's times: what it brought is kept for as long as a bus may bring it again.
+AFTER_REPLAY = timedelta(days=31)
 _LEASE = "retention"
 _LONGEST_REST_S = 1.0
 #: What is kept, as the settings `keep_…_days` and the options of `colony ledger prune` call it.
@@ -38,6 +40,10 @@ class Care(Protocol):
         """Take the right to do something once in `every`."""
         ...
 
+    def postpone(self, name: str, by: timedelta) -> None:
+        """Let nobody take that right for so long."""
+        ...
+
 
 def keep_as_set(care: Care, settings: Settings, **days: float | None) -> Any:
     """Return how long things are kept: as the settings say, or `days` where they are given; 0 is for ever."""
@@ -47,6 +53,11 @@ def keep_as_set(care: Care, settings: Settings, **days: float | None) -> Any:
     ]
     told = bool(settings.webhook.get_secret_value())
     return care.keep(*(timedelta(days=of) if of else None for of in chosen), webhook=told)
+
+
+def keep_replayed(care: Care) -> None:
+    """Let no worker forget by itself what a replay brings, whose rows are as old as its recording."""
+    care.postpone(_LEASE, AFTER_REPLAY)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from worker.cli.common import bee_option, json_option, opened, print_json, print_table, publish, short
+from worker.cli.common import bee_option, json_option, money, opened, print_json, print_table, publish, short
 from worker.cli.operating import by_option, operator
 
 
@@ -49,7 +49,7 @@ def _what(question: Any) -> str:
 
 def _cost(question: Any) -> str:
     spent, estimate = question.evidence.get("cost"), question.evidence.get("estimatedCost")
-    return f"{spent:.4f}" if spent is not None else "" if estimate is None else f"about {estimate:.4f}"
+    return money(spent) if spent is not None else "" if estimate is None else f"about {money(estimate)}"
 
 
 @command.command("show")

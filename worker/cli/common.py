@@ -56,7 +56,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
         return
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -89,7 +89,9 @@ class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 def money(amount: float | None) -> str:
     """Return an amount as a table shows it."""
-    return "" if amount is None else f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}"
+    from worker.runs.cost import cost_text
+
+    return "" if amount is None else cost_text(amount)
 
 
 def short(moment: datetime | None) -> str:

@@ -1,6 +1,7 @@
 """`colony events`: what was published, and the schemas of what is."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -32,11 +33,16 @@ def command(context: click.Context, bee: str | None, *, as_json: bool) -> None:
                 event.sequence,
                 event.type,
                 "yes" if done else "waiting",
-                event.data.get("verdictReason") or event.data.get("reason"),
+                _about(event.data),
             )
             for event, done in found
         ]
         print_table(columns, rows, empty="nothing was published yet")
+
+
+def _about(data: Mapping[str, Any]) -> str:
+    feature = f"{data['feature']}, version {data['version']}" if {"feature", "version"} <= set(data) else ""
+    return str(data.get("verdictReason") or data.get("reason") or feature)
 
 
 @command.command("schema")

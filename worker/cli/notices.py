@@ -17,6 +17,7 @@ def command(ctx: click.Context, *, failed: bool, limit: int, as_json: bool) -> N
     if ctx.invoked_subcommand:
         return
     with opened() as app, app.ledger.begin(write=False) as transaction:
+        told = bool(app.settings.webhook.get_secret_value())
         found = [one for one in transaction.notices.list(limit=limit) if one.error or not failed]
     if as_json:
         print_json(
@@ -34,10 +35,11 @@ def command(ctx: click.Context, *, failed: bool, limit: int, as_json: bool) -> N
             for one in reversed(found)
         )
         return
+    nothing = "nothing was sent" if told else "nothing was sent: COLONY_WEBHOOK is not set"
     rows = [
         (one.id, one.bee, one.type, one.state, one.attempts, short(one.last_at), one.error) for one in reversed(found)
     ]
-    print_table(("event", "bee", "type", "state", "attempts", "last", "error"), rows, empty="nothing was sent")
+    print_table(("event", "bee", "type", "state", "attempts", "last", "error"), rows, empty=nothing)
 
 
 @command.command("again")

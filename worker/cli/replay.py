@@ -45,9 +45,12 @@ def command(context: click.Context, /, **options: Any) -> int:
             from worker.cli.dry_run import DryRun
 
             return DryRun(app, time_, options).run()
+        from worker.app.retention import keep_replayed
+
         printer = _Printer(as_json=options["as_json"])
         with Running(app) as running:
             consumer = app.consumer(now_for=time_)
+            keep_replayed(app.ledger_care)
             failed = _consume(app, consumer, printer, time_ if options["wait"] else None)
             running.settle(remote=not app.engine.local)
         code = printer.summary()

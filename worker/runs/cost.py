@@ -20,3 +20,10 @@ def cost_of(outcome: Mapping[str, Any] | None, prices: Prices) -> float | None:
         return None
     elsewhere = spent if isinstance(spent, int | float) else 0.0
     return round(seconds / 3600 * prices.cpu_hour + elsewhere, 6)
+
+
+def cost_text(amount: float) -> str:
+    """Return an amount as people read it: cents where there are whole ones, more digits where there is less."""
+    if amount >= 1:
+        return f"{amount:.2f}"
+    return f"{amount:.4f}" if amount >= 0.001 or amount <= 0 else f"{amount:.6f}"

@@ -14,6 +14,7 @@ from worker.errors import NotFound
 from worker.incidents.machine import Incident
 from worker.incidents.words import following, told
 from worker.ledger import Transaction
+from worker.runs.cost import cost_text
 from worker.runs.explanation import Explanation, Line, Section, of_guards, of_rules
 from worker.runs.follow import look
 from worker.runs.lifecycle import Run
@@ -73,7 +74,7 @@ class Explainer:
             summary = _asked_by_event(run, decision)
             sections += of_rules(decision.rules)
         elif incident is not None:
-            summary = [f"Attempt {run.attempt} of incident {incident.id} began {to_text(run.created_at)} by itself."]
+            summary = [f"Attempt {run.attempt} of incident {incident.id} began {to_text(run.created_at)}."]
             summary += [f"Because: {run.reason}.", *_waited(incident, run)]
             found = self.transaction.decisions.newest(run.bee, incident_id=incident.id, until=run.created_at)
             sections += of_rules(found.rules, only_rules=True) if found else []
@@ -83,7 +84,8 @@ class Explainer:
         if incident is not None:
             sections.append(self._story(incident, until=run.created_at))
         end = _end(run, incident)
-        summary.append(f"It is {end.outcome}{': ' if end.why else ''}{end.why}.")
+        ended = _ENDS.get(end.outcome, f"It has not ended yet (it is {end.outcome})")
+        summary.append(f"{ended}{': ' if end.why else ''}{end.why}.")
         return Explanation(run.id, "run", summary, sections, self._following(run.bee, incident))
 
     def bee(self, bee: BeeSpec) -> Explanation:
@@ -153,6 +155,16 @@ _ACTIONS = {
     "stale": "It was not judged: it is older than one that was",
     "refused": "It was refused",
 }
+_ENDS = {
+    "deployed": "Its model went into production",
+    "gated": "Its model waits for a person's approval",
+    "rejected": "Its model was refused",
+    "registered": "Its model was kept, and goes nowhere by itself",
+    "superseded": "Its model was not put into production",
+    "completed": "It is done",
+    "failed": "It failed",
+    "cancelled": "It was cancelled",
+}
 _TRIGGERS = {"manual": "by hand", "schedule": "by its schedule", "drift": "by an incident"}
 
 
@@ -182,7 +194,7 @@ def _waited(incident: Incident, run: Run) -> list[str]:
     if last["what"] != "held":
         what = "approved it" if last["what"] == "approved" else "asked for it"
         return [f"{last.get('by')} {what} {last['at']}{': ' if last.get('reason') else ''}{last.get('reason', '')}."]
-    return [f"It had waited since {last['at']}: {last['reason']}. That was over."]
+    return [f"It had waited since {last['at']}: {last['reason']}. That was over, so it began by itself."]
 
 
 def _end(run: Run, incident: Incident | None) -> Line:
@@ -190,8 +202,8 @@ def _end(run: Run, incident: Incident | None) -> Line:
     story = incident.story if incident else ()
     told = next((str(entry.get("reason", "")) for entry in reversed(story) if entry.get("run") == run.id), "")
     said = run.error or told or str((run.outcome or {}).get("reason") or "")
-    unsettled = "" if run.settled else "it is not settled yet"
-    cost = "" if run.cost is None else f"it cost {run.cost:.4f}"
+    unsettled = "" if run.settled or not run.status.ended else "what follows from it is being worked out"
+    cost = "" if run.cost is None else f"it cost {cost_text(run.cost)}"
     return Line(run.id, verdict, "; ".join(part for part in (unsettled, said, cost) if part))
 
 

@@ -13,7 +13,7 @@ from worker.adapters.ledger.care import LedgerCare
 from worker.adapters.ledger.care.prune import AT_ONCE
 from worker.adapters.ledger.sql import SqlLedger
 from worker.app import App
-from worker.app.retention import ASK_EVERY, EVERY, Retention, keep_as_set
+from worker.app.retention import AFTER_REPLAY, ASK_EVERY, EVERY, Retention, keep_as_set, keep_replayed
 from worker.clock import VirtualClock, wall_clock
 from worker.decide.policy import Policy, Retry
 from worker.errors import TryLater
@@ -66,6 +66,21 @@ def test_one_of_many_once_an_hour(ledger: SqlLedger, tmp_path: Path) -> None:
 
     assert (owner, until > 0) == ("a", True)
     assert (second.turn(), _arrived(ledger)) == (1, 0)
+
+
+def test_what_a_replay_brought_stays(ledger: SqlLedger, tmp_path: Path) -> None:
+    """A replay's rows bear its recording's times; no worker forgets them while a bus may bring them again."""
+    retention = _retention(ledger, tmp_path, VirtualClock(NOW))
+    keep_replayed(retention.care)
+    keep_replayed(retention.care)
+    _arrive(ledger, 3)
+
+    assert (retention.turn(), _arrived(ledger)) == (0, 3)
+    with ledger.database.begin() as connection:
+        by = AFTER_REPLAY // timedelta(microseconds=1)
+        connection.exec_driver_sql("UPDATE leases SET until = until - ?", (by,))
+    retention.clock = lambda: NOW + ASK_EVERY
+    assert (retention.turn(), _arrived(ledger)) == (1, 0)
 
 
 def test_a_fault_ends_the_sweep_and_not_the_loop(ledger: SqlLedger, tmp_path: Path) -> None:

@@ -23,6 +23,17 @@ def test_events_name_their_schemas(here: Here, ledger: SqlLedger, monkeypatch: p
     jsonschema.validate(event["data"], schema)
 
 
+def test_the_table_says_what_each_is_about(here: Here, ledger: SqlLedger) -> None:
+    """A run's event gives its reason, a definition its feature and version."""
+    world.ask_for_run(ledger)
+    assert here("features", "define", "--name", "rate", "--entity", "user", "--type", "number")[0] == 0
+
+    told = here("events")[1]
+
+    assert "a test" in told
+    assert "rate, version 1" in told
+
+
 def test_all_schemas(here: Here) -> None:
     """Without a type all are listed; with --json each schema is a line; an unknown one is not found."""
     table = here("events", "schema")[1]

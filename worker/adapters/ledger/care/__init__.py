@@ -52,6 +52,18 @@ class LedgerCare:
             )
             return connection.execute(taken.returning(leases.c.epoch)).first() is not None
 
+    def postpone(self, name: str, by: timedelta) -> None:
+        """Let nobody take that right for so long, by the database's clock; a longer wait stays."""
+        with self._database.begin() as connection:
+            until = self._database.now_us(connection) + by // timedelta(microseconds=1)
+            insert = self._database.insert(leases).values(name=name, owner=None, until=until, epoch=1)
+            later = insert.on_conflict_do_update(
+                index_elements=["name"],
+                set_={"owner": None, "until": until, "epoch": leases.c.epoch + 1},
+                where=leases.c.until < until,
+            )
+            connection.execute(later)
+
     def faults(self) -> list[str]:
         """Return what is wrong with it, in words. Raises TryLater."""
         return faults(self._database)
