@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.worker.adapters.features.google.opening import google_store
 from worker.adapters.features import BACKENDS
 from worker.clock import VirtualClock
 from worker.features.port import FeatureStore
@@ -17,6 +18,7 @@ START = datetime(2002, 10, 1, tzinfo=UTC)
 #: How each backend of the table is opened for a test, given a directory and a clock.
 OPENERS: dict[str, Callable[[Path, VirtualClock], FeatureStore]] = {
     "local": lambda directory, clock: import_module(BACKENDS["local"]).LocalFeatureStore(directory, clock),
+    "google": google_store,
 }
 
 

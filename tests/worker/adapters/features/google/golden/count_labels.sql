@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM (SELECT DISTINCT t.entity_id, t.feature_timestamp FROM `p.d.entity_user` AS t WHERE t.feature_timestamp <= TIMESTAMP_MICROS(@by) AND t.known_at > TIMESTAMP_MICROS(@after) AND t.known_at <= TIMESTAMP_MICROS(@by) AND STARTS_WITH(t.`karma__state`, 'P')) AS observed

@@ -1,0 +1,1 @@
+SELECT t.entity_id, UNIX_MICROS(t.feature_timestamp), UNIX_MICROS(t.known_at), t.write_sequence, t.`karma` FROM `p.d.entity_user` AS t WHERE t.feature_timestamp BETWEEN TIMESTAMP_MICROS(@first) AND TIMESTAMP_MICROS(@last) AND t.write_sequence <= @bound AND t.`karma__state` IS NOT NULL
