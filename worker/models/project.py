@@ -42,8 +42,11 @@ class Projector:
     lease_s: float = LEASE_S
     _rests: dict[str, tuple[str, datetime]] = field(default_factory=dict, init=False)
 
-    def turn(self) -> int:
+    def turn(self, only: str | None = None) -> int:
         """Take each bee that is due one step further and return how many steps were taken.
+
+        Args:
+            only: leave the other bees alone.
 
         Raises:
             TryLater: ledger or registry are away, and nothing could be done.
@@ -52,7 +55,7 @@ class Projector:
             heads = page.projections.heads()
         taken, fault = 0, None
         for bee, head in heads.items():
-            if not self._due(bee, head):
+            if only not in {None, bee} or not self._due(bee, head):
                 continue
             try:
                 taken += self._project(bee, head)

@@ -93,6 +93,10 @@ def from_options(options: Options) -> LocalArtifacts:
     return LocalArtifacts(options.home / "models")
 
 
+def registry_from(_options: Options, _installation: str, _artifacts: LocalArtifacts) -> None:
+    """Return no registry: the ledger's record is all there is."""
+
+
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from worker.adapters.models.local import LocalArtifacts
 from worker.adapters.options import Options
 from worker.errors import NotFound, Rejected, TryLater
 from worker.models.port import Artifact
+from worker.models.projection import Registry
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
@@ -118,3 +119,11 @@ def from_options(options: Options) -> VertexArtifacts:
         raise Rejected("models on Vertex AI need a bucket", field="PIPELINE_BUCKET", mend=mend)
     storage = GoogleStorage(options.values["project"], options.values["storage_endpoint"])
     return VertexArtifacts(storage, f"gs://{bucket}/models", LocalArtifacts(options.home / "models"))
+
+
+def registry_from(options: Options, installation: str, artifacts: VertexArtifacts) -> Registry:
+    """Return the registry of the settings. Raises Rejected: no project."""
+    # Its clients take seconds to import: who only stores a file needs none of them.
+    from worker.adapters.models import vertex_registry
+
+    return vertex_registry.from_options(options, installation, artifacts.folder)

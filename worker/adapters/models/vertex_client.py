@@ -41,7 +41,7 @@ def clients(region: str, endpoint: str = "") -> tuple[Any, Any]:
     """
     from google.cloud.aiplatform_v1 import EndpointServiceClient, ModelServiceClient
 
-    return tuple(_made(client, region, endpoint) for client in (ModelServiceClient, EndpointServiceClient))  # type: ignore[return-value]
+    return _made(ModelServiceClient, region, endpoint), _made(EndpointServiceClient, region, endpoint)
 
 
 def _made(kind: Any, region: str, endpoint: str) -> Any:
