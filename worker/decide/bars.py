@@ -94,7 +94,8 @@ def _pause(name: str, pause: Pause | None, now: datetime) -> RuleResult:
         return RuleResult(name, Outcome.OFF, {}, "not paused")
     until = to_text(pause.until) if pause.until else None
     inputs = {"by": pause.by, "reason": pause.reason, "since": to_text(pause.since), "until": until}
-    said = f"paused by {pause.by} ({pause.reason}) {f'until {until}' if until else 'until it is resumed'}"
+    who = "the whole colony is paused" if name == "colony_pause" else "paused"
+    said = f"{who} by {pause.by} ({pause.reason}) {f'until {until}' if until else 'until it is resumed'}"
     return RuleResult(name, Outcome.HELD, inputs, said, pause.until)
 
 
@@ -124,24 +125,27 @@ def _cooldown(ask: Ask) -> RuleResult:
 
 
 def _breaker(name: str, tally: Tally, breaker: Breaker, now: datetime) -> RuleResult:
+    which = "the colony's circuit breaker" if name == "colony_breaker" else "the circuit breaker"
     if breaker.failures is None or tally.open_until is None:
         # What the policy does not ask for is not looked at: it would make one bee's journal depend on the others.
         failures = {} if breaker.failures is None else {"failures": len(tally.failures)}
-        return RuleResult(name, Outcome.OFF, failures, "the circuit breaker is closed")
+        return RuleResult(name, Outcome.OFF, failures, f"{which} is closed")
     inputs = {"failures": len(tally.failures), "openUntil": to_text(tally.open_until), "trial": tally.trial}
     if now < tally.open_until:
-        why = f"the circuit breaker is open until {to_text(tally.open_until)} after {len(tally.failures)} failures"
+        count = len(tally.failures)
+        why = f"{which} is open until {to_text(tally.open_until)} after {count} failure{'' if count == 1 else 's'}"
         return RuleResult(name, Outcome.HELD, inputs, why, tally.open_until)
     if tally.trial:
-        return RuleResult(name, Outcome.HELD, inputs, "the circuit breaker is half-open and its trial is in flight")
-    return RuleResult(name, Outcome.PASSED, inputs, "the circuit breaker is half-open: this run is its trial")
+        return RuleResult(name, Outcome.HELD, inputs, f"{which} is half-open and its trial is in flight")
+    return RuleResult(name, Outcome.PASSED, inputs, f"{which} is half-open: this run is its trial")
 
 
 def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleResult]:
+    where = " in the whole colony" if name == "colony_budget" else ""
     if budget.runs_per_day is not None:
         runs = tally.runs_on(ask.now)
         inputs = {"runsToday": runs, "runsPerDay": budget.runs_per_day}
-        said = f"{runs} of {budget.runs_per_day} runs of the day are used"
+        said = f"{runs} of {budget.runs_per_day} runs of the day are used{where}"
         over = runs >= budget.runs_per_day
         outcome, until = (Outcome.HELD, next_day(ask.now)) if over else (Outcome.PASSED, None)
         yield RuleResult(f"{name}_runs", outcome, inputs, said, until)
@@ -149,9 +153,8 @@ def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleR
         spent = tally.cost_in(ask.now)
         over = spent + ask.estimate > budget.cost_per_month or spent >= budget.cost_per_month
         costs = {"spent": spent, "estimate": ask.estimate, "costPerMonth": budget.cost_per_month}
-        said = (
-            f"{spent:.2f} of {budget.cost_per_month:.2f} of the month are spent, this run would cost {ask.estimate:.2f}"
-        )
+        share = f"{spent:.2f} of {budget.cost_per_month:.2f} of the month are spent{where}"
+        said = f"{share}, this run would cost {ask.estimate:.2f}"
         outcome, until = (Outcome.HELD, next_month(ask.now)) if over else (Outcome.PASSED, None)
         yield RuleResult(f"{name}_cost", outcome, costs, said, until)
 

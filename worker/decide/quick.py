@@ -122,8 +122,9 @@ class QuickEvaluation(Evaluation):
     def enough(self, bee: BeeSpec) -> bool:
         """Tell whether it rests on as many samples and positives as the bee asks for."""
         samples, positives, evidence = self.sample_count, self.positive_count, bee.evidence
-        few = positives is not None and positives < evidence.min_positives and bee.task != "regression"
-        return not few and (samples is None or samples >= evidence.min_samples)
+        if samples is not None and samples < evidence.min_samples:
+            return False
+        return positives is None or positives >= evidence.min_positives or bee.task == "regression"
 
     def plain(self) -> dict[str, Any]:
         """Return the payload as JSON values, numbers as floats."""
@@ -158,7 +159,17 @@ def quick_evaluation(
         raise Unusual from error
     window, drift = data.window or _NO_WINDOW, data.drift
     metrics, baseline = data.metrics or _NO_METRICS, data.baseline or _NO_METRICS
-    if data.beeId not in known or not _sound(data, window, drift):
+    name, severity = window.id, None if drift is None else drift.severity
+    # Whatever the exact way might refuse is left to it.
+    if not (
+        data.beeId in known
+        and (drift is not None or data.metrics is not None)
+        and data.modelVersion.isprintable()
+        and window.sampleCount.__class__ is not float
+        and window.positiveCount.__class__ is not float
+        and (name is None or name.isprintable())
+        and (severity is None or severity.isprintable())
+    ):
         raise Unusual
     fields = {
         "bee": data.beeId,
@@ -179,16 +190,3 @@ def quick_evaluation(
 def _unsigned(value: Any) -> Any:
     """Return 0.0 for -0.0, as the exact way reads it, and anything else as it is."""
     return value + 0.0 if value.__class__ is float else value
-
-
-def _sound(data: _Data, window: _Window, drift: _Drift | None) -> bool:
-    """Tell whether the exact way would take it; whatever it might refuse is left to it."""
-    name, severity = window.id, None if drift is None else drift.severity
-    return (
-        (drift is not None or data.metrics is not None)
-        and data.modelVersion.isprintable()
-        and window.sampleCount.__class__ is not float
-        and window.positiveCount.__class__ is not float
-        and (name is None or name.isprintable())
-        and (severity is None or severity.isprintable())
-    )

@@ -97,7 +97,7 @@ class Told(RuleResult):
     __hash__ = None  # type: ignore[assignment]
 
 
-def told(name: str, outcome: Outcome, tell: Tell, *of: Any) -> RuleResult:
+def told(name: str, outcome: Outcome, tell: Tell, of: tuple[Any, ...]) -> RuleResult:
     """Return a rule's word; `tell` returns its inputs, in JSON's own types, and its sentence, from `of`."""
     return made(Told, {"name": name, "outcome": outcome, "tell": tell, "of": of})
 
@@ -114,12 +114,18 @@ def rules_of(
     `recorded` are the evaluated version's own metrics, the baseline where the event has none. A version that was bad
     when last judged (`bad_before`) is well again only at the clear levels.
     """
-    found = _of_metric(evaluation, bee, bee.metric, policy.metric, recorded, bad_before=bad_before)
+    own, drift = policy.metric, policy.drift
+    if not policy.metrics and own.floor is None and drift.score is None:
+        # The mission's rule alone, as most policies have it.
+        quick = quick_drop(evaluation, bee, bee.metric, own, recorded, bad_before=bad_before)
+        if quick is not None:
+            return quick, drift_severity(evaluation, drift)
+    found = _of_metric(evaluation, bee, bee.metric, own, recorded, bad_before=bad_before)
     for name, rule in policy.metrics.items():
         found += _of_metric(evaluation, bee, name, rule, recorded, bad_before=bad_before)
-    found.append(drift_severity(evaluation, policy.drift))
-    if policy.drift.score is not None:
-        found.append(drift_score(evaluation, policy.drift, policy.drift.score, bad_before=bad_before))
+    found.append(drift_severity(evaluation, drift))
+    if drift.score is not None:
+        found.append(drift_score(evaluation, drift, drift.score, bad_before=bad_before))
     return tuple(found)
 
 
@@ -139,7 +145,7 @@ def _of(metric: str, rule: RuleResult) -> RuleResult:
     """Return a rule's word under the name that tells its metric."""
     name = f"{rule.name}:{metric}"
     if isinstance(rule, Told):
-        return told(name, rule.outcome, rule.tell, *rule.of)
+        return told(name, rule.outcome, rule.tell, rule.of)
     return RuleResult(name, rule.outcome, rule.inputs, rule.why, rule.until)
 
 
@@ -150,7 +156,7 @@ def drift_severity(evaluation: Evaluation, rule: DriftRule) -> RuleResult:
         outcome = UNDEFINED
     else:
         outcome = FIRED if drift.detected and rule.severe(drift.severity) else CLEAR
-    return told("drift_severity", outcome, _severity, drift, rule, outcome)
+    return told("drift_severity", outcome, _severity, (drift, rule, outcome))
 
 
 def _severity(drift: Any, rule: DriftRule, outcome: Outcome) -> tuple[Mapping[str, Any], str]:
@@ -205,7 +211,7 @@ def quick_drop(
     evaluation: Evaluation, bee: BeeSpec, name: str, rule: MetricRule, recorded: Metrics, *, bad_before: bool
 ) -> RuleResult | None:
     """Return what `performance_drop` does, from floats; None where their error could make it come out otherwise."""
-    if not isinstance(evaluation, QuickEvaluation):
+    if not isinstance(evaluation, QuickEvaluation) or rule.max_drop is None:
         return None
     value, baseline = evaluation.values.get(name), evaluation.baselines.get(name)
     if value is None or baseline is None or not evaluation.enough(bee):
@@ -218,14 +224,15 @@ def quick_drop(
     size = abs(baseline)
     if value is None or size < _TINY:
         return None
-    drop = (baseline - value) / size
-    if _falls(name, bee.metric_direction if name == bee.metric else rule.direction):
-        drop = -drop
+    falls = _falls(name, bee.metric_direction if name == bee.metric else rule.direction)
+    drop = (value - baseline if falls else baseline - value) / size
     limit, clear = rule.levels
-    if not _NEAR < abs(drop) < _FAR or abs(drop - limit) < _NEAR or (clear is not None and abs(drop - clear) < _NEAR):
+    if not _NEAR < abs(drop) < _FAR or -_NEAR < drop - limit < _NEAR:
+        return None
+    if clear is not None and -_NEAR < drop - clear < _NEAR:
         return None
     outcome = _outcome(drop, limit, clear, bad_before=bad_before)
-    return told("performance_drop", outcome, _tell, evaluation, bee, name, rule, recorded, drop, outcome)
+    return told("performance_drop", outcome, _tell, (evaluation, bee, name, rule, recorded, drop, outcome))
 
 
 def _tell(  # noqa: PLR0913, PLR0917 - all that the exact way takes, and what the quick one found

@@ -68,11 +68,11 @@ def window_key(evaluation: Evaluation) -> str:
 def _vote(evidence: Sequence[RuleResult], fired: Sequence[RuleResult], vote: Vote) -> RuleResult:
     if vote == "any":
         outcome = PASSED if fired else OFF
-        return told("vote", outcome, _voted, evidence, fired, vote, 0)
+        return told("vote", outcome, _voted, (evidence, fired, vote, 0))
     needed = len(evidence) if vote == "all" else int(vote)
     enough = 0 < needed <= len(fired)
     outcome = PASSED if enough else HELD if fired else OFF
-    return told("vote", outcome, _voted, evidence, fired, vote, needed)
+    return told("vote", outcome, _voted, (evidence, fired, vote, needed))
 
 
 def _voted(
@@ -91,7 +91,7 @@ def _arming(memory: BeeMemory, key: str, arming: Arming, *, bad: bool) -> RuleRe
     else:
         spent = memory.windows.has_acted(key)
         outcome = PASSED if not spent and found >= arming.windows else HELD
-    return told("arming", outcome, _armed, found, key, arming, bad, spent)
+    return told("arming", outcome, _armed, (found, key, arming, bad, spent))
 
 
 def _armed(

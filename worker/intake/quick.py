@@ -71,11 +71,12 @@ def quick_envelope(message: Message) -> QuickEvent | None:
         time = message.published_at if found.time is None else parse_time(found.time)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         return None
-    id_, source, type_ = found.id, found.source, found.type
-    # A second `data` would hide what the first one holds.
-    if body.count(_DATA) != 1 or not (id_.isprintable() and source.isprintable() and type_.isprintable()):
+    id_, source, text = found.id, found.source, found.data
+    # A second `data` would hide what the first one holds; both keys stand before what the last one holds, and that is
+    # as long as `text`. Of the type nothing is said: who handles it knows its name.
+    if body.count(_DATA, 0, len(body) - len(text)) != 1 or not (id_.isprintable() and source.isprintable()):
         return None
-    return made(QuickEvent, {"source": source, "id": id_, "type": type_, "time": time, "text": found.data})
+    return made(QuickEvent, {"source": source, "id": id_, "type": found.type, "time": time, "text": text})
 
 
 def _structured(attributes: Mapping[str, str]) -> bool:
