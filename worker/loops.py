@@ -33,6 +33,7 @@ class Loop(threading.Thread):
         self._tell = failed
         self._idle_s = idle_s
         self._stopped = threading.Event()
+        self._woken = threading.Event()
         self.fault: str | None = None
         self.turning_since: float | None = None
 
@@ -40,6 +41,8 @@ class Loop(threading.Thread):
         """Turn until stopped."""
         backoff_s = self._idle_s
         while not self._stopped.is_set():
+            # What wakes it from here on is about something that this turn may not see.
+            self._woken.clear()
             try:
                 done = self._timed()
             except (TryLater, LeaseLost) as error:
@@ -50,7 +53,7 @@ class Loop(threading.Thread):
             else:
                 self.fault, backoff_s = None, self._idle_s
                 if not done:
-                    self._stopped.wait(self._idle_s)
+                    self._woken.wait(self._idle_s)
                 continue
             self._stopped.wait(backoff_s)
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
@@ -68,6 +71,11 @@ class Loop(threading.Thread):
         self._tell(self.name)
         self.fault = reason
 
+    def wake(self) -> None:
+        """Let it turn now, if it rests; if it turns, let it turn once more. A fault's back-off is not cut short."""
+        self._woken.set()
+
     def stop(self) -> None:
         """Ask it to end after the turn in hand."""
         self._stopped.set()
+        self._woken.set()

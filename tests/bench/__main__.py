@@ -17,6 +17,7 @@ from tests.bench import (
     retrain,
     rule,
     serving,
+    vertex,
     whatif,
 )
 from tests.bench.measure import Figure
@@ -34,6 +35,7 @@ BENCHES = {
     "features_http": features_http.bench,
     "features_computed": features_computed.bench,
     "serving": serving.bench,
+    "vertex": vertex.bench,
     "whatif": whatif.bench,
 }
 

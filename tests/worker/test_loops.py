@@ -103,3 +103,26 @@ def test_stopping_ends_a_rest(started: Callable[[Loop], Loop]) -> None:
     loop.join(DEADLINE_S)
 
     assert not loop.is_alive()
+
+
+def test_it_can_be_woken(started: Callable[[Loop], Loop]) -> None:
+    """A loop that would rest for an hour turns at once when it is woken, and once more when woken in its turn."""
+    turns: list[int] = []
+    inside, go_on = threading.Event(), threading.Event()
+
+    def turn() -> int:
+        turns.append(1)
+        if len(turns) == 2:
+            inside.set()
+            assert go_on.wait(DEADLINE_S)
+        return 0
+
+    loop = started(Loop("sleeper", turn, idle_s=3600))
+    _until(lambda: len(turns) == 1 and loop.turning_since is None)
+
+    loop.wake()
+    assert inside.wait(DEADLINE_S)
+    loop.wake()
+    go_on.set()
+
+    _until(lambda: len(turns) == 3)
