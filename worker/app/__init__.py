@@ -44,6 +44,8 @@ class App(Configured):
         """`source` is what a local subscription reads: a file, `-` for standard input, or None for nothing."""
         check_packages()
         super().__init__(settings, clock, source=source)
+        #: lets the loop over runs of this process, if there is one, see at once what has changed.
+        self.wake_runs: Callable[[], None] = lambda: None
 
     @cached_property
     def instruments(self) -> Instruments:
@@ -76,6 +78,8 @@ class App(Configured):
 
         def told(item: Received) -> None:
             self.instruments.received(item)
+            if (item.result or {}).get("runId"):
+                self.wake_runs()
             tell(item)
 
         now_for = now_for or (lambda _: self.clock())
@@ -176,8 +180,10 @@ class App(Configured):
     def loops(self) -> list[Loop]:
         """Return the loops that drive everything after intake, not started."""
         idle_s = min(self.settings.poll_seconds, 1.0)
+        runs = self.loop("runs", self.advancer.turn, idle_s=idle_s)
+        self.wake_runs = runs.wake
         loops = [
-            self.loop("runs", self.advancer.turn, idle_s=idle_s),
+            runs,
             self.loop("outbox", self.relay.turn, idle_s=idle_s),
             self.loop("upkeep", self.upkeep.turn, idle_s=15.0),
         ]
