@@ -11,12 +11,13 @@ from handlers.commands.predict import PredictionServer
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
 from worker.access.link import SignedLinks
-from worker.app.checks import Check, Checks
+from worker.app.checks import Checks
 from worker.app.configured import Configured
 from worker.app.packages import check_packages
 from worker.app.policy_watch import PolicyWatch
 from worker.app.retention import Retention, keep_as_set
 from worker.app.upkeep import Upkeep
+from worker.checkup import Check
 from worker.clock import Clock, wall_clock
 from worker.features.skew import Guard
 from worker.instruments import Instruments
@@ -237,11 +238,12 @@ class App(Configured):
         )
         return build(services)
 
-    def checks(self, *, webhook: bool = False) -> Mapping[str, Check]:
+    def checks(self, *, webhook: bool = False, live: bool = False) -> Mapping[str, Check]:
         """Return what `doctor` asks: each part's real call; with `webhook` people get a test message."""
         told = bool(self.settings.webhook.get_secret_value())
         checks = Checks(self.configuration, self.frozen, partial(getattr, self), self.step_environment, told)
-        return {**checks.all(), **({"webhook": checks.by_message()} if webhook else {})}
+        asked = {"webhook": checks.by_message()} if webhook else {}
+        return {**checks.all(), **asked, **self.google_checks(live=live)}
 
     def verify(self) -> None:
         """Check ledger, configuration and bus before work begins. Raises Rejected or TryLater."""

@@ -9,11 +9,9 @@ from worker.app.chat_check import check_chat
 from worker.app.configuration import Configuration
 from worker.app.frozen import Frozen
 from worker.bee import BeeSpec
+from worker.checkup import Check
 from worker.errors import Rejected
 from worker.publish.message import trial
-
-Check = Callable[[], str | None]
-
 
 #: What a part is called → its attribute of the app; each has `verify`.
 PARTS = {

@@ -12,6 +12,7 @@ from typing import Any
 from config.settings import Settings
 from worker import adapters
 from worker.adapters.options import Options
+from worker.checkup import Check
 from worker.clock import Clock, wall_clock
 from worker.errors import Rejected
 from worker.features.port import FeatureStore
@@ -126,6 +127,23 @@ class Ports:
         """Where metrics go."""
         metrics: Metrics = self._kept(self._backend("metrics", google="monitoring").from_options(self._options()))
         return metrics
+
+    def google_checks(self, *, live: bool) -> Mapping[str, Check]:
+        """Return what of Google's stands beside the ports, nothing without a project; `live` ones write, too."""
+        if not self.settings.project:
+            return {}
+        backends = {
+            "bus": "pubsub",
+            "engine": "vertex",
+            "features": "google",
+            "models": "vertex",
+            "metrics": "monitoring",
+        }
+        used = {port: self.settings.backend(port, google) for port, google in backends.items()}
+        module = importlib.import_module("worker.adapters.google_checks")
+        place = module.place_of(self._options(), used)
+        found: Mapping[str, Check] = {**module.checks(place), **(module.live_checks(place) if live else {})}
+        return found
 
     def compile_template(self, template: Template) -> Mapping[str, Any]:
         """Return what kfp makes of a template. Raises Rejected if kfp is not installed."""

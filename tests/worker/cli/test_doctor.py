@@ -36,13 +36,15 @@ def test_a_test_message_on_request(here: Here, webhook_server: WebhookServer, mo
     assert _webhook(here("doctor", "--webhook", "--json")[1]) == {
         "part": "webhook",
         "ok": True,
+        "severity": "ok",
         "detail": "a test message was taken",
+        "mend": "",
     }
     ((_, _, sent),) = webhook_server.came
     assert "this is a test of `colony doctor --webhook`" in json.dumps(sent)
     webhook_server.status, webhook_server.words = 404, b"no_team"
     code, lines, _ = here("doctor", "--webhook", "--json")
-    assert (code, _webhook(lines)["ok"]) == (3, False)
+    assert (code, _webhook(lines)["ok"]) == (2, False)
     assert "127.0.0.1 answered 404" in _webhook(lines)["detail"]
 
 
@@ -51,5 +53,5 @@ def test_nothing_to_send_to(here: Here) -> None:
     assert '"webhook"' not in here("doctor", "--json")[1]
     code, lines, _ = here("doctor", "--webhook", "--json")
 
-    assert code == 3
+    assert code == 2
     assert "COLONY_WEBHOOK: is not set" in _webhook(lines)["detail"]
