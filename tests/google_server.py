@@ -64,7 +64,7 @@ class GoogleServer:
         """Listen; `services` is service name -> method name -> method."""
         self.calls: list[tuple[str, Any]] = []
         self.closed = threading.Event()
-        self._faults: dict[str, deque[Fault]] = {}
+        self._faults: dict[str, deque[Fault | None]] = {}
         self._server = grpc.server(ThreadPoolExecutor(8))
         for service, methods in services.items():
             handlers = {name: self._handler(name, rpc) for name, rpc in methods.items()}
@@ -74,9 +74,13 @@ class GoogleServer:
         self._line = _Line(port)
         self.address = f"127.0.0.1:{self._line.port}"
 
-    def fail(self, method: str, *faults: Fault) -> None:
-        """Let the next calls of a method go wrong, one fault each."""
+    def fail(self, method: str, *faults: Fault | None) -> None:
+        """Let the next calls of a method go wrong, one fault each; None lets one go well."""
         self._faults.setdefault(method, deque()).extend(faults)
+
+    def mend(self, method: str) -> None:
+        """Let nothing more go wrong with a method."""
+        self._faults.pop(method, None)
 
     def count(self, method: str) -> int:
         """Return how often a method was called."""
