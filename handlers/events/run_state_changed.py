@@ -36,7 +36,8 @@ class RunStateChanged:
 
     def parse(self, event: Event, now: datetime) -> Changed:  # noqa: ARG002 - the port's signature
         """Return what the entry tells. Raises Rejected: it names no job; TryLater: the ledger is away."""
-        labels, told = event.data["resource"].get("labels"), event.data.get("jsonPayload")
+        resource, told = event.data.get("resource"), event.data.get("jsonPayload")
+        labels = resource.get("labels") if isinstance(resource, Mapping) else None
         run_id = labels.get("pipeline_job_id") if isinstance(labels, Mapping) else None
         if not isinstance(run_id, str) or not run_id.isprintable():
             raise Rejected(

@@ -198,6 +198,13 @@ def test_entries_that_are_none_of_ours(ledger: SqlLedger, changed: dict[str, Any
     assert received.reason
 
 
+def test_an_event_of_the_type_without_an_entry(ledger: SqlLedger) -> None:
+    """A CloudEvent of an entry's type that holds none is turned away like any other that is out of shape."""
+    event = {"specversion": "1.0", "id": "1", "source": "//x", "type": "aiplatform.googleapis.com/PipelineJob"}
+
+    assert send(ledger, {**event, "data": {"resource": "run-1"}}).verdict is Verdict.DEAD_LETTER
+
+
 @pytest.mark.parametrize("payload", [{"jsonPayload": None}, {"jsonPayload": {}}, {"textPayload": "ended"}])
 def test_an_entry_without_a_state(loop: Loop, payload: dict[str, Any]) -> None:
     """What an entry says does not matter: that there is one is reason to look."""

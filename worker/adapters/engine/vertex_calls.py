@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +28,9 @@ class Quota:
 class Calls:
     """The four calls that the engine makes; Google's errors pass through.
 
-    After a call that was not answered for as long as patience lasts, none is made for a while: a turn over many runs
-    must not wait for each of them.
+    After a call that was not answered for as long as patience lasts, the next one is tried once, and if that is not
+    answered either, none is made for a while: a turn over many runs must not wait for each of them, nor all of them
+    for the one that Vertex AI has trouble with.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Calls:
         self._rest_s = rest_s
         self.clock = clock
         self._away_until = 0.0
+        self._probed = False
 
     def create(self, parent: str, job_id: str, job: Mapping[str, Any]) -> Any:
         """Create a PipelineJob. Raises TryLater when too many were created."""
@@ -96,8 +98,11 @@ class Calls:
         return self._make()
 
     def _ask(self, method: str, request: Mapping[str, Any], allowance: Allowance) -> Any:
-        if self.clock() < self._away_until:
-            raise TryLater("Vertex AI did not answer a moment ago")
+        patience = self._patience
+        if away := self.clock() < self._away_until:
+            if self._probed:
+                raise TryLater("Vertex AI did not answer a moment ago")
+            self._probed, patience = True, replace(patience, total_s=0.0)
         made = getattr(self._client, method)
 
         def attempt(**given: Any) -> Any:
@@ -107,12 +112,14 @@ class Calls:
             return made(**given)
 
         try:
-            answer = call(attempt, request, self._patience, transient=_AGAIN)
+            answer = call(attempt, request, patience, transient=_AGAIN)
         except exceptions.ResourceExhausted:
             allowance.refused()
             raise
         except _AGAIN:
-            self._away_until = self.clock() + self._rest_s
+            if not away:
+                self._away_until, self._probed = self.clock() + self._rest_s, False
             raise
         allowance.granted()
+        self._away_until = 0.0
         return answer

@@ -75,22 +75,40 @@ def test_a_quota_that_others_used_up_is_respected(server: VertexServer, engine: 
 
 
 def test_one_that_does_not_answer_is_left_alone(server: VertexServer, clock: Seconds) -> None:
-    """After a call for which patience ran out the next ones fail at once, without a call, for five seconds."""
+    """After a call for which patience ran out the next is tried once, and none after that for five seconds."""
     patience = Patience(attempt_s=1.0, total_s=0.01, first_pause_s=0.001)
     engine = engine_at(server.address, patience=patience, rest_s=5.0, clock=clock)
     server.fail("GetPipelineJob", *[Fault()] * 1000)
     with pytest.raises(TryLater, match="fault"):
         engine.state("run-1")
-    server._faults.clear()
     asked = len(server.calls)
+    with pytest.raises(TryLater, match="fault"):
+        engine.state("run-1")
+    assert len(server.calls) == asked + 1
+    server._faults.clear()
 
     for ask in (lambda: engine.state("run-1"), lambda: engine.submit(submission("run-1")), engine.verify):
         with pytest.raises(TryLater, match="a moment ago"):
             ask()
-    assert len(server.calls) == asked
+    assert len(server.calls) == asked + 1
 
     clock.now += 5
     engine.submit(submission("run-1"))
+    engine.close()
+
+
+def test_one_run_that_makes_trouble_keeps_no_other_waiting(server: VertexServer, clock: Seconds) -> None:
+    """A run that Vertex AI does not answer for is left, and the next one is looked at in the same turn."""
+    patience = Patience(attempt_s=1.0, total_s=0.01, first_pause_s=0.001)
+    engine = engine_at(server.address, patience=patience, rest_s=5.0, clock=clock)
+    for run_id in RUNS:
+        engine.submit(submission(run_id))
+    server.fail("GetPipelineJob", *[Fault(grpc.StatusCode.INTERNAL)] * 1000)
+    with pytest.raises(TryLater):
+        engine.state("run-1")
+    server._faults.clear()
+
+    assert [engine.state(run_id).status for run_id in RUNS[1:]] == [Status.PENDING] * 2
     engine.close()
 
 
