@@ -149,3 +149,32 @@ def test_directories_to_import_from(environment: pytest.MonkeyPatch, value: str)
 
     with pytest.raises(Rejected, match=r"COLONY_IMPORT_DIRS: .*neither an absolute path nor"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVICE_ACCOUNT", "runner"),
+        ("NETWORK", "projects/my-project/global/networks/default"),
+        ("NETWORK_ATTACHMENT", "attachment"),
+        ("ENCRYPTION_KEY", "projects/p/locations/europe-west1/keyRings/r"),
+        ("FAILURE_POLICY", "quick"),
+        ("SUBMISSIONS", "0"),
+    ],
+)
+def test_where_jobs_run_is_named_in_full(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A place for pipeline jobs that Vertex AI would refuse is refused at the start, by the variable's name."""
+    environment.setenv(f"COLONY_VERTEX_{name}", value)
+
+    with pytest.raises(Rejected, match=f"COLONY_VERTEX_{name}"):
+        read_settings()
+
+
+def test_a_job_has_one_network(environment: pytest.MonkeyPatch) -> None:
+    """A peered network and a network attachment exclude each other."""
+    environment.setenv("COLONY_VERTEX_NETWORK", "projects/123/global/networks/default")
+    read_settings()
+    environment.setenv("COLONY_VERTEX_NETWORK_ATTACHMENT", "projects/p/regions/r/networkAttachments/a")
+
+    with pytest.raises(Rejected, match="one network"):
+        read_settings()

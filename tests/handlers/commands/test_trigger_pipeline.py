@@ -116,3 +116,16 @@ def test_a_forgotten_key_never_answers_for_another_request(ledger: SqlLedger, ch
         with pytest.raises(Rejected, match="has asked for something else before") as error:
             trigger_pipeline(replace(ASKED, **changes), ledger, BEES, TEMPLATES, NOW + timedelta(days=40))  # type: ignore[arg-type]
         assert error.value.field == "Idempotency-Key"
+
+
+def test_a_cancelled_run_is_looked_at_at_once(ledger: SqlLedger) -> None:
+    """A run that rests between two looks is given to the loops as soon as somebody cancels it."""
+    run = world.ask_for_run(ledger)
+    with ledger.begin() as transaction:
+        (lease,) = transaction.runs.claim("one", limit=1, lease_s=60)
+        transaction.runs.release(lease, again_after_s=3600)
+
+    cancel_run(run.id, ledger)
+
+    with ledger.begin() as transaction:
+        assert [one.run_id for one in transaction.runs.claim("two", limit=1, lease_s=60)] == [run.id]
