@@ -21,7 +21,7 @@ _SAID = {
     "rolled_back": "the new model was taken back",
     "approved": "approved",
     "retry": "another attempt was asked for",
-    "escalated": "a person must look",
+    "escalated": "handed to a person",
     "closed": "closed",
 }
 

@@ -157,7 +157,7 @@ _ACTIONS = {
 }
 _ENDS = {
     "deployed": "Its model went into production",
-    "gated": "Its model waits for a person's approval",
+    "gated": "Its model passed its gate",
     "rejected": "Its model was refused",
     "registered": "Its model was kept, and goes nowhere by itself",
     "superseded": "Its model was not put into production",

@@ -11,13 +11,18 @@ _TOGETHER = ("vote", "arming")
 _GUARDS = (
     *("mode", "one_run_per_bee", "pause", "colony_pause", "cooldown", "breaker", "colony_breaker"),
     *("budget_runs", "budget_cost", "colony_budget_runs", "colony_budget_cost", "nothing_new", "concurrent_runs"),
-    *("approval", "attempts", "event_time", "known_version", "live_version", "order"),
+    *("approval", "attempts"),
 )
-_RULES, _VOTE, _BARS = (
+_AWAY = ("event_time", "known_version", "live_version", "order")
+_RULES, _VOTE, _NOT, _BARS = (
     "What the rules said",
     "Taken together",
+    "Why it was not judged",
     "What may hold a retrain back, in the order it was asked",
 )
+
+
+_PLACES = {_VOTE: _TOGETHER, _NOT: _AWAY, _BARS: _GUARDS}
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,10 @@ class Explanation:
 
 def of_rules(rules: Iterable[Mapping[str, Any]], *, only_rules: bool = False) -> list[Section]:
     """Return a decision's rules and guards as the journal has them, in order; `only_rules` leaves the guards out."""
-    found: dict[str, list[Line]] = {_RULES: [], _VOTE: [], _BARS: []}
+    found: dict[str, list[Line]] = {_RULES: [], _VOTE: [], _NOT: [], _BARS: []}
     for rule in rules:
         name = str(rule["name"])
-        title = _VOTE if name in _TOGETHER else _BARS if name in _GUARDS else _RULES
+        title = next((title for title, names in _PLACES.items() if name in names), _RULES)
         found[title].append(Line(name, str(rule["outcome"]), str(rule["why"]), dict(rule.get("inputs") or {})))
     kept = {title: lines for title, lines in found.items() if lines and not (only_rules and title == _BARS)}
     return [Section(title, lines) for title, lines in kept.items()]

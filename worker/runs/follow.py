@@ -91,7 +91,7 @@ def _whole(course: Course, situation: Situation, transaction: Transaction, aroun
     in_flight = transaction.runs.incidents_in_flight()
     found = replace(situation, in_flight=in_flight, estimate=Decimal(str(round(cost, 6))))
     incident, since = course.incident, learned_until(course)
-    if incident is not None and since is not None and incident.state in WAITING:
+    if incident is not None and since is not None and incident.state in {*WAITING, State.DEPLOYED}:
         found = replace(found, new_labels=around.new_labels(bee, since, as_of_now(incident, now)))
     limit = situation.policy.colony.runs
     if limit is not None and in_flight < limit and around.known:

@@ -104,7 +104,7 @@ def test_a_run_that_a_person_asked_for(colony: Colony) -> None:
     run = world.ask_for_run(colony.ledger)
     assert "It was asked for by hand: a test." in _said(_why(colony, run.id))
     colony.end_run(status=Status.FAILED)
-    assert "It is failed: it broke" in _said(_why(colony, run.id))
+    assert "It failed: it broke" in _said(_why(colony, run.id))
     colony.policy = Policy(approval=Approval(runs="always"))
     colony.evaluate()
     answer_question(colony.operator("bob"), colony.questions()[0].id, approve=True, reason="go")
@@ -138,7 +138,7 @@ def test_a_deployment_that_waits(colony: Colony) -> None:
     found = _why(colony, run.id)
 
     question = colony.questions()[0].id
-    assert "It is gated: it waits for a person's approval: f1 0.800 → 0.930" in _said(found)
+    assert "Its model passed its gate: it waits for a person's approval: f1 0.800 → 0.930" in _said(found)
     assert f"`colony approvals approve {question}`, or refuse" in found.following
     assert "Silence until 2002-10-02T12:00:00Z means refuse." in found.following
 

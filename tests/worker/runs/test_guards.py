@@ -91,14 +91,14 @@ BREAKER = Breaker(failures=1, pause=9 * HOUR)
 GUARDS = [
     Guard("pause", "paused by ann (moving house) until 2002-10-02T12:00:00Z",
           before=lambda colony: pause(colony.operator(), BEE.bee, "moving house", colony.now + 24 * HOUR)),
-    Guard("colony_pause", "paused by ann (a release) until 2002-10-03T12:00:00Z",
+    Guard("colony_pause", "the whole colony is paused by ann (a release) until 2002-10-03T12:00:00Z",
           before=lambda colony: pause(colony.operator(), None, "a release", colony.now + 48 * HOUR)),
     Guard("cooldown", "cooling down until 2002-10-01T17:00:00Z (6h after an action)",
           lambda policy: replace(policy, cooldown=6 * HOUR),
           _memory(lambda colony, memory: memory.acted(colony.now - HOUR, colony.now - HOUR))),
-    Guard("breaker", "the circuit breaker is open until 2002-10-01T21:00:00Z after 1 failures",
+    Guard("breaker", "the circuit breaker is open until 2002-10-01T21:00:00Z after 1 failure",
           lambda policy: replace(policy, breaker=BREAKER), _tally(**OPEN)),
-    Guard("colony_breaker", "the circuit breaker is open until 2002-10-01T21:00:00Z after 1 failures",
+    Guard("colony_breaker", "the colony's circuit breaker is open until 2002-10-01T21:00:00Z after 1 failure",
           _colony_wide(breaker=BREAKER), _shared(**OPEN)),
     Guard("budget_runs", "1 of 1 runs of the day are used",
           lambda policy: replace(policy, budget=replace(policy.budget, runs_per_day=1)),
@@ -106,10 +106,10 @@ GUARDS = [
     Guard("budget_cost", "3.00 of 3.00 of the month are spent",
           lambda policy: replace(policy, budget=replace(policy.budget, cost_per_month=Decimal(3))),
           _tally(month=NOW_MONTH, cost=Decimal(3))),
-    Guard("colony_budget_runs", "7 of 7 runs of the day are used",
+    Guard("colony_budget_runs", "7 of 7 runs of the day are used in the whole colony",
           lambda policy: _colony_wide(budget=replace(policy.colony.budget, runs_per_day=7))(policy),
           _shared(day=NOW_DAY, runs=7)),
-    Guard("colony_budget_cost", "9.00 of 9.00 of the month are spent",
+    Guard("colony_budget_cost", "9.00 of 9.00 of the month are spent in the whole colony",
           lambda policy: _colony_wide(budget=replace(policy.colony.budget, cost_per_month=Decimal(9)))(policy),
           _shared(month=NOW_MONTH, cost=Decimal(9))),
     Guard("concurrent_runs", "1 of 1 runs at once are in flight", _colony_wide(runs=1),
@@ -257,6 +257,75 @@ def test_nothing_new_with_each_other_guard(colony: Colony, guard: Guard) -> None
     colony.labels = 12
     _lifted(colony, guard)
     assert len(_own_runs(colony)) == 2
+
+
+def test_arming_and_then_a_person(colony: Colony) -> None:
+    """Nobody is asked before the second bad window arms; then the run waits for the word, and begins on it."""
+    _switched_on(colony, ARMING, APPROVAL)
+
+    assert ARMING.words in colony.evaluate()["reason"]
+    assert colony.questions() == []
+    assert APPROVAL.words in colony.evaluate()["reason"]
+
+    _approve(colony)
+    _check_begun(colony)
+
+
+def test_arming_and_nothing_new(colony: Colony) -> None:
+    """A deployed model that is bad again has to be armed first; then the attempt waits for labels, and runs."""
+    _switched_on(colony, ARMING)
+    colony.labels = 0
+    colony.evaluate()
+    colony.evaluate()
+    colony.end_run()
+    version = colony.champion()
+
+    first = colony.evaluate(modelVersion=version, metrics={"f1": 0.5})
+    second = colony.evaluate(modelVersion=version, metrics={"f1": 0.5})
+
+    assert (first["action"], second["action"]) == ("attached", "held")
+    assert ARMING.words in first["reason"]
+    assert "nothing new: no label has become known since the last attempt" in second["reason"]
+    colony.labels = 12
+    assert [run.attempt for run in colony.pass_time(LATER)] == [2]
+
+
+@pytest.mark.parametrize("guard", [*GUARDS, APPROVAL], ids=lambda guard: guard.name)
+def test_a_bee_that_is_only_observed_with_each_other_guard(colony: Colony, guard: Guard) -> None:
+    """Nothing is even asked for while the mode is observe; in mode act the same guard holds, and lets go later."""
+    _switched_on(colony, guard)
+    acting = colony.bees
+    colony.bees = {**acting, BEE.bee: BEE.model_copy(update={"mode": "observe"})}
+
+    said = colony.evaluate()
+
+    assert (said["action"], _own_runs(colony), colony.questions()) == ("held", [], [])
+    assert "would retrain, but the bee's mode is observe" in said["reason"]
+    colony.bees = acting
+    assert guard.words in colony.evaluate()["reason"]
+    _lifted(colony, guard)
+    _check_begun(colony)
+
+
+@pytest.mark.parametrize("guard", [*GUARDS, APPROVAL], ids=lambda guard: guard.name)
+def test_a_back_off_and_then_each_guard(colony: Colony, guard: Guard) -> None:
+    """A second attempt waits for its back-off first; what holds it then says so, and it runs once that lifts."""
+    colony.policy = Policy(retry=Retry(backoff=timedelta(hours=1)))
+    colony.evaluate()
+    colony.refuse_run()
+    _switched_on(colony, guard)
+    assert colony.pass_time(timedelta(minutes=30)) == []
+    waiting = colony.incident().waiting
+    assert waiting is not None
+    assert waiting.why == "attempt 1 of 3 refused; tried again after 1h"
+
+    assert colony.pass_time(timedelta(minutes=30)) == []
+
+    waiting = colony.incident().waiting
+    assert waiting is not None
+    assert guard.words in waiting.why
+    _lifted(colony, guard)
+    assert [run.attempt for run in colony.runs(BEE.bee) if run.trigger == "drift"] == [1, 2]
 
 
 def test_what_is_only_observed_is_told_and_never_runs(colony: Colony) -> None:

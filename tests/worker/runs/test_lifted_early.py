@@ -43,7 +43,7 @@ def test_a_success_that_closes_the_colonys_breaker_lets_the_others_go_on(colony:
     assert colony.pass_time() == []
     waiting = colony.incident().waiting
     assert waiting is not None
-    assert "the circuit breaker is open until 2002-10-01T21:00:00Z" in waiting.why
+    assert "the colony's circuit breaker is open until 2002-10-01T21:00:00Z" in waiting.why
     joined = colony.evaluate()
     assert joined["action"] == "attached"
     assert colony.pass_time(HOUR) == []
@@ -78,7 +78,7 @@ def test_a_run_cheaper_than_thought_makes_room_in_the_colonys_budget(colony: Col
     _usually_costs(colony, BEE, 2.0)
     _other_begins(colony)
     said = colony.evaluate()
-    assert "2.00 of 3.00 of the month are spent, this run would cost 2.00" in said["reason"]
+    assert "2.00 of 3.00 of the month are spent in the whole colony, this run would cost 2.00" in said["reason"]
     assert colony.pass_time(HOUR) == []
 
     colony.refuse_run(OTHER.bee)  # and it cost nothing
