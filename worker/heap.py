@@ -3,7 +3,7 @@
 import gc
 
 #: A batch of events makes tens of thousands of short-lived values, none of them in a cycle.
-_THRESHOLDS = (50_000, 20, 100)
+_THRESHOLDS = (50_000, 10, 10)
 
 
 def settle() -> None:

@@ -106,8 +106,11 @@ class SqlLedger:
         """Begin the transaction of a batch; it writes and commits when the context ends well. Raises TryLater."""
         with self.database.begin() as connection:
             batch = SqlBatch(self.database, connection, self.installation, keys, bees)
-            yield batch
-            batch.flush()
+            try:
+                yield batch
+                batch.flush()
+            finally:
+                batch.release()
 
     def verify(self) -> None:
         """Write and commit. Raises TryLater."""
