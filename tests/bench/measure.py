@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -25,3 +25,14 @@ def median_s(work: Callable[[], object], *, repeats: int) -> float:
         work()
         took.append(time.perf_counter() - start)
     return statistics.median(took)
+
+
+def cpu_medians_s(works: Sequence[Callable[[], object]], *, repeats: int) -> list[float]:
+    """Return the median processor time of each work in seconds, taken in turns: whatever slows one slows all."""
+    took: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        for work, times in zip(works, took, strict=True):
+            start = time.process_time()
+            work()
+            times.append(time.process_time() - start)
+    return [statistics.median(times) for times in took]
