@@ -60,14 +60,17 @@ class DuckDatabase:
         self.connection.execute("CREATE SCHEMA store")
         self.lock = threading.RLock()
         self.statements: list[str] = []
-        self._loads = count()
+        #: Name and type of each column of the last answer.
+        self.described: list[tuple[str, str]] = []
 
     def run(self, statement: str, kinds: Mapping[str, str], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement of BigQuery's dialect."""
         self.statements.append(statement)
         used = {node.name for node in parsed(statement).find_all(exp.Parameter)}
         sql = transpiled(statement, tuple(sorted((name, kinds[name]) for name in used)))
-        return self.connection.execute(sql, {name: values[name] for name in used} or None).fetchall()
+        self.connection.execute(sql, {name: values[name] for name in used} or None)
+        self.described = [(name, str(kind)) for name, kind, *_ in self.connection.description or ()]
+        return self.connection.fetchall()
 
     def alter(self, statement: str) -> None:
         """Run a statement that creates or changes a table; DuckDB takes one change at a time."""

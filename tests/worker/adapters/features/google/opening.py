@@ -8,7 +8,6 @@ from worker.adapters.features.google.sql.tables import create_kept
 from worker.adapters.features.google.store import GoogleFeatureStore
 from worker.clock import Clock
 
-
 #: Lives as long as a store uses it.
 _DATABASES: WeakValueDictionary[Path, DuckDatabase] = WeakValueDictionary()
 
