@@ -45,7 +45,14 @@ class StoredObject:
 
 
 class StorageServer:
-    """Serves buckets; `objects` holds what is in them by gs:// URI, `calls` the requests' methods and paths."""
+    """Serves buckets.
+
+    Attributes:
+        objects: what is in them, by gs:// URI.
+        calls: the requests' methods and paths.
+        forbidden: whether nobody has the right to anything.
+        open: while it is not set, requests wait.
+    """
 
     def __init__(self, *buckets: str) -> None:
         """Listen on a free port of 127.0.0.1."""
@@ -53,6 +60,8 @@ class StorageServer:
         self.objects: dict[str, StoredObject] = {}
         self.calls: list[str] = []
         self.forbidden = False
+        self.open = threading.Event()
+        self.open.set()
         self.lock = threading.RLock()
         self.sessions: dict[str, tuple[str, dict[str, list[str]], bytearray]] = {}
         self._faults: deque[StorageFault] = deque()
@@ -142,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         self.store.calls.append(f"{method} {unquote(parts.path)}")
+        self.store.open.wait(60)
         fault = self.store.fault_for(method)
         if fault and not fault.after_effect:
             self._go_wrong(fault)

@@ -22,6 +22,7 @@ class AdoptModel:
     Attributes:
         baseline: metric -> value, what its evaluations are compared with.
         trained_until: newest event time it was trained on; the gate needs it later.
+        origin: where the file was taken from, if from a registry elsewhere.
     """
 
     bee: str
@@ -29,6 +30,7 @@ class AdoptModel:
     file: Path
     baseline: Mapping[str, float] = field(default_factory=dict)
     trained_until: datetime | None = None
+    origin: str | None = None
 
 
 def adopt_model(
@@ -80,7 +82,12 @@ def adopt_model(
         created_at=now,
         gate_passed=False,
         metrics=dict(command.baseline),
-        lineage={"adopted": True, "trainedUntil": to_text(command.trained_until), "features": features},
+        lineage={
+            "adopted": True,
+            "trainedUntil": to_text(command.trained_until),
+            "features": features,
+            **({"vertexModel": command.origin} if command.origin else {}),
+        },
     )
     with ledger.begin() as transaction:
         transaction.lock([command.bee])

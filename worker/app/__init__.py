@@ -25,6 +25,8 @@ from worker.intake.consume import Consumer, Limits
 from worker.intake.port import Subscription
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
+from worker.models.desired import Rules
+from worker.models.project import Projector
 from worker.publish.accessed import Accesses
 from worker.publish.notify import Notifier
 from worker.publish.relay import Relay
@@ -74,7 +76,7 @@ class App(Configured):
         now_for: NowFor | None = None,
         subscription: Subscription | None = None,
     ) -> Consumer:
-        """Return the intake, of the bus unless told otherwise; without `now_for` events are handled at the clock's time."""
+        """Return the intake, from the bus unless told otherwise; without `now_for` it is the clock's time."""
         limits = Limits(attempts=self.settings.attempts, outbox=self.settings.max_outbox)
 
         def told(item: Received) -> None:
@@ -160,6 +162,14 @@ class App(Configured):
         return PredictionServer(self.ledger, self.features, self.artifacts, self.model_format, skew=guard)
 
     @cached_property
+    def projector(self) -> Projector | None:
+        """The loop that shows models in a registry elsewhere, None where there is none."""
+        if self.registry is None:
+            return None
+        rules = Rules(self.settings.serving, timedelta(hours=self.settings.serving_hold_hours))
+        return Projector(self.ledger, self.registry, self.clock, self.owner, rules)
+
+    @cached_property
     def upkeep(self) -> Upkeep:
         """The loop that measures and tidies."""
         keep = timedelta(days=self.settings.request_key_days)
@@ -195,13 +205,17 @@ class App(Configured):
             if self.settings.webhook.get_secret_value():
                 loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
+            if self.projector:
+                loops.append(self.loop("project", self.projector.turn, idle_s=max(idle_s, 2.0), vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops
 
-    def loop(self, name: str, turn: Callable[[], int], *, idle_s: float) -> Loop:
-        """Return a loop whose faults are counted, not started."""
-        return Loop(name, turn, idle_s=idle_s, failed=self.instruments.failed)
+    def loop(self, name: str, turn: Callable[[], int], *, idle_s: float, vital: bool = True) -> Loop:
+        """Return a loop whose faults are counted, not started; one that is not vital leaves the process ready."""
+        loop = Loop(name, turn, idle_s=idle_s, failed=self.instruments.failed)
+        loop.vital = vital
+        return loop
 
     def http(self, loops: Sequence[Loop], host: str | None = None) -> Any:
         """Return the HTTP API as an ASGI application, for listening on `host` (default: the setting).

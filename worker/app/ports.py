@@ -19,6 +19,7 @@ from worker.features.port import FeatureStore
 from worker.intake.port import Subscription
 from worker.ledger import Ledger
 from worker.models.port import ArtifactStore, Deployment, ModelFormat, ModelVersion
+from worker.models.projection import Registry
 from worker.pipelines.template import Template
 from worker.publish.notify import Hook
 from worker.publish.port import Topic
@@ -79,6 +80,19 @@ class Ports:
         """Where model files are."""
         store: ArtifactStore = self._backend("models", google="vertex").from_options(self._options())
         return store
+
+    @cached_property
+    def registry(self) -> Registry | None:
+        """Where models are shown and served beside this system, None where the ledger's record is all there is."""
+        backend = self._backend("models", google="vertex")
+        found: Registry | None = backend.registry_from(self._options(), self.ledger.installation, self.artifacts)
+        return found if found is None else self._kept(found)
+
+    def fetch_vertex_model(self, name: str, directory: Path) -> tuple[str, Path]:
+        """Download a model that somebody registered on Vertex AI; return its full name and the file."""
+        module = importlib.import_module("worker.adapters.models.vertex_import")
+        fetched: tuple[str, Path] = module.fetch_vertex_model(self._options(), name, directory)
+        return fetched
 
     @cached_property
     def model_format(self) -> ModelFormat:

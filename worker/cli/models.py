@@ -1,11 +1,14 @@
 """`colony models`: list, promote, roll back, adopt."""
 
+import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from worker.cli.common import Time, bee_option, json_option, opened, print_json, print_table, publish, short
+from worker.errors import TryLater
 from worker.models.shown import shown_version
 
 
@@ -64,6 +67,7 @@ def promote(bee: str, version_: str, reason: str, *, force: bool) -> None:
     with opened() as app:
         done = promote_model(bee, version_, app.ledger, app.artifacts, app.clock(), reason=reason, force=force)
         publish(app)
+        _show(app, bee)
         click.echo(f"{bee}: version {done.previous or 'none'} → {done.version}")
 
 
@@ -78,25 +82,49 @@ def rollback(bee: str, to_version: str | None, reason: str) -> None:
     with opened() as app:
         done = rollback_model(bee, app.ledger, app.artifacts, app.clock(), reason=reason, to_version=to_version)
         publish(app)
+        _show(app, bee)
         click.echo(f"{bee}: version {done.previous} → {done.version}")
 
 
 @command.command("adopt")
 @click.option("--bee", required=True, help="Whose model.")
 @click.option("--version", "version_", required=True, help="The name its evaluations carry.")
-@click.option("--artifact", type=click.Path(path_type=Path), required=True, help="The model, a .skops file.")
+@click.option("--artifact", type=click.Path(path_type=Path), help="The model, a .skops file.")
+@click.option("--vertex-model", metavar="NAME[@VERSION]", help="Instead: a model of Vertex AI's registry, by its id.")
 @click.option("--trained-until", type=Time(), required=True, help="Newest event time it was trained on.")
 @click.option("--baseline", multiple=True, help="metric=value, what its evaluations are compared with; repeatable.")
-def adopt(bee: str, version_: str, artifact: Path, trained_until: datetime, baseline: tuple[str, ...]) -> None:
-    """Take over a model that the colony already has in production."""
+def adopt(
+    bee: str,
+    version_: str,
+    artifact: Path | None,
+    vertex_model: str | None,
+    trained_until: datetime,
+    baseline: tuple[str, ...],
+) -> None:
+    """Take over a model that the colony already has in production: a file, or one of Vertex AI's registry."""
     from handlers.commands.adopt_model import AdoptModel, adopt_model
 
+    if (artifact is None) == (vertex_model is None):
+        raise click.UsageError("give either --artifact or --vertex-model")
     try:
         metrics = {name: float(value) for name, _, value in (item.partition("=") for item in baseline)}
     except ValueError as error:
         raise click.UsageError("--baseline: write it as metric=value, for example f1=0.91") from error
-    with opened() as app:
-        asked = AdoptModel(bee, version_, artifact, metrics, trained_until)
+    with opened() as app, tempfile.TemporaryDirectory(prefix="colony-adopt-") as directory:
+        origin: str | None = None
+        if vertex_model:
+            origin, artifact = app.fetch_vertex_model(vertex_model, Path(directory))
+        asked = AdoptModel(bee, version_, artifact or Path(), metrics, trained_until, origin)
         done = adopt_model(asked, app.ledger, app.artifacts, app.model_format, app.bees, app.clock())
         publish(app)
+        _show(app, bee)
         click.echo(f"{bee}: version {done.version} is in production ({done.artifact.sha256[:12]})")
+
+
+def _show(app: Any, bee: str) -> None:
+    """Bring registry and endpoint in line at once, as far as that takes no time; the workers do the rest."""
+    try:
+        if app.projector:
+            app.projector.turn(bee)
+    except TryLater as error:
+        click.echo(f"recorded; the registry and the endpoint follow later: {error}", err=True)

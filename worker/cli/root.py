@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dead-letters": ("dead_letters", "List, show and put back the messages that were turned away."),
     "ledger": ("ledger", "Prune, back up, restore and verify the ledger, while workers run."),
     "models": ("models", "List, promote, roll back and adopt model versions."),
+    "model-server": ("model_server", "Serve one model, as the container of a Vertex endpoint does."),
     "predict": ("predict", "Predict with a bee's model in production."),
     "features": ("features", "Define, import, read and list features."),
     "pipelines": ("pipelines", "List, validate, compile and show pipeline templates."),

@@ -47,7 +47,7 @@ def model_fields(version: ModelVersion, folder: str, naming: Naming, serving: Se
         "artifact_uri": folder,
         "container_spec": {
             "image_uri": serving.image,
-            "command": ["python", "-m", "worker", "model-server"],
+            "command": ["python", "-m", "worker.model_server"],
             "ports": [{"container_port": _PORT}],
             "predict_route": "/predict",
             "health_route": "/health",
