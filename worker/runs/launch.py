@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from worker.bee import BeeSpec
 from worker.clock import to_text
 from worker.engine.state import Status
-from worker.errors import Conflict, Rejected
+from worker.errors import Conflict, Rejected, TryLater
 from worker.ledger import Ledger, Transaction
 from worker.runs.lifecycle import Run, moved
 from worker.runs.port import Lease, PipelineEngine, Submission
@@ -73,6 +73,9 @@ class Launcher:
         except (Rejected, Conflict) as error:
             self._move(lease, Status.FAILED, now, f"not accepted by the engine: {error}")
             return
+        except TryLater as error:
+            self._wait(lease, f"not launched yet: {error}")
+            raise
         self._move(lease, Status.QUEUED, now, None)
 
     def _frozen(self, lease: Lease) -> Run:
@@ -104,6 +107,14 @@ class Launcher:
             run = transaction.runs.hold(lease)
             if run.status is Status.PENDING:
                 transaction.runs.save(moved(run, status, now, error=error))
+
+
+    def _wait(self, lease: Lease, why: str) -> None:
+        """Let everybody see what the run waits for."""
+        with self.ledger.begin() as transaction:
+            run = transaction.runs.hold(lease)
+            if run.status is Status.PENDING and run.error != why:
+                transaction.runs.save(replace(run, error=why))
 
 
 def root_parameters(spec: Mapping[str, Any], frozen: Mapping[str, Any]) -> dict[str, Any]:

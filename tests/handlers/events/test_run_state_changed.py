@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
 from tests.worker import world
+from tests.worker.adapters.engine.waiting import until
 from tests.worker.runs.loop import Loop
+from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.locks import COLONY
 from worker.adapters.ledger.sql import SqlLedger
 from worker.decide.policy import Policy
 from worker.engine.state import Status
@@ -228,6 +232,37 @@ def test_an_evaluation_that_looks_like_an_entry() -> None:
     body = {**world.data(), "logName": "x", "resource": {"type": "y"}, "type": "model.evaluated"}
 
     assert open_envelope(world.plain(body)).type == "model.evaluated"
+
+
+def test_an_entry_and_a_settling_run_do_not_block_each_other(postgres_url: str) -> None:
+    """An entry in a batch waits for the lock of its run's bee before anything is held that a settling run waits for."""
+    ledger = SqlLedger(Database(postgres_url))
+    world.put_into_production(ledger, bee="other-bee")
+    run = world.ask_for_run(ledger)
+    batch = [world.message("e1", world.data(beeId="other-bee", metrics={"loss": 0.9}, baseline={"loss": 0.3}))]
+    handlers = event_handlers(EventContext(lambda: world.BEES, Policy, ledger.installation, bee_of=lambda _: run.bee))
+    with ThreadPoolExecutor(1) as pool, ledger.begin() as transaction:
+        (lease,) = transaction.runs.claim("one", limit=1, lease_s=60)
+        transaction.runs.hold(lease)
+        begun = pool.submit(receive, [*batch, message(entry(run.id))], ledger, handlers, world.now_for)
+        until(lambda: _waiting(ledger))
+        transaction.lock([COLONY])
+        transaction.runs.release(lease, again_after_s=3600)
+        assert not begun.done()
+    received = begun.result(timeout=30)
+
+    assert [item.verdict for item in received] == [Verdict.ACK] * 2
+    assert [(item.result or {}).get("action") for item in received] == ["trigger", None]
+    with ledger.begin() as transaction:
+        assert run.id in {one.run_id for one in transaction.runs.claim("two", limit=5, lease_s=60)}
+    ledger.close()
+
+
+def _waiting(ledger: SqlLedger) -> int:
+    """Return how many others wait for a lock."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with ledger.database.begin(write=False) as connection:
+        return int(connection.exec_driver_sql(asked).scalar_one())
 
 
 def test_a_ledger_that_is_away(ledger: SqlLedger) -> None:

@@ -43,6 +43,22 @@ def test_everything_that_can_change_is_frozen(loop: Loop) -> None:
     assert frozen["outputDir"] == f"mem://runs/{run.id}"
 
 
+def test_what_a_run_waits_for_is_told(loop: Loop) -> None:
+    """While the engine is away a run says so, and no more once it was launched."""
+    run = world.ask_for_run(loop.ledger)
+    loop.engine.error = TryLater("Vertex AI is away")
+    loop.advancer().turn()
+    waiting = world.get_run(loop.ledger, run.id)
+    assert (waiting.status, waiting.error) == (Status.PENDING, "not launched yet: Vertex AI is away")
+
+    loop.engine.error = None
+    with loop.ledger.begin() as transaction:
+        transaction.runs.look_now(run.id)
+    loop.advancer().turn()
+
+    assert world.get_run(loop.ledger, run.id).error is None
+
+
 def test_the_submission(loop: Loop) -> None:
     """The engine gets the compiled spec, the frozen parameters, a place and the labels that tell whose run it is."""
     run = world.ask_for_run(loop.ledger)

@@ -74,6 +74,22 @@ def test_cancel(world: World) -> None:
     assert world.engine.state("run-d").status is Status.CANCELLED
 
 
+def test_a_glance_hides_nothing(world: World) -> None:
+    """Looked at one by one or all at once, runs end as they end, and a run that nobody knows is not found."""
+    names = ["run-f", "run-g"]
+    for name, outcome in zip(names, ("succeeds", "fails"), strict=True):
+        world.engine.submit(world.submission(name, outcome))
+
+    def look() -> list[Status]:
+        world.engine.glance("here", [*names, "run-none"])
+        return [world.engine.state(name).status for name in names]
+
+    assert until(look, lambda found: all(one.ended for one in found)) == [Status.SUCCEEDED, Status.FAILED]
+    world.engine.glance("here", [*names, "run-none"])
+    with pytest.raises(NotFound):
+        world.engine.state("run-none")
+
+
 def test_unknown_run(world: World) -> None:
     """A run that was never submitted is not found."""
     with pytest.raises(NotFound):

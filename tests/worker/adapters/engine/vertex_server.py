@@ -1,8 +1,8 @@
 """A stand-in for Vertex AI Pipelines: a local gRPC server of the client's own message types, plain text.
 
 In a test: `VertexServer()`, with hooks that move jobs along and put faults in the way. As a process:
-`python tests/worker/adapters/engine/vertex_server.py --port 0` prints `listening on 127.0.0.1:PORT`; each Get moves a
-job one stage on (`--stay` leaves it where it is).
+`python tests/worker/adapters/engine/vertex_server.py --port 0` prints `listening on 127.0.0.1:PORT`; each Get or List
+moves its jobs one stage on (`--stay` leaves them where they are).
 """
 
 import argparse
@@ -44,7 +44,7 @@ class VertexServer:
     """Serves Create, Get, List and Cancel; `jobs` holds what was created, `calls` what was asked for."""
 
     def __init__(self, *, port: int = 0, advance_on_get: bool = False) -> None:
-        """Listen on 127.0.0.1 (a free port if `port` is 0); with `advance_on_get` each Get moves its job one stage."""
+        """Listen on 127.0.0.1 (a free port if `port` is 0); `advance_on_get`: each Get or List moves its jobs on."""
         self.jobs: dict[str, types.PipelineJob] = {}
         self.calls: list[tuple[str, Any]] = []
         self.failing: set[str] = set()
@@ -145,6 +145,8 @@ class VertexServer:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"filter {request.filter!r} is not understood here")
         with self._lock:
             mine = [job for name, job in self.jobs.items() if name.startswith(f"{request.parent}/")]
+            for job in mine if self._advance_on_get else ():
+                self.advance(job.name.rpartition("/")[2])
             found = [_seen(job, request) for job in mine if all(_holds(job, *part) for part in wanted)]
         start = int(request.page_token or 0)
         end = start + (request.page_size or 100)
