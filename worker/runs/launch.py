@@ -108,7 +108,6 @@ class Launcher:
             if run.status is Status.PENDING:
                 transaction.runs.save(moved(run, status, now, error=error))
 
-
     def _wait(self, lease: Lease, why: str) -> None:
         """Let everybody see what the run waits for."""
         with self.ledger.begin() as transaction:
