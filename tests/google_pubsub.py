@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,9 +68,10 @@ class PubSubServer(GoogleServer):
             }
         )
 
-    def subscriber(self) -> Any:
-        """Return a client of Google's that pulls from here."""
-        return SubscriberClient(transport=SubscriberGrpcTransport(channel=self._channel()))
+    def subscriber(self, limit: int = -1) -> Any:
+        """Return a client of Google's that pulls from here, and takes answers of at most so many bytes."""
+        options = [("grpc.max_receive_message_length", limit)]
+        return SubscriberClient(transport=SubscriberGrpcTransport(channel=self._channel(options)))
 
     def publisher(self) -> Any:
         """Return a client of Google's that publishes to here."""
@@ -80,6 +82,11 @@ class PubSubServer(GoogleServer):
         with self._changed:
             queue = self.queues[subscription]
             return len(queue.waiting) + len(queue.leased)
+
+    def leased(self, subscription: str) -> list[str]:
+        """Return the receipts that are in somebody's hand."""
+        with self._changed:
+            return list(self.queues[subscription].leased)
 
     def messages(self, subscription: str) -> list[Any]:
         """Return what waits, in order of arrival."""
@@ -92,8 +99,8 @@ class PubSubServer(GoogleServer):
             channel.close()
         super().close()
 
-    def _channel(self) -> grpc.Channel:
-        made = grpc.insecure_channel(self.address)
+    def _channel(self, options: Sequence[tuple[str, int]] = ()) -> grpc.Channel:
+        made = grpc.insecure_channel(self.address, options=options)
         self._channels.append(made)
         return made
 

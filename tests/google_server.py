@@ -86,6 +86,10 @@ class GoogleServer:
         """Return how often a method was called."""
         return sum(name == method for name, _ in self.calls)
 
+    def requests(self, method: str) -> list[Any]:
+        """Return what was asked of a method."""
+        return [request for name, request in self.calls if name == method]
+
     def close(self) -> None:
         """Stop serving."""
         self.closed.set()

@@ -112,7 +112,7 @@ class PubSubSubscription:
             if isinstance(error.__cause__, exceptions.DeadlineExceeded):
                 self._patience_s = min(self._patience_s * 2, LONGEST_PULL_S)
                 return ()
-            if self._room.overflowed(error.__cause__):
+            if self._room.overflowed(error.__cause__, number):
                 log.warning("an answer was too large, fewer messages are asked for", messages=number)
                 return ()
             raise
