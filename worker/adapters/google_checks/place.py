@@ -25,7 +25,7 @@ class Place:
         steps_account: whom the steps of pipelines act as.
         used: port → its backend of Google's; `serving` where models are deployed to endpoints.
         task: names this process in what a live check writes.
-        stand_ins: service (`storage`, `vertex`; in tests others, too) → its stand-in's address.
+        stand_ins: service (`storage`, `vertex`, `bigquery`; in tests others, too) → its stand-in's address.
     """
 
     project: str
@@ -82,7 +82,8 @@ class Place:
 def place_of(options: Options, used: Mapping[str, str]) -> Place:
     """Return what is looked at; `used` tells each port's backend."""
     values = options.values
-    stand_ins = {"storage": values["storage_endpoint"], "vertex": values["vertex_endpoint"]}
+    named = {"storage": "storage_endpoint", "vertex": "vertex_endpoint", "bigquery": "bigquery_endpoint"}
+    stand_ins = {service: str(values.get(setting) or "") for service, setting in named.items()}
     theirs = {port: backend for port, backend in used.items() if backend != "local"}
     return Place(
         project=values["project"],
@@ -92,10 +93,19 @@ def place_of(options: Options, used: Mapping[str, str]) -> Place:
         events_topic=values["events_topic"],
         dead_letter_topic=values["dead_letter_topic"],
         bucket=values["pipeline_bucket"].removeprefix("gs://").rstrip("/"),
-        store=values["feature_store_name"],
+        store=values["feature_store_name"] or _store(theirs),
         store_region=values["feature_store_region"] or values["region"],
         steps_account=values["vertex_service_account"],
         used=theirs | ({"serving": "vertex"} if values["serving"] and "engine" in theirs else {}),
         task=f"doctor-{options.owner}",
         stand_ins={service: address for service, address in stand_ins.items() if address},
     )
+
+
+def _store(used: Mapping[str, str]) -> str:
+    """Return what the feature store is called where no name is set."""
+    if "features" not in used:
+        return ""
+    from worker.adapters.features.google.backend import NAME
+
+    return NAME
