@@ -68,6 +68,8 @@ def _here(
     handler = signal.getsignal(signal.SIGTERM)
     yield run
     signal.signal(signal.SIGTERM, handler)
+    # A command that lasts has begun to listen for it: this process must not end by that.
+    signal.set_wakeup_fd(-1)
     # The command has sent the logs to this test's standard error.
     structlog.reset_defaults()
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
