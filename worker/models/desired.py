@@ -37,11 +37,13 @@ class Rules:
         serving: whether champions are deployed to endpoints.
         hold: how long a model without traffic stays deployed, ready to be gone back to.
         doubt: how long something that was asked for, with no answer, may take to show before it is asked for again.
+        blind: the same where nobody can say which operations are under way.
     """
 
     serving: bool = False
     hold: timedelta = timedelta(hours=24)
     doubt: timedelta = timedelta(seconds=60)
+    blind: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)

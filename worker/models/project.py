@@ -143,7 +143,7 @@ class _Held:
         now = self._loop.clock()
         if effort.operation is None:
             if effort.since is not None and effort.kind is not Kind.IDLE:
-                self._look_for(effort)
+                self._look_for(effort, effort.since)
             return
         progress = self._registry.progress(effort.operation)
         match progress.phase:
@@ -153,8 +153,15 @@ class _Held:
                 # What came of it is seen where it is to be, or after some time is asked for again.
                 self._save(replace(effort, operation=None, since=now))
 
-    def _look_for(self, effort: Effort) -> None:
-        operation = self._registry.running(self._bee, effort.kind)
+    def _look_for(self, effort: Effort, since: datetime) -> None:
+        try:
+            operation = self._registry.running(self._bee, effort.kind)
+        except NotFound as error:
+            until = since + self._loop.rules.blind
+            if effort.again_at is None or effort.again_at < until:
+                log.info("waiting to see", bee=self._bee, what=effort.kind.value, of=effort.subject, reason=str(error))
+                self._save(replace(effort, again_at=until))
+            return
         if operation is not None:
             self._save(replace(effort, operation=operation))
 
@@ -177,7 +184,9 @@ class _Held:
 
     def _begin(self, step: Begin, versions: Mapping[str, ModelVersion]) -> None:
         before = next((one for one in self._efforts() if (one.kind, one.subject) == (step.kind, step.subject)), None)
-        effort = replace(before or Effort(step.kind, step.subject), since=self._loop.clock(), operation=None)
+        effort = replace(
+            before or Effort(step.kind, step.subject), since=self._loop.clock(), operation=None, again_at=None
+        )
         self._save(effort)
         if step.kind is Kind.IDLE:
             return

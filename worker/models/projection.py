@@ -180,7 +180,7 @@ class Registry(Protocol):
         ...
 
     def running(self, bee: str, kind: Kind) -> str | None:
-        """Return an operation of this kind that is under way for the bee, if one can be found."""
+        """Return an operation of this kind that is under way for the bee. Raises NotFound if they cannot be listed."""
         ...
 
     def verify(self) -> None:

@@ -15,7 +15,7 @@ from worker.adapters.models.vertex_client import clients, meaning
 from worker.adapters.models.vertex_messages import Serving, deployed_fields, endpoint_fields, model_fields
 from worker.adapters.models.vertex_naming import Naming
 from worker.adapters.options import Options
-from worker.errors import Conflict, Rejected
+from worker.errors import Conflict, NotFound, Rejected
 from worker.models.port import Artifact, ModelVersion
 from worker.models.projection import Deployed, Endpoint, Entry, Kind, Phase, Progress
 
@@ -164,18 +164,22 @@ class VertexRegistry:
         return Progress(Phase.DONE)
 
     def running(self, bee: str, kind: Kind) -> str | None:
-        """Return an operation of this kind that is under way for the bee, if one can be found. Raises TryLater."""
+        """Return an operation of this kind that is under way for the bee, None if there is none.
+
+        Raises:
+            NotFound: operations cannot be listed here.
+            Rejected, TryLater: as every call.
+        """
         of = self._naming.model(bee) if kind is Kind.UPLOAD else self._naming.endpoint(bee)
         with _translated(f"operations of {bee}"):
             try:
                 found = call(self._models.list_operations, {"name": of}, self._patience)
-            except (exceptions.NotFound, exceptions.InvalidArgument, exceptions.MethodNotImplemented):
-                # Then time alone tells: what has had an effect shows itself.
+            except exceptions.NotFound:
                 return None
-        return next(
-            (one.name for one in found.operations if not one.done and one.metadata.type_url.endswith(_METADATA[kind])),
-            None,
-        )
+            except (exceptions.InvalidArgument, exceptions.MethodNotImplemented) as error:
+                raise NotFound(f"operations of {of} cannot be listed: {error.message}") from error
+        ours = (one for one in found.operations if one.metadata.type_url.endswith(_METADATA[kind]))
+        return next((one.name for one in ours if not one.done), None)
 
     def verify(self) -> None:
         """List one model. Raises TryLater or Rejected with the mend."""

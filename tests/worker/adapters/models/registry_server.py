@@ -81,6 +81,16 @@ class RegistryServer(GoogleServer):
             count_ = {name: len(found.deployed_models) for name, found in self.endpoints.items()}
             return {"versions": versions, "traffic": traffic, "deployed": count_}
 
+    def reset(self, *, stages: int = 2) -> None:
+        """Forget everything: another test begins."""
+        with self._lock:
+            for known in (self.models, self.endpoints, self.operations, self.failing, self.calls):
+                known.clear()
+            self.stages = stages
+            self.lists_operations = True
+        for method in [*self._model_calls(), *self._endpoint_calls(), *self._polls()]:
+            self.mend(method)
+
     def lose_operations(self) -> None:
         """Forget every operation; what they were to do is not done."""
         with self._lock:

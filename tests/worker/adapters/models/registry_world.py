@@ -1,5 +1,6 @@
 """A colony whose models are shown on the Vertex stand-in: a real ledger, the real clients, a clock that tests move."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.worker import world
 from tests.worker.adapters.models.registry_server import RegistryServer
 from tests.worker.world import BEE, NOW
 from worker.adapters.google_calls import Patience
+from worker.adapters.ledger import tables
 from worker.adapters.ledger.sql import SqlLedger
 from worker.adapters.models.vertex_messages import Serving
 from worker.adapters.models.vertex_naming import Naming
@@ -17,11 +19,26 @@ from worker.errors import TryLater
 from worker.models.desired import Rules
 from worker.models.project import Projector
 
-HOLD = timedelta(hours=6)
+HOLD, BLIND = timedelta(hours=6), timedelta(minutes=5)
 IMAGE = "europe-docker.pkg.dev/p/colony/worker:1"
 #: So short that a test which waits out a fault stays quick; long enough for a call of this machine under load.
 PATIENCE = Patience(attempt_s=5.0, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
 ONCE = Patience(attempt_s=5.0, total_s=0.0)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What takes longer to make than most tests take."""
+
+    server: RegistryServer
+    clients: Any
+    ledger: SqlLedger
+
+
+def _empty(ledger: SqlLedger) -> None:
+    with ledger.database.begin() as connection:
+        for name in ("model_versions", "deployments", "projections", "leases", "outbox", "bee_state"):
+            connection.execute(tables.metadata.tables[name].delete())
 
 
 class Colony:
@@ -31,15 +48,16 @@ class Colony:
         now: the workers' time; it moves as they turn.
     """
 
-    def __init__(self, server: RegistryServer, *, serving: bool = True, patience: Patience = PATIENCE) -> None:
-        """Begin with an empty ledger."""
-        self.ledger: SqlLedger = world.memory_ledger()
-        self.server = server
+    def __init__(self, parts: "Parts", *, serving: bool = True, patience: Patience = PATIENCE) -> None:
+        """Begin with nothing: what is shared is emptied."""
+        self.clients = parts.clients
+        self.ledger = parts.ledger
+        self.server = parts.server
+        _empty(self.ledger)
         self.now = NOW
         self.serving = serving
         self.patience = patience
         self.naming = Naming("my-project", "europe-west1", self.ledger.installation)
-        self.registries: list[VertexRegistry] = []
         self.worker = self.new_worker()
 
     def new_worker(self, name: str = "a") -> Projector:
@@ -51,8 +69,8 @@ class Colony:
             endpoint=self.server.address,
             patience=self.patience,
         )
-        self.registries.append(registry)
-        return Projector(self.ledger, registry, self.clock, name, Rules(serving=self.serving, hold=HOLD))
+        registry.__dict__["_clients"] = self.clients
+        return Projector(self.ledger, registry, self.clock, name, Rules(self.serving, HOLD, blind=BLIND))
 
     def clock(self) -> datetime:
         """Return the time."""
@@ -113,12 +131,6 @@ class Colony:
         found = self.server.shown()["traffic"].get(self.naming.id_of(BEE.bee), {})
         return {names[name]: percent for name, percent in sorted(found.items(), key=lambda item: names[item[0]])}
 
-    def close(self) -> None:
-        """Close ledger and clients."""
-        for registry in self.registries:
-            registry.close()
-        self.ledger.close()
-
 
 def story(colony: Colony, worker: Projector | None = None) -> dict[str, Any]:
     """Let a colony live: one champion, a second one, back to the first, until nothing is left to do; tell its end."""
@@ -154,6 +166,15 @@ END = {
     "aliases": {"1": ["champion", "default"], "2": []},
     "traffic": {"1": 100},
     "versions": [2],
+    "deployed": [1],
+    "efforts": {},
+}
+
+#: How it ends with one champion.
+ALONE = {
+    "aliases": {"1": ["champion", "default"]},
+    "traffic": {"1": 100},
+    "versions": [1],
     "deployed": [1],
     "efforts": {},
 }
