@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
@@ -127,6 +128,23 @@ def test_the_lock_names_all_that_is_imported() -> None:
     missing = {f"{name} ({path.relative_to(ROOT)})" for name, path in foreign if not there(name)}
     assert missing == set()
     assert len({name.partition(".")[0] for name, _ in foreign}) > 15
+
+
+def test_every_file_beside_the_code_is_packed() -> None:
+    """What the packages hold beside Python is package data, or the image would miss it; only texts are left out."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]
+    packed = {path for package, names in patterns.items() for name in names for path in (ROOT / package).glob(name)}
+    unpacked = {
+        str(path.relative_to(ROOT))
+        for package in ("worker", "handlers", "config")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".md", ".example", ".tmp"} and path not in packed
+    }
+
+    assert unpacked == set()
+    assert ROOT / "config/pipelines/compiled/auto-retrain.json" in packed
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "deploy").glob("*.sh")), ids=lambda path: path.name)
