@@ -132,11 +132,11 @@ resource "google_storage_bucket_iam_member" "this" {
 }
 
 resource "google_bigquery_dataset_iam_member" "this" {
-  for_each = local.dataset_roles
+  for_each = merge([for name, role in local.dataset_roles : { for dataset in keys(local.datasets) : "${name} ${dataset}" => { name = name, role = role, dataset = dataset } }]...)
 
-  dataset_id = google_bigquery_dataset.features.dataset_id
-  role       = each.value
-  member     = google_service_account.this[each.key].member
+  dataset_id = google_bigquery_dataset.features[each.value.dataset].dataset_id
+  role       = each.value.role
+  member     = google_service_account.this[each.value.name].member
 }
 
 resource "google_pubsub_topic_iam_member" "this" {

@@ -10,6 +10,7 @@ import yaml
 from config.settings import Settings
 from tests.deploy.terraform_files import FOLDER, ROOT, local, parsed, resources, text, variables
 from tests.deploy.terraform_mock import without_providers
+from worker.adapters.features.google.bigquery import STAGING_HOURS, BigQuery
 from worker.adapters.google_checks.project import NEEDED
 
 ALLOWED: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "terraform_allowed.yaml").read_text(encoding="utf-8"))
@@ -147,6 +148,15 @@ def test_the_ends_of_pipeline_jobs_come_to_the_intake() -> None:
     assert sink["destination"] == "pubsub.googleapis.com/" + topic
     assert found["google_pubsub_topic_iam_member", "run_states"]["topic"] == topic
     assert all(f"PIPELINE_STATE_{state}" in sink["filter"] for state in ("SUCCEEDED", "FAILED", "CANCELLED"))
+
+
+def test_bulk_loads_pass_through_a_dataset_whose_tables_go_by_themselves() -> None:
+    """The second dataset is named as the feature store names it, and its tables live as long there and here."""
+    words = (FOLDER / "bigquery.tf").read_text(encoding="utf-8")
+    warehouse = BigQuery("p", "colony", "us-central1")
+
+    assert warehouse.staging == "colony_staging"
+    assert re.search(rf'"\$\{{var.feature_store_name}}_staging"\s*=\s*{STAGING_HOURS}\b', words)
 
 
 def test_each_account_has_its_own_grants_and_no_more() -> None:

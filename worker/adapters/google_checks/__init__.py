@@ -21,7 +21,7 @@ CHECKS: Mapping[str, tuple[str, str, str]] = {
     "project rights": ("", "project", "rights"),
     "steps account": ("engine", "project", "steps_account"),
     "dataset": ("features", "dataset", "there"),
-    "online store": ("features", "vertex", "online_store"),
+    "online store": ("online", "vertex", "online_store"),
     "endpoints": ("serving", "vertex", "endpoints"),
     "metrics": ("metrics", "metrics", "descriptors"),
 }

@@ -15,9 +15,10 @@ INIT = "colony features init"
 
 
 def there(place: Place) -> str | Doubt:
-    """Check that the dataset is there, in the region of the online store."""
+    """Check that the dataset is there, in the region of the online store, and the one that bulk loads pass through."""
     with _client(place) as client:
         found = client.get_dataset(place.store, timeout=PATIENCE.attempt_s)
+        client.get_dataset(f"{place.store}_staging", timeout=PATIENCE.attempt_s)
     if found.location.lower() != place.store_region.lower():
         reason = f"{place.store} is in {found.location}, but FEATURE_STORE_REGION is {place.store_region}"
         return Doubt(reason, f"export FEATURE_STORE_REGION={found.location.lower()}")
@@ -58,7 +59,8 @@ def _client(place: Place) -> Iterator[Any]:
         with client:
             yield client
     except exceptions.NotFound as error:
-        raise Rejected("does not exist", field=f"dataset {place.project}.{place.store}", mend=INIT) from error
+        missing = f"{place.project}.{place.store} or {place.store}_staging does not exist"
+        raise Rejected(missing, field="FEATURE_STORE_NAME", mend=INIT) from error
     except GOOGLE as error:
         raise meaning(f"dataset {place.store}", error, {exceptions.Forbidden: _grant(place)}) from error
     except OSError as error:

@@ -23,7 +23,8 @@ class Place:
         bucket: without `gs://`.
         store: the feature store's name: dataset and online store.
         steps_account: whom the steps of pipelines act as.
-        used: port → its backend of Google's; `serving` where models are deployed to endpoints.
+        used: port → its backend of Google's; `serving` where models are deployed to endpoints, `online` where features
+            are read from views.
         task: names this process in what a live check writes.
         stand_ins: service (`storage`, `vertex`, `bigquery`; in tests others, too) → its stand-in's address.
     """
@@ -96,10 +97,17 @@ def place_of(options: Options, used: Mapping[str, str]) -> Place:
         store=values["feature_store_name"] or _store(theirs),
         store_region=values["feature_store_region"] or values["region"],
         steps_account=values["vertex_service_account"],
-        used=theirs | ({"serving": "vertex"} if values["serving"] and "engine" in theirs else {}),
+        used=theirs | _beside(theirs, values),
         task=f"doctor-{options.owner}",
         stand_ins={service: address for service, address in stand_ins.items() if address},
     )
+
+
+def _beside(used: Mapping[str, str], values: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what of Vertex AI is used beside the ports."""
+    serving = values["serving"] and "models" in used
+    views = "features" in used and values.get("features_online", "views") == "views"
+    return {name: "vertex" for name, wanted in (("serving", serving), ("online", views)) if wanted}
 
 
 def _store(used: Mapping[str, str]) -> str:

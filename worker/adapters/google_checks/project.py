@@ -43,7 +43,8 @@ _RUN = tuple(f"aiplatform.pipelineJobs.{word}" for word in ("cancel", "create", 
 #: What a port's backend needs of the project: port → permissions; Terraform's role of the worker holds the same.
 NEEDED: Mapping[str, Sequence[str]] = {
     "engine": _RUN,
-    "features": (*_READ_FEATURES, "bigquery.jobs.create"),
+    "features": ("bigquery.jobs.create",),
+    "online": _READ_FEATURES,
     "serving": (*_READ_MODELS, *_DEPLOY),
     "metrics": ("monitoring.timeSeries.create",),
 }

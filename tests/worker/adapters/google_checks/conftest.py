@@ -34,6 +34,7 @@ USED = {
     "models": "vertex",
     "metrics": "monitoring",
     "serving": "vertex",
+    "online": "vertex",
 }
 
 

@@ -12,7 +12,7 @@ from worker.errors import Rejected
 Placed = Callable[..., Any]
 NEEDED = ["storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"]
 RIGHTS = r"GET /storage/v1/b/colony-test-colony/iam/testPermissions"
-DATASET = rf"GET /bigquery/v2/projects/{PROJECT}/datasets/colony"
+DATASET = rf"GET /bigquery/v2/projects/{PROJECT}/datasets/colony(_staging)?"
 JOBS = rf"POST /bigquery/v2/projects/{PROJECT}/jobs"
 
 
@@ -73,9 +73,16 @@ def test_a_dataset_that_is_missing_or_closed_is_told(place: Placed, rest: RestSe
     with pytest.raises(Rejected, match="does not exist") as refused:
         dataset.there(where)
     assert refused.value.mend == "colony features init"
+    rest.answers[DATASET.removesuffix("(_staging)?")] = (
+        200,
+        {"datasetReference": {"projectId": PROJECT, "datasetId": "colony"}},
+    )
+    with pytest.raises(Rejected, match="colony_staging does not exist"):
+        dataset.there(where)
     with pytest.raises(Rejected, match="FEATURE_STORE_NAME: is not set"):
         dataset.there(place({"bigquery": rest.url}, store=""))
 
+    rest.answers.clear()
     rest.answers[DATASET] = (403, {"error": {"code": 403, "message": "Access Denied"}})
     with pytest.raises(Rejected, match=r"roles/bigquery\.jobUser"):
         dataset.there(where)
