@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import (
+    drain,
     engine,
     engine_queue,
     features_computed,
@@ -26,6 +27,7 @@ BENCHES = {
     "rule": rule.bench,
     "intake": intake.bench,
     "intake_sweep": intake_sweep.bench,
+    "drain": drain.bench,
     "join": join.bench,
     "engine": engine.bench,
     "engine_queue": engine_queue.bench,

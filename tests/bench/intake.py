@@ -38,7 +38,7 @@ def bench(directory: Path) -> list[Figure]:
     # As the worker does when it has started.
     settle()
     in_batches, alone = _ours(ledger, BATCH), _ours(ledger, 1)
-    bare, bare_alone = _bare(directory, ledger, BATCH), _bare(directory, ledger, 1)
+    bare, bare_alone = bare_inserts(directory, ledger, BATCH), bare_inserts(directory, ledger, 1)
     ledger.close()
     per = 1e6 / BATCH
     found = [
@@ -78,14 +78,15 @@ def _ours(ledger: SqlLedger, size: int) -> float:
     """Return the median seconds of one batch."""
     bees, policy = load_bees([SHIPPED]), Policy()
     handlers = event_handlers(EventContext(lambda: bees, lambda: policy, ledger.installation))
-    _deploy(ledger)
+    put_into_production(ledger)
     start = 10**6 if size == 1 else 0
     todo = iter([messages(size, start + size * number) for number in range(BATCHES + 1)])
     receive(next(todo), ledger, handlers, lambda _: NOW)
     return median_s(lambda: receive(next(todo), ledger, handlers, lambda _: NOW), repeats=BATCHES)
 
 
-def _deploy(ledger: SqlLedger) -> None:
+def put_into_production(ledger: SqlLedger) -> None:
+    """Make a version of spam-guard the champion, if there is none."""
     with ledger.begin() as transaction:
         if transaction.models.champion("spam-guard") is None:
             artifact = Artifact("file:///none", "0" * 64)
@@ -116,7 +117,7 @@ def _inserts(ledger: SqlLedger) -> float:
     return median_s(insert, repeats=BATCHES)
 
 
-def _bare(directory: Path, ledger: SqlLedger, size: int) -> float:
+def bare_inserts(directory: Path, ledger: SqlLedger, size: int) -> float:
     """Return the median seconds for one transaction that inserts `size` inbox and decision rows as they stand."""
     with ledger.database.begin(write=False) as connection:
         rows = {

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import structlog
 from google.api_core import exceptions
@@ -33,6 +34,8 @@ LEAST_PULL_S, LONGEST_PULL_S = 1.0, 30.0
 EMPTY_PAUSE_S = 0.1
 #: For giving back at the end, whatever the network does: the process has 8 s in all.
 LAST_CALL_S = 2.0
+
+Found = TypeVar("Found")
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +65,7 @@ class PubSubSubscription:
         self._coming: Future[Sequence[Message]] | None = None
         self._kept: list[Message] = []
         self._patience_s = LEAST_PULL_S
+        self._acked = _beside(lambda: None, "colony-ack")
 
     def pull(self, limit: int, wait_s: float) -> Sequence[Message]:
         """Return up to `limit` messages, or none after `wait_s`; used from one thread. Raises TryLater."""
@@ -90,18 +94,8 @@ class PubSubSubscription:
         return taken
 
     def _ask(self, limit: int) -> Future[Sequence[Message]]:
-        """Pull in a thread of its own, which the end of the process does not wait for."""
-        future: Future[Sequence[Message]] = Future()
         number = self._room.most(limit)
-
-        def work() -> None:
-            try:
-                future.set_result(self._pull(number))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
-                future.set_exception(error)
-
-        threading.Thread(target=work, name="colony-pull", daemon=True).start()
-        return future
+        return _beside(lambda: self._pull(number), "colony-pull")
 
     def _pull(self, number: int) -> Sequence[Message]:
         request = {"subscription": self._subscription, "max_messages": number}
@@ -124,9 +118,20 @@ class PubSubSubscription:
         return found
 
     def ack(self, messages: Sequence[Message]) -> None:
-        """Acknowledge, best effort: an ack that is lost brings a duplicate, which intake knows."""
-        for chunk in self._released(messages):
-            self._tell(self._client.acknowledge, chunk, {}, "acknowledgement lost, the messages come again")
+        """Acknowledge beside the next batch, best effort: an ack that is lost brings a duplicate, which intake knows.
+
+        One batch at a time: the next one waits here for the last.
+        """
+        chunks = list(self._released(messages))
+        self._acked.result()
+        lost = "acknowledgement lost, the messages come again"
+
+        def work() -> None:
+            for chunk in chunks:
+                self._tell(self._client.acknowledge, chunk, {}, lost)
+
+        if chunks:
+            self._acked = _beside(work, "colony-ack")
 
     def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
         """Give back, best effort: what is not given back comes again when its deadline has passed."""
@@ -175,8 +180,10 @@ class PubSubSubscription:
             self._publisher.get_topic(request={"topic": self._dead_letters}, timeout=ATTEMPT_S, retry=retrying())
 
     def close(self) -> None:
-        """Give back what is still in hand, so that it comes again at once, and close both channels."""
+        """Finish acknowledging, give back at once what is still in hand, and close both channels."""
         self._closed.set()
+        with suppress(TimeoutError):
+            self._acked.result(LAST_CALL_S)
         for chunk in _chunks(self._leases.close()):
             request = {"subscription": self._subscription, "ack_ids": chunk, "ack_deadline_seconds": 0}
             try:
@@ -192,3 +199,17 @@ class PubSubSubscription:
 def _chunks(receipts: Sequence[str]) -> Iterator[list[str]]:
     for start in range(0, len(receipts), ACKS_PER_CALL):
         yield list(receipts[start : start + ACKS_PER_CALL])
+
+
+def _beside(work: Callable[[], Found], name: str) -> Future[Found]:
+    """Work in a thread of its own, which the end of the process does not wait for."""
+    future: Future[Found] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future

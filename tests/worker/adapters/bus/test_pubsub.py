@@ -189,6 +189,7 @@ def test_acknowledgements_go_in_chunks(faulty: Faulty, subscription: PubSubSubsc
     messages = [Message(b"", receipt=str(number)) for number in range(1200)]
     subscription.ack(messages)
     subscription.retry(messages)
+    subscription.close()
 
     for method in ("Acknowledge", "ModifyAckDeadline"):
         assert [len(request.ack_ids) for request in faulty.requests(method)] == [500, 500, 200]
@@ -201,6 +202,7 @@ def test_a_lost_acknowledgement_is_no_error(faulty: Faulty, subscription: PubSub
 
     subscription.ack([Message(b"", receipt="1")])
     subscription.retry([Message(b"", receipt="1")])
+    subscription.close()
 
     assert len(faulty.calls) == 2
 

@@ -109,10 +109,10 @@ def test_a_batch_that_takes_long_is_not_given_to_another(server: PubSubServer) -
     _until(lambda: time.monotonic() > taken + FIRST_S + 1.2)
     assert list(other.pull(3, 0.5)) == []
     ours.ack(batch)
+    ours.close()
 
     assert server.left(SUBSCRIPTION) == 0
     assert first.receipt in server.requests("ModifyAckDeadline")[0].ack_ids
-    ours.close()
     other.close()
 
 
