@@ -17,6 +17,7 @@ CHECKS: Mapping[str, tuple[str, str, str]] = {
     "deliveries": ("bus", "bus", "deliveries"),
     "bus rights": ("bus", "bus", "rights"),
     "dead letter rights": ("bus", "bus", "dead_letter_rights"),
+    "ends of jobs": ("engine", "bus", "ends_of_jobs"),
     "bucket": ("engine", "bucket", "rights"),
     "project rights": ("", "project", "rights"),
     "steps account": ("engine", "project", "steps_account"),

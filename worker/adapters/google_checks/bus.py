@@ -69,6 +69,30 @@ def dead_letter_rights(place: Place) -> str | Doubt:
     return "Pub/Sub may move dead letters"
 
 
+def ends_of_jobs(place: Place) -> str | Doubt:
+    """Check that a sink of the log may send what becomes of pipeline jobs to the intake."""
+    if "bus" not in place.used:
+        return "not needed: events do not come by Pub/Sub, and jobs are looked at now and then"
+    if place.emulator:
+        return _NO_RIGHTS
+    topic = path(place.project, "topics", place.intake_topic)
+    with verified(f"projects/{place.project}"), new_publisher() as publisher:
+        members = _members(publisher, topic, _PUBLISHER)
+    if members is None:
+        return Doubt(f"{place.member} may not read who has rights on {place.intake_topic}", "run doctor as an owner")
+    if any("gcp-sa-logging" in member or "cloud-logs" in member for member in members):
+        return f"a sink of the log may publish on {place.intake_topic}"
+    sink = "colony-run-states"
+    states = " OR ".join(f'"PIPELINE_STATE_{word}"' for word in ("SUCCEEDED", "FAILED", "CANCELLED"))
+    log_filter = f'resource.type="aiplatform.googleapis.com/PipelineJob" AND jsonPayload.state=({states})'
+    writer = f"$(gcloud logging sinks describe {sink} --project={place.project} --format='value(writerIdentity)')"
+    return Doubt(
+        "no sink of the log tells when a pipeline job ends: that is seen only when jobs are looked at now and then",
+        f"gcloud logging sinks create {sink} pubsub.googleapis.com/{topic} --project={place.project} "
+        f"--log-filter='{log_filter}' && {_grant(place, 'topics', place.intake_topic, writer, _PUBLISHER)}",
+    )
+
+
 def round_trip(place: Place) -> str:
     """Publish a probe to the probe's own topic and pull it. Raises TryLater if it does not come."""
     topic, subscription = (path(place.project, kind, place.probe) for kind in ("topics", "subscriptions"))

@@ -103,7 +103,7 @@ def place_of(options: Options, used: Mapping[str, str]) -> Place:
     )
 
 
-def _beside(used: Mapping[str, str], values: Mapping[str, Any]) -> Mapping[str, str]:
+def _beside(used: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
     """Return what of Vertex AI is used beside the ports."""
     serving = values["serving"] and "models" in used
     views = "features" in used and values.get("features_online", "views") == "views"

@@ -163,6 +163,21 @@ def test_dead_letters_need_two_grants_of_googles_own_account(imitated: Any, goog
     assert bus.dead_letter_rights(imitated) == "Pub/Sub may move dead letters"
 
 
+def test_the_logs_sink_has_to_reach_the_intake(imitated: Any, google: Answers) -> None:
+    """Without its right a doubt tells the two commands, with Terraform's filter; with it all is well."""
+    policy = policy_pb2.Policy()
+    google.answers["GetIamPolicy"] = lambda _: policy
+
+    found = bus.ends_of_jobs(imitated)
+
+    assert isinstance(found, Doubt)
+    assert "gcloud logging sinks create colony-run-states pubsub.googleapis.com/projects/colony-test/" in found.mend
+    assert 'jsonPayload.state=("PIPELINE_STATE_SUCCEEDED" OR "PIPELINE_STATE_FAILED"' in found.mend
+    writer = "serviceAccount:service-1234@gcp-sa-logging.iam.gserviceaccount.com"
+    policy.bindings.add(role="roles/pubsub.publisher", members=[writer])
+    assert bus.ends_of_jobs(imitated) == "a sink of the log may publish on colony-model-evaluated"
+
+
 def test_who_may_not_read_rights_is_told_so(imitated: Any, google: Answers) -> None:
     """The worker's own account cannot see grants: that is a doubt with the command, no fault."""
     google.refuse("GetIamPolicy", grpc.StatusCode.PERMISSION_DENIED)
@@ -172,3 +187,4 @@ def test_who_may_not_read_rights_is_told_so(imitated: Any, google: Answers) -> N
     assert isinstance(found, Doubt)
     assert "may not read who has rights on colony-dead-letters" in found.reason
     assert found.mend.startswith("as an owner: gcloud pubsub topics add-iam-policy-binding")
+    assert isinstance(bus.ends_of_jobs(imitated), Doubt)
