@@ -28,17 +28,13 @@ def promote_model(  # noqa: PLR0913 - what an operator says, and what it is done
         Conflict: it is the champion already.
     """
     _check_reason(reason)
+    with ledger.begin(write=False) as transaction:
+        found = _to_promote(bee, version, transaction, force=force)
+    # A file may come from far away: nobody else is to wait for it.
+    artifacts.fetch(found.artifact)
     with ledger.begin() as transaction:
         transaction.lock([bee])
-        chosen = _chosen(bee, version, transaction)
-        if not chosen.gate_passed and not force:
-            raise Rejected(
-                f"version {version} of {bee} has not passed its gate",
-                field="version",
-                mend="promote another, or use --force, which is recorded",
-            )
-        _check_not_live(chosen, transaction)
-        artifacts.fetch(chosen.artifact)
+        chosen = _to_promote(bee, version, transaction, force=force)
         forced = None if chosen.gate_passed else reason
         return _flip(chosen, "model.deployed", reason, transaction, now, forced=forced)
 
@@ -61,25 +57,14 @@ def rollback_model(
         Conflict: it is the champion already.
     """
     _check_reason(reason)
+    with ledger.begin(write=False) as transaction:
+        found = _to_go_back_to(bee, to_version, transaction)
+    artifacts.fetch(found.artifact)
     with ledger.begin() as transaction:
         transaction.lock([bee])
-        current = transaction.models.champion(bee)
-        if current is None:
-            raise NotFound(f"{bee} has no model in production", field="beeId")
-        live = [deployment.version for deployment in transaction.models.deployments(bee)]
-        target = to_version or predecessor(live)
-        if target is None:
-            raise NotFound(f"version {current.version} of {bee} has no predecessor; name the version to go back to")
-        if target not in live:
-            raise Rejected(
-                f"version {target} of {bee} never was in production", field="version", mend="use `models promote`"
-            )
-        chosen = _chosen(bee, target, transaction)
-        if chosen.forced is not None:
-            mend = "name another with --to, or use `models promote --force` again"
-            raise Rejected(f"version {target} of {bee} has not passed its gate", field="version", mend=mend)
-        _check_not_live(chosen, transaction)
-        artifacts.fetch(chosen.artifact)
+        chosen = _to_go_back_to(bee, to_version, transaction)
+        if chosen.version != found.version:
+            raise Conflict(f"the champion of {bee} has changed in the meantime")
         return _flip(chosen, "model.rolled_back", reason, transaction, now)
 
 
@@ -93,6 +78,38 @@ def predecessor(deployed: Iterable[str]) -> str | None:
     for version in deployed:
         path = [*path[: path.index(version)], version] if version in path else [*path, version]
     return path[-2] if len(path) > 1 else None
+
+
+def _to_promote(bee: str, version: str, transaction: Transaction, *, force: bool) -> ModelVersion:
+    chosen = _chosen(bee, version, transaction)
+    if not chosen.gate_passed and not force:
+        raise Rejected(
+            f"version {version} of {bee} has not passed its gate",
+            field="version",
+            mend="promote another, or use --force, which is recorded",
+        )
+    _check_not_live(chosen, transaction)
+    return chosen
+
+
+def _to_go_back_to(bee: str, to_version: str | None, transaction: Transaction) -> ModelVersion:
+    current = transaction.models.champion(bee)
+    if current is None:
+        raise NotFound(f"{bee} has no model in production", field="beeId")
+    live = [deployment.version for deployment in transaction.models.deployments(bee)]
+    target = to_version or predecessor(live)
+    if target is None:
+        raise NotFound(f"version {current.version} of {bee} has no predecessor; name the version to go back to")
+    if target not in live:
+        raise Rejected(
+            f"version {target} of {bee} never was in production", field="version", mend="use `models promote`"
+        )
+    chosen = _chosen(bee, target, transaction)
+    if chosen.forced is not None:
+        mend = "name another with --to, or use `models promote --force` again"
+        raise Rejected(f"version {target} of {bee} has not passed its gate", field="version", mend=mend)
+    _check_not_live(chosen, transaction)
+    return chosen
 
 
 def _check_reason(reason: str) -> None:

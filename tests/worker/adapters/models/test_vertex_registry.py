@@ -208,6 +208,22 @@ def test_a_lost_answer_where_operations_cannot_be_listed(make: Make, method: str
     assert story(colony) == END
 
 
+def test_a_lost_answer_of_something_slow(make: Make) -> None:
+    """An operation whose name was lost is found among those under way, however long it takes; nothing is done twice."""
+    colony = make(stages=60)
+    for method in EFFECTS:
+        colony.server.fail(method, Fault(after_effect=True), Fault(after_effect=True))
+    for number in "12":
+        colony.add(number)
+        colony.promote(number)
+        colony.settle(turns=200)
+    colony.now += HOLD
+    colony.settle(turns=200)
+
+    assert (colony.traffic(), end(colony)["versions"]) == ({"2": 100}, [2])
+    assert [colony.server.count(method) for method in EFFECTS] == [2, 1, 2, 1]
+
+
 @pytest.mark.parametrize("code", [*CODES, "cut"])
 def test_faults_of_what_may_be_done_again(make: Make, code: str) -> None:
     """Whatever else goes wrong, before or after its effect, costs a turn and changes nothing in the end."""
