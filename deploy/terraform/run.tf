@@ -103,12 +103,14 @@ resource "google_cloud_run_v2_service" "api" {
 
       dynamic "env" {
         for_each = merge(local.environment, {
-          COLONY_HOST          = "0.0.0.0"
-          COLONY_PORT          = "8080"
-          COLONY_AUTH_AUDIENCE = var.api_audience
-          COLONY_AUTH_EMAILS   = var.api_emails
-          COLONY_PUSH_AUDIENCE = var.push ? var.api_audience : ""
-          COLONY_PUSH_EMAIL    = var.push ? google_service_account.this["push"].email : ""
+          COLONY_HOST = "0.0.0.0"
+          COLONY_PORT = "8080"
+          # Cloud Run hands requests on from link-local addresses, with the caller's own at the end of X-Forwarded-For.
+          COLONY_TRUSTED_PROXIES = "169.254.0.0/16"
+          COLONY_AUTH_AUDIENCE   = var.api_audience
+          COLONY_AUTH_EMAILS     = var.api_emails
+          COLONY_PUSH_AUDIENCE   = var.push ? var.api_audience : ""
+          COLONY_PUSH_EMAIL      = var.push ? google_service_account.this["push"].email : ""
         })
         content {
           name  = env.key

@@ -127,7 +127,7 @@ variable "api_instances_min" {
 }
 
 variable "api_instances_max" {
-  description = "To how many instances the API may grow; each has up to 10 connections to the ledger."
+  description = "To how many instances the API may grow; each has up to 16 connections to the ledger, of 100 that the default machine takes."
   type        = number
   default     = 4
 }
