@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     cors_origins: str = ""
     trusted_proxies: str = ""
     features_sync: str = Field(default="full", pattern="^(full|normal)$")
+    features_online: str = Field(default="views", pattern="^(views|bigquery)$")
+    features_direct_write: bool = False
+    bigquery_endpoint: str = Field(default="", pattern="^(|https?://.+)$")
     features_accessed: float = Field(default=1.0, ge=0, le=1)
     skew: str = Field(default="auto", pattern="^(auto|refuse|warn)$")
     attempts: int = Field(default=5, ge=1, le=100)
@@ -146,7 +149,10 @@ class Settings(BaseSettings):
     @property
     def told_to_steps(self) -> dict[str, str]:
         """The variables by which a step opens the same stores, wherever it runs; nothing in them is secret."""
-        told = {"COLONY_FEATURES": self.backend("features", "local"), "COLONY_MODELS": self.backend("models", "vertex")}
+        told = {
+            "COLONY_FEATURES": self.backend("features", "google"),
+            "COLONY_MODELS": self.backend("models", "vertex"),
+        }
         if set(told.values()) != {"local"}:
             told |= {
                 "GOOGLE_CLOUD_PROJECT": self.project,
@@ -155,6 +161,8 @@ class Settings(BaseSettings):
                 "FEATURE_STORE_REGION": self.feature_store_region,
                 "PIPELINE_BUCKET": self.pipeline_bucket,
                 "COLONY_STORAGE_ENDPOINT": self.storage_endpoint,
+                "COLONY_BIGQUERY_ENDPOINT": self.bigquery_endpoint,
+                "COLONY_FEATURES_ONLINE": self.features_online,
             }
         return {name: value for name, value in told.items() if value}
 

@@ -1,5 +1,6 @@
 """What is counted where: each of the system's parts tells these functions, which know the declared metrics."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worker.intake.receive import Received
@@ -38,6 +39,11 @@ class Instruments:
     def failed(self, loop: str) -> None:
         """Count a loop's fault."""
         self.metrics.count("colony_loop_errors_total", loop=loop)
+
+    def followed(self, behind_s: Mapping[str, float]) -> None:
+        """Set how far online values are behind the stored ones, by entity."""
+        for entity, seconds in behind_s.items():
+            self.metrics.gauge("colony_features_lag_seconds", seconds, entity=entity)
 
     def look(self, ledger: Ledger) -> None:
         """Set the gauges that the ledger knows."""

@@ -35,6 +35,9 @@ METRICS: Mapping[str, Metric] = {
     "colony_runs_total": Metric(Kind.COUNTER, "Runs settled, by verdict.", ("pipeline", "verdict")),
     "colony_runs_active": Metric(Kind.GAUGE, "Runs that have not been settled."),
     "colony_events_published_total": Metric(Kind.COUNTER, "Outgoing events that the bus confirmed.", ("type",)),
+    "colony_features_lag_seconds": Metric(
+        Kind.GAUGE, "How far online features are behind the stored ones.", ("entity",)
+    ),
     "colony_outbox_waiting": Metric(Kind.GAUGE, "Outgoing events not yet confirmed."),
     "colony_predictions_total": Metric(Kind.COUNTER, "Predictions served.", ("bee", "version")),
     "colony_loop_errors_total": Metric(Kind.COUNTER, "Turns of a loop that ended in an error.", ("loop",)),

@@ -19,6 +19,7 @@ from worker.app.retention import Retention, keep_as_set
 from worker.app.upkeep import Upkeep
 from worker.checkup import Check
 from worker.clock import Clock, wall_clock
+from worker.features.port import Following
 from worker.features.skew import Guard
 from worker.instruments import Instruments
 from worker.intake.consume import Consumer, Limits
@@ -207,9 +208,17 @@ class App(Configured):
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
             if self.projector:
                 loops.append(self.loop("project", self.projector.turn, idle_s=max(idle_s, 2.0), vital=False))
+            if isinstance(self.features, Following):
+                loops.append(self.loop("freshness", self.measure_features, idle_s=60.0, vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops
+
+    def measure_features(self) -> int:
+        """Measure how far online features are behind the stored ones; return 0, for nothing was waiting."""
+        if isinstance(self.features, Following):
+            self.instruments.followed(self.features.freshness(self.clock()))
+        return 0
 
     def loop(self, name: str, turn: Callable[[], int], *, idle_s: float, vital: bool = True) -> Loop:
         """Return a loop whose faults are counted, not started; one that is not vital leaves the process ready."""

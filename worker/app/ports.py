@@ -72,7 +72,7 @@ class Ports:
     @cached_property
     def features(self) -> FeatureStore:
         """The feature store."""
-        store: FeatureStore = self._kept(self._backend("features", google="local").from_options(self._options()))
+        store: FeatureStore = self._kept(self._backend("features", google="google").from_options(self._options()))
         return store
 
     @cached_property
@@ -177,6 +177,15 @@ class Ports:
         )
         done = setup.init(settings.project, names)
         return done, setup.grants(settings.project, names, settings.push_email)
+
+    def init_features(self) -> Sequence[str]:
+        """Make what the feature store stands on and return what was made. Raises Rejected, TryLater."""
+        backend = self._backend("features", google="google")
+        if not hasattr(backend, "init"):
+            mend = "set GOOGLE_CLOUD_PROJECT or COLONY_FEATURES=google if features are to be there"
+            raise Rejected("this backend of the feature store needs nothing made", field="COLONY_FEATURES", mend=mend)
+        made: Sequence[str] = backend.init(self._options())
+        return made
 
     @property
     def step_environment(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import click
 from worker.cli.common import json_option, opened, print_json, print_table
 from worker.cli.features_care import COMMANDS as CARE
 from worker.cli.features_change import define, delete, deprecate
+from worker.cli.features_init import init
 from worker.cli.features_look import show, show_all, usage
 from worker.cli.features_training import training
 from worker.clock import to_text
@@ -21,7 +22,7 @@ def command() -> None:
     """Define features once; import, read and look at them."""
 
 
-for _command in (show_all, show, usage, define, deprecate, delete, training, *CARE):
+for _command in (show_all, show, usage, define, deprecate, delete, init, training, *CARE):
     command.add_command(_command)
 
 

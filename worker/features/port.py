@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -173,6 +173,15 @@ class TrainingTable:
     times: Sequence[datetime]
     columns: Mapping[str, Sequence[Value]]
     definitions: Mapping[str, int]
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A store whose online values follow the stored ones with a delay."""
+
+    def freshness(self, now: datetime) -> Mapping[str, float]:
+        """Return how many seconds the online values of each entity are behind. Raises TryLater, Rejected."""
+        ...
 
 
 class FeatureStore(Protocol):

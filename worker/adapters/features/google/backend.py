@@ -1,9 +1,15 @@
 """Builds the Google feature store from the settings."""
 
 import re
+from collections.abc import Sequence
 
 from worker.adapters.features.google.bigquery import BigQuery
+from worker.adapters.features.google.catalogue import Definitions
+from worker.adapters.features.google.direct import DirectWriter
+from worker.adapters.features.google.setup import Setup
 from worker.adapters.features.google.store import GoogleFeatureStore
+from worker.adapters.features.google.vertex import Names, Vertex
+from worker.adapters.features.google.views import ViewNewest
 from worker.adapters.options import Options
 from worker.errors import Rejected
 
@@ -28,6 +34,31 @@ def warehouse_from(options: Options) -> BigQuery:
     return BigQuery(project, name, region, endpoint=str(values.get("bigquery_endpoint") or ""))
 
 
+def _vertex_from(options: Options, warehouse: BigQuery) -> tuple[Vertex | None, Names]:
+    """Return the clients of the online store, None where online reads come from BigQuery."""
+    names = Names(warehouse.project, warehouse.location.lower(), warehouse.dataset)
+    if options.values.get("features_online", "views") != "views":
+        return None, names
+    return Vertex(names.region, str(options.values.get("vertex_endpoint") or "")), names
+
+
 def from_options(options: Options) -> GoogleFeatureStore:
-    """Return the store."""
-    return GoogleFeatureStore(warehouse_from(options), options.clock)
+    """Return the store. Raises Rejected."""
+    warehouse = warehouse_from(options)
+    vertex, names = _vertex_from(options, warehouse)
+    if vertex is None:
+        return GoogleFeatureStore(warehouse, options.clock)
+    direct = DirectWriter(warehouse, vertex, names) if options.values.get("features_direct_write") else None
+    return GoogleFeatureStore(warehouse, options.clock, values=ViewNewest(vertex, names), direct=direct)
+
+
+def init(options: Options) -> Sequence[str]:
+    """Make what the store stands on and return the names of what was made. Raises Rejected, TryLater."""
+    warehouse = warehouse_from(options)
+    vertex, names = _vertex_from(options, warehouse)
+    try:
+        return Setup(warehouse, Definitions(warehouse), vertex, names).init()
+    finally:
+        warehouse.close()
+        if vertex is not None:
+            vertex.close()

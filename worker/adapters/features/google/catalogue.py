@@ -1,6 +1,7 @@
 """The definitions in BigQuery, versioned, and a copy in memory."""
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -69,9 +70,11 @@ class Definitions:
         seen: what was read last; every change and every write checks in its transaction that it is still so.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        """Read nothing yet."""
+    def __init__(self, warehouse: Warehouse, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Read nothing yet; `monotonic` tells how old is what was read."""
         self._warehouse = warehouse
+        self._monotonic = monotonic
+        self._seen_s = 0.0
         self.seen = Catalogue(-1)
 
     def current(self) -> tuple[int, Catalogue]:
@@ -80,10 +83,18 @@ class Definitions:
         rows = self._query(seen.epoch)
         if not rows:
             raise TryLater("the feature store's tables are empty; run `colony features init`")
+        self._seen_s = self._monotonic()
         sequence, epoch = rows[0][:2]
         if epoch != seen.epoch:
             seen = self.seen = _catalogue(epoch, [row[2:] for row in rows if row[2] is not None])
         return sequence, seen
+
+    def recent(self, names: Sequence[str], most_s: float) -> Catalogue:
+        """Return the definitions as they were at most so many seconds ago, or now if one of these was unknown then."""
+        seen = self.seen
+        if seen.epoch < 0 or self._monotonic() - self._seen_s > most_s:
+            return self.refreshed()
+        return seen if all(name in seen.definitions for name in names) else self.refreshed()
 
     def refreshed(self) -> Catalogue:
         """Return the definitions as they are now."""

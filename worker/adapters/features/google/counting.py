@@ -35,6 +35,7 @@ class Counter:
         self.counts = Counts()
         self._timer: threading.Timer | None = None
         self._timed_by = -1
+        self._looked: datetime | None = None
 
     def add(self, features: Sequence[str], entities: int, reader: Reader, now: datetime) -> None:
         """Count one read of these features for so many entities."""
@@ -100,6 +101,10 @@ class Counter:
     def take_accesses(self, until: datetime) -> list[Access]:
         """Return and forget the minutes that ended by `until`."""
         name = self._warehouse.name
+        minute = (until - MINUTE).replace(second=0, microsecond=0)
+        if minute == self._looked:
+            return []  # each look costs a query, and nothing has ended since the last
+        self._looked = minute
         params = [Param("until", "INT64", to_us(until - MINUTE))]
         ((waiting,),) = self._warehouse.query(counting.waiting(name), params)
         if not waiting:

@@ -8,7 +8,7 @@ store has: they are read from BigQuery, bounded by window and ttl, whichever it 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,6 +57,15 @@ class NewestValues(Protocol):
         ...
 
 
+@runtime_checkable
+class Following(Protocol):
+    """Newest values that follow the tables with a delay."""
+
+    def freshness(self, entities: Sequence[str], now: datetime) -> Mapping[str, float]:
+        """Return how many seconds each entity's values are behind."""
+        ...
+
+
 class SqlNewest:
     """Implements NewestValues by a query."""
 
@@ -77,9 +86,9 @@ class SqlNewest:
 
 def _held(features: Sequence[Stored], cells_: Sequence[Any]) -> dict[str, Held]:
     return {
-        one.definition.name: held(one, cells_[2 * number], cells_[2 * number + 1])
+        one.definition.name: held(one, cells_[3 * number], cells_[3 * number + 1])
         for number, one in enumerate(features)
-        if cells_[2 * number + 1] is not None
+        if cells_[3 * number + 1] is not None
     }
 
 

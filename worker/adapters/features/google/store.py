@@ -10,9 +10,11 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from worker.adapters.features.google.catalogue import Definitions
+from worker.adapters.features.google.catalogue import Catalogue, Definitions
+from worker.adapters.features.google.checking import Checked
 from worker.adapters.features.google.counting import Counter
-from worker.adapters.features.google.online import NewestValues, OnlineReader, SqlNewest
+from worker.adapters.features.google.direct import DirectWriter
+from worker.adapters.features.google.online import Following, NewestValues, OnlineReader, SqlNewest
 from worker.adapters.features.google.sql import probing
 from worker.adapters.features.google.training import Training
 from worker.adapters.features.google.warehouse import Param, Warehouse
@@ -35,18 +37,31 @@ from worker.features.port import (
 from worker.features.training import Table
 from worker.features.usage import summed
 
+#: How old the definitions may be that an online read from a view goes by, and a look at how fresh views are.
+READ_KNOWN_S = 30.0
+FRESHNESS_KNOWN_S = 600.0
+
 
 class GoogleFeatureStore:
     """Implements worker.features.port.FeatureStore over a warehouse; safe to share between threads."""
 
-    def __init__(self, warehouse: Warehouse, clock: Clock, *, values: NewestValues | None = None) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        clock: Clock,
+        *,
+        values: NewestValues | None = None,
+        direct: DirectWriter | None = None,
+    ) -> None:
         """Open the store; nothing is read or made before it is asked.
 
         Args:
             warehouse: where the tables are.
             clock: what a value without a known-at of its own is stamped with.
             values: where online reads find the newest values; None for the warehouse itself.
+            direct: puts what was written into the views at once, if it is wanted.
         """
+        self._direct = direct
         self._warehouse = warehouse
         self._clock = clock
         self._values = values or SqlNewest(warehouse)
@@ -97,7 +112,20 @@ class GoogleFeatureStore:
 
     def write(self, values: Iterable[Write]) -> int:
         """Store values durably, all or none, and return how many were new."""
-        return self._writer.write(values)
+        checked, new = self._writer.store(values)
+        if self._direct is not None:
+            self._put(self._direct, checked)
+        return new
+
+    def _put(self, direct: DirectWriter, checked: Iterable[Checked]) -> None:
+        seen = self._definitions.seen
+        ids: dict[str, dict[str, None]] = {}
+        names: dict[str, dict[str, None]] = {}
+        for one in checked:
+            ids.setdefault(one.definition.entity, {})[one.id] = None
+            names.setdefault(one.definition.entity, {})[one.definition.name] = None
+        for entity, held in ids.items():
+            direct.put(list(held), [seen.stored(seen.get(name)) for name in names[entity]])
 
     def read(
         self, entity_ids: Sequence[str], features: Sequence[str], *, now: datetime, reader: Reader = ANYONE
@@ -111,11 +139,23 @@ class GoogleFeatureStore:
         for entity_id in entity_ids:
             check_entity_id(entity_id)
         time_us(now, "now")
-        answer = self._definitions.steadily(
-            lambda: self._online.read(self._definitions.refreshed(), entity_ids, features, now)
-        )
+        answer = self._definitions.steadily(lambda: self._online.read(self._known(features), entity_ids, features, now))
         self._counter.add(tuple(features), len(entity_ids), reader, now)
         return answer
+
+    def _known(self, features: Sequence[str]) -> Catalogue:
+        """Return the definitions for an online read: from BigQuery they cost as much as the values do."""
+        if isinstance(self._values, Following):
+            return self._definitions.recent(features, READ_KNOWN_S)
+        return self._definitions.refreshed()
+
+    def freshness(self, now: datetime) -> Mapping[str, float]:
+        """Return how many seconds each entity's view is behind; nothing where online reads come from BigQuery."""
+        if not isinstance(self._values, Following):
+            return {}
+        seen = self._definitions.recent((), FRESHNESS_KNOWN_S).definitions.values()
+        entities = sorted({one.entity for one in seen if one.source == "ingested"})
+        return self._values.freshness(entities, now)
 
     def training_read(self, request: TrainingRequest, *, reader: Reader = ANYONE) -> TrainingTable:
         """Return the point-in-time table for a request, and keep what reproduces it."""

@@ -117,7 +117,9 @@ def window(name: Name, stored: Stored) -> str:
 
 
 def newest(name: Name, features: Sequence[Stored], offered: str) -> str:
-    """Return a statement that gives (entity_id, value_0, state_0, …): the newest of each feature, whatever its age.
+    """Return a statement that gives (entity_id, value_0, state_0, served_0, …): the newest of each feature.
+
+    `served_0` is the serving timestamp of its row, in microseconds.
 
     Args:
         name: gives full table names.
@@ -133,7 +135,7 @@ def newest(name: Name, features: Sequence[Stored], offered: str) -> str:
     return f"""WITH seen AS (
   SELECT t.entity_id, ROW_NUMBER() OVER (
       PARTITION BY t.entity_id ORDER BY t.feature_timestamp, t.known_at, t.write_sequence
-    ) AS place_in_order{held}
+    ) AS place_in_order, UNIX_MICROS(t.serving_timestamp) AS serving_us{held}
   FROM {name(entity_table(features[0].definition.entity))} AS t
   WHERE t.entity_id IN (SELECT offered.entity_id FROM {offered})
 ),
@@ -149,7 +151,8 @@ def _newest_of(number: int, stored: Stored) -> str:
     highest = "LOGICAL_OR" if stored.definition.type == "boolean" else "MAX"
     chosen = f"place_in_order = at_{number}"
     value = f"{highest}(IF({chosen}, value_{number}, NULL)) AS value_{number}"
-    return f",\n  {value}, MAX(IF({chosen}, state_{number}, NULL)) AS state_{number}"
+    served = f"MAX(IF({chosen} AND state_{number} IS NOT NULL, serving_us, NULL)) AS served_{number}"
+    return f",\n  {value}, MAX(IF({chosen}, state_{number}, NULL)) AS state_{number}, {served}"
 
 
 def count_labels(name: Name, stored: Stored) -> str:
