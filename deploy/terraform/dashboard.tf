@@ -10,6 +10,7 @@ locals {
     "Events that wait to be published"      = { filter = "${local.own}/outbox_waiting\"", aligner = "ALIGN_MAX", by = [] }
     "Errors of loops"                       = { filter = "${local.own}/loop_errors_total\"", aligner = "ALIGN_DELTA", by = ["metric.label.loop"] }
     "Predictions per minute, by bee"        = { filter = "${local.own}/predictions_total\"", aligner = "ALIGN_RATE", by = ["metric.label.bee", "metric.label.version"] }
+    "Online features behind, seconds"       = { filter = "${local.own}/features_lag_seconds\"", aligner = "ALIGN_MAX", by = ["metric.label.entity"] }
     "Connections to the ledger"             = { filter = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/postgresql/num_backends\"", aligner = "ALIGN_MAX", by = [] }
   }
 }

@@ -27,6 +27,7 @@ locals {
     COLONY_VERTEX_SERVICE_ACCOUNT  = google_service_account.this["steps"].email
     COLONY_VERTEX_NETWORK          = var.vertex_network
     COLONY_VERTEX_ENCRYPTION_KEY   = var.encryption_key
+    COLONY_FEATURES_ONLINE         = var.online_store ? "views" : "bigquery"
     COLONY_CHAT_URL                = var.chat_url
     COLONY_CHAT_KEY_SECRET         = local.chat_key
     COLONY_PUBLIC_URL              = var.public_url

@@ -47,6 +47,14 @@ locals {
       reducer = "REDUCE_MAX"
       by      = []
     }
+    "features-lag" = {
+      filter  = "${local.own}/features_lag_seconds\""
+      above   = 1800
+      for     = "900s"
+      aligner = "ALIGN_MAX"
+      reducer = "REDUCE_MAX"
+      by      = ["metric.label.entity"]
+    }
     "ledger-disk-fills" = {
       filter  = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/disk/utilization\" AND resource.label.database_id=\"${var.project}:${google_sql_database_instance.ledger.name}\""
       above   = 0.85

@@ -68,7 +68,7 @@ variable "feature_store_name" {
 }
 
 variable "online_store" {
-  description = "Whether there is a Bigtable online store for reads of features in milliseconds. It is the dearest part of an idle colony."
+  description = "Whether features are read online from a store on Bigtable, in milliseconds, instead of from BigQuery, in seconds: COLONY_FEATURES_ONLINE. It is the dearest part of an idle colony."
   type        = bool
   default     = true
 }

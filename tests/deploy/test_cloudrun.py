@@ -70,7 +70,7 @@ def test_it_is_told_settings_that_exist(name: str) -> None:
     unsaid = set(local("environment")) - told.keys() - optional
     # What it does not say has the same default there and here.
     pubsub = {f"COLONY_{name}" for name in ("INTAKE_TOPIC", "SUBSCRIPTION", "EVENTS_TOPIC", "DEAD_LETTER_TOPIC")}
-    assert unsaid <= {*pubsub, "COLONY_SERVING"}
+    assert unsaid <= {*pubsub, "COLONY_SERVING", "COLONY_FEATURES_ONLINE"}
 
 
 @pytest.mark.parametrize("name", ["worker-pool.yaml", "api-service.yaml"])
