@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from google.api_core import exceptions
 from google.pubsub_v1.types import PullResponse
 
+from worker.adapters.bus.beside import Beside
 from worker.adapters.bus.pubsub_acks import again
 from worker.adapters.bus.pubsub_calls import ATTEMPT_S, path, retrying, translated, verified
 from worker.adapters.bus.pubsub_clients import publisher as new_publisher
@@ -34,8 +35,6 @@ LEAST_PULL_S, LONGEST_PULL_S = 1.0, 30.0
 EMPTY_PAUSE_S = 0.1
 #: For giving back at the end, whatever the network does: the process has 8 s in all.
 LAST_CALL_S = 2.0
-
-Found = TypeVar("Found")
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +64,8 @@ class PubSubSubscription:
         self._coming: Future[Sequence[Message]] | None = None
         self._kept: list[Message] = []
         self._patience_s = LEAST_PULL_S
-        self._acked = _beside(lambda: None, "colony-ack")
+        self._pulling, self._acking = Beside("colony-pull"), Beside("colony-ack")
+        self._acked = self._acking.do(lambda: None)
 
     def pull(self, limit: int, wait_s: float) -> Sequence[Message]:
         """Return up to `limit` messages, or none after `wait_s`; used from one thread. Raises TryLater."""
@@ -95,7 +95,7 @@ class PubSubSubscription:
 
     def _ask(self, limit: int) -> Future[Sequence[Message]]:
         number = self._room.most(limit)
-        return _beside(lambda: self._pull(number), "colony-pull")
+        return self._pulling.do(lambda: self._pull(number))
 
     def _pull(self, number: int) -> Sequence[Message]:
         request = {"subscription": self._subscription, "max_messages": number}
@@ -131,7 +131,7 @@ class PubSubSubscription:
                 self._tell(self._client.acknowledge, chunk, {}, lost)
 
         if chunks:
-            self._acked = _beside(work, "colony-ack")
+            self._acked = self._acking.do(work)
 
     def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
         """Give back, best effort: what is not given back comes again when its deadline has passed."""
@@ -192,6 +192,8 @@ class PubSubSubscription:
             except TryLater as error:
                 log.warning("messages wait for their deadline", messages=len(chunk), error=str(error))
                 break
+        self._pulling.close()
+        self._acking.close()
         self._client.transport.close()
         self._publisher.transport.close()
 
@@ -199,17 +201,3 @@ class PubSubSubscription:
 def _chunks(receipts: Sequence[str]) -> Iterator[list[str]]:
     for start in range(0, len(receipts), ACKS_PER_CALL):
         yield list(receipts[start : start + ACKS_PER_CALL])
-
-
-def _beside(work: Callable[[], Found], name: str) -> Future[Found]:
-    """Work in a thread of its own, which the end of the process does not wait for."""
-    future: Future[Found] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
-            future.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future
