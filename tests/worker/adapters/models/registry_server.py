@@ -40,6 +40,7 @@ class _Operation:
     effect: Callable[[], Any]
     metadata: Any
     failure: str = ""
+    lag: int = 0
     done: bool = False
     answer: Any = None
 
@@ -53,6 +54,7 @@ class RegistryServer(GoogleServer):
         stages: how many calls an operation takes.
         failing: why the next operations fail, one each.
         lists_operations: whether operations can be listed.
+        lag: how many more calls it takes until what an operation has done is seen.
     """
 
     def __init__(self, *, stages: int = 2) -> None:
@@ -63,6 +65,7 @@ class RegistryServer(GoogleServer):
         self.stages = stages
         self.failing: deque[str] = deque()
         self.lists_operations = True
+        self.lag = 0
         self._lock = threading.RLock()
         self._numbers = count(1)
         super().__init__({_MODELS: self._model_calls(), _ENDPOINTS: self._endpoint_calls(), _OPERATIONS: self._polls()})
@@ -88,6 +91,7 @@ class RegistryServer(GoogleServer):
                 known.clear()
             self.stages = stages
             self.lists_operations = True
+            self.lag = 0
         for method in [*self._model_calls(), *self._endpoint_calls(), *self._polls()]:
             self.mend(method)
 
@@ -100,7 +104,7 @@ class RegistryServer(GoogleServer):
         """End every operation."""
         with self._lock:
             for operation in list(self.operations.values()):
-                while not operation.done:
+                while not operation.done or (operation.answer is None and not operation.failure):
                     _advance(operation)
 
     # models
@@ -285,7 +289,7 @@ class RegistryServer(GoogleServer):
     def _begin(self, of: str, effect: Callable[[], Any], metadata: Any) -> operations_pb2.Operation:
         name = f"{_NUMBER}locations/europe-west1/{of}/operations/{next(self._numbers)}"
         failure = self.failing.popleft() if self.failing else ""
-        self.operations[name] = _Operation(name, self.stages, effect, metadata, failure)
+        self.operations[name] = _Operation(name, self.stages, effect, metadata, failure, self.lag)
         return _told(self.operations[name])
 
     def _on(self, body: Callable[[Any, _Context], Any]) -> Callable[[Any, _Context], Any]:
@@ -330,13 +334,10 @@ class RegistryServer(GoogleServer):
 
 
 def _advance(operation: _Operation) -> None:
-    if operation.done:
-        return
     operation.stages -= 1
-    if operation.stages <= 0:
-        operation.done = True
-        if not operation.failure:
-            operation.answer = operation.effect()
+    operation.done = operation.stages <= 0
+    if operation.stages <= -operation.lag and operation.answer is None and not operation.failure:
+        operation.answer = operation.effect()
 
 
 def _told(operation: _Operation) -> operations_pb2.Operation:
@@ -344,7 +345,7 @@ def _told(operation: _Operation) -> operations_pb2.Operation:
     told.metadata.Pack(type(operation.metadata).pb(operation.metadata))
     if operation.done and operation.failure:
         told.error.code, told.error.message = 9, operation.failure
-    elif operation.done:
+    elif operation.answer is not None:
         answer = any_pb2.Any()
         answer.Pack(type(operation.answer).pb(operation.answer))
         told.response.CopyFrom(answer)

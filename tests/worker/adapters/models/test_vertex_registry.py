@@ -224,6 +224,15 @@ def test_a_lost_answer_of_something_slow(make: Make) -> None:
     assert [colony.server.count(method) for method in EFFECTS] == [2, 1, 2, 1]
 
 
+def test_what_is_done_may_show_late(make: Make) -> None:
+    """Between the end of an operation and the moment that its effect is seen nothing is begun anew."""
+    colony = make()
+    colony.server.lag = 5
+
+    assert story(colony) == END
+    assert [colony.server.count(method) for method in EFFECTS] == [2, 1, 2, 1]
+
+
 @pytest.mark.parametrize("code", [*CODES, "cut"])
 def test_faults_of_what_may_be_done_again(make: Make, code: str) -> None:
     """Whatever else goes wrong, before or after its effect, costs a turn and changes nothing in the end."""
@@ -379,7 +388,7 @@ def test_killed_at_any_moment(make: Make) -> None:
     while dead < moments:
         # The moment after one deed is that before the next.
         dead += 2
-        colony = make(stages=1)
+        colony = make(stages=6)
         colony.add("1")
         colony.promote("1")
         fate = Fate(dead)
