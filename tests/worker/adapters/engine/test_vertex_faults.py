@@ -1,8 +1,10 @@
 """Whatever goes wrong with a call, before or after its effect: the end is that of an undisturbed run."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
@@ -11,6 +13,7 @@ import pytest
 from tests.worker import world
 from tests.worker.adapters.engine.vertex_colony import Colony, colony_in
 from tests.worker.adapters.engine.vertex_server import Fault
+from tests.worker.adapters.engine.vertex_world import engine_at
 from worker.engine.state import Status
 from worker.runs.lifecycle import Run, Verdict, run_id
 
@@ -39,10 +42,7 @@ def _story(colony: Colony) -> None:
     """Take one run to its end, and cancel another that would not end by itself."""
     first, second = colony.ask(), colony.ask("other-bee")
     colony.vertex.waiting.add(second.id)
-    for _ in range(20):
-        colony.turn()
-        if colony.run(first.id).settled and colony.run(second.id).status is Status.RUNNING:
-            break
+    colony.until(lambda: colony.run(first.id).settled and colony.run(second.id).status is Status.RUNNING)
     _cancel(colony, second)
     colony.settle()
 
@@ -91,6 +91,35 @@ def test_a_cut_connection_at_every_call(colony: Colony, undisturbed: dict[str, A
     assert len(cuts) == 4
 
 
+def test_two_workers_that_take_each_others_runs(colony: Colony, undisturbed: dict[str, Any]) -> None:
+    """Two workers, each of which takes every run from the other at any moment, leave one job and one end of each."""
+    beside = replace(colony, engine=engine_at(colony.vertex.address))
+    over = Event()
+
+    def turn() -> int:
+        turns = 0
+        while not over.is_set():
+            beside.turn()
+            turns += 1
+        return turns
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(turn)
+        try:
+            _story(colony)
+        finally:
+            over.set()
+        assert other.result(timeout=30)
+    beside.engine.close()
+
+    assert without_steps(colony.end_state()) == without_steps(undisturbed)
+
+
+def without_steps(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the end without the steps: which of them a cancellation found running depends on its moment."""
+    return {name: value for name, value in state.items() if name != "steps"}
+
+
 def test_an_answer_that_is_lost_for_good(colony: Colony, undisturbed: dict[str, Any]) -> None:
     """Vertex AI has made the job, but no answer ever came: the next turn finds its id taken by this very run."""
     colony.vertex.fail("CreatePipelineJob", Fault(grpc.StatusCode.RESOURCE_EXHAUSTED, after_effect=True))
@@ -116,9 +145,8 @@ def test_an_outcome_that_cannot_be_read_for_a_while(colony: Colony) -> None:
     """A bucket that may not be read yet delays the settling of a run, and does not make it a failure."""
     colony.storage.forbidden = True
     run = colony.ask()
-    for _ in range(12):
-        colony.turn()
-    assert colony.run(run.id).status is Status.SUCCEEDED
+    colony.until(lambda: colony.run(run.id).status is Status.SUCCEEDED)
+    colony.turn()
     assert not colony.run(run.id).settled
 
     colony.storage.forbidden = False

@@ -1,7 +1,7 @@
 """The loop over runs with the real Vertex engine, the real reader of outcomes and a real ledger over local servers."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from tests.worker import world
 from tests.worker.adapters.engine.cut_proxy import CutProxy
 from tests.worker.adapters.engine.vertex_server import Fault, VertexServer
 from tests.worker.adapters.engine.vertex_world import engine_at
+from tests.worker.adapters.engine.waiting import until
 from tests.worker.engine.recipe import Recipe
 from worker.adapters.engine.outcomes import OutcomeFiles
 from worker.adapters.engine.vertex import VertexEngine
@@ -30,7 +31,6 @@ from worker.runs.timers import Timers
 from worker.runs.watch import Watcher
 
 BUCKET = "colony-bucket"
-TURNS = 60
 METHODS = ("CreatePipelineJob", "GetPipelineJob", "ListPipelineJobs", "CancelPipelineJob")
 
 
@@ -124,11 +124,12 @@ class Colony:
         ).turn()
 
     def settle(self) -> None:
-        """Let the loop turn until nothing is left to do."""
-        for _ in range(TURNS):
-            if not self.turn():
-                return
-        raise AssertionError(f"not settled after {TURNS} turns: {self.vertex.calls[-5:]}")
+        """Let the loop turn until every run is settled."""
+        self.until(lambda: all(run.settled for run in self.runs()))
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Let the loop turn until something is so."""
+        until(lambda: self.turn() >= 0 and done(), timeout_s=60.0)
 
     def run(self, run_id: str) -> Run:
         """Return a run."""
