@@ -1,6 +1,7 @@
 """Credentials that are missing, expired or revoked: everything waits with a clear word, and nothing fails for it."""
 
-import uuid
+import shutil
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,9 +58,10 @@ def _credentials() -> Expiring:
 
 
 @pytest.fixture(name="engine")
-def _engine(server: VertexServer, credentials: Expiring, tmp_path: Path) -> Iterator[VertexEngine]:
-    """Give an engine whose calls carry credentials, which gRPC allows on a Unix socket."""
-    address = f"unix:{tmp_path / uuid.uuid4().hex[:8]}"
+def _engine(server: VertexServer, credentials: Expiring) -> Iterator[VertexEngine]:
+    """Give an engine whose calls carry credentials, which gRPC allows on a Unix socket (whose path must be short)."""
+    folder = tempfile.mkdtemp(prefix="v-")
+    address = f"unix:{folder}/s"
     secure = grpc.server(ThreadPoolExecutor(2))
     secure.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, server._handlers()),))
     secure.add_secure_port(address, grpc.local_server_credentials(grpc.LocalConnectionType.UDS))
@@ -75,6 +77,7 @@ def _engine(server: VertexServer, credentials: Expiring, tmp_path: Path) -> Iter
     yield engine
     engine.close()
     secure.stop(None)
+    shutil.rmtree(folder)
 
 
 def submission() -> Submission:
