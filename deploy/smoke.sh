@@ -28,16 +28,15 @@ done
 say() { printf '\nsmoke: %s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
 
-# field NAME: prints a field of the first JSON line whose FIELD is VALUE: one FIELD VALUE NAME < lines
+# one FIELD VALUE NAME… < lines: of the first JSON line whose FIELD is VALUE, prints what the NAMEs hold; - for nothing.
 one() {
   "$python" -c '
 import json, sys
-field, value, name = sys.argv[1:]
+field, value, *names = sys.argv[1:]
 for line in sys.stdin:
     row = json.loads(line)
     if str(row.get(field)) == value:
-        found = row.get(name)
-        print("" if found is None else found)
+        print(*("-" if row.get(name) is None else row[name] for name in names))
         break
 ' "$@"
 }
@@ -96,12 +95,12 @@ if $drain; then
 fi
 
 say "3/4 waiting for the decision"
-decided() { "$colony" decisions --bee "$bee" --limit 50 --json | one eventId "$id" "$1"; }
-action=$(until_there "the decision" decided action)
-run=$(decided runId)
-echo "action: $action; run: ${run:-none}"
-"$colony" why "$id" || true
-if [[ -z $run ]]; then
+decided() { "$colony" decisions --bee "$bee" --limit 50 --json | one eventId "$id" action runId; }
+decision=$(until_there "the decision" decided)
+read -r action run <<<"$decision"
+echo "action: $action; run: $run"
+if [[ $run == - ]]; then
+  "$colony" why "$id" || true
   fail "no run: the reason stands above (a cooldown, a pause, a budget, or the bee only observes); try another bee"
 fi
 
