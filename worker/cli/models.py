@@ -55,6 +55,23 @@ def _list(bee: str | None, *, as_json: bool) -> None:
         print_table(columns, rows, empty="no models yet: `colony trigger auto-retrain --bee B --wait` makes the first")
 
 
+@command.command("projections")
+@bee_option
+@json_option
+def projections(bee: str | None, *, as_json: bool) -> None:
+    """List what is being done so that Vertex AI's registry and endpoints show what the ledger says, and what failed."""
+    from worker.models.projection import shown_effort
+
+    with opened() as app, app.ledger.begin(write=False) as transaction:
+        found = [shown_effort(name, one) for name, some in transaction.projections.efforts(bee).items() for one in some]
+    if as_json:
+        print_json(found)
+        return
+    columns = ("beeId", "kind", "subject", "since", "operation", "faults", "error", "againAt")
+    rows = [[effort[name] for name in columns] for effort in found]
+    print_table(columns, rows, empty="nothing is under way: what Vertex AI shows is what the ledger says")
+
+
 @command.command("promote")
 @click.option("--bee", required=True, help="Whose model.")
 @click.option("--version", "version_", required=True, help="Which version, as `colony models` lists it.")

@@ -66,6 +66,10 @@ class Projector:
             except ColonyError as error:
                 log.warning("cannot project", bee=bee, reason=str(error))
                 self._rest(bee, head, _FIRST_PAUSE_S)
+            except Exception:
+                # One bee that trips over something unforeseen must not keep the others from being shown.
+                log.exception("cannot project", bee=bee)
+                self._rest(bee, head, _FIRST_PAUSE_S)
         if fault and not taken:
             raise fault
         return taken

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+from worker.clock import to_text
 from worker.models.port import ModelLedger, ModelVersion
 
 CHAMPION, CHALLENGER, DEFAULT = "champion", "challenger", "default"
@@ -88,6 +89,20 @@ class Effort:
     faults: int = 0
     error: str | None = None
     again_at: datetime | None = None
+
+
+def shown_effort(bee: str, effort: Effort) -> dict[str, Any]:
+    """Return an effort in the published form."""
+    return {
+        "beeId": bee,
+        "kind": effort.kind.value,
+        "subject": effort.subject,
+        "since": to_text(effort.since) if effort.since else None,
+        "operation": effort.operation,
+        "faults": effort.faults,
+        "error": effort.error,
+        "againAt": to_text(effort.again_at) if effort.again_at else None,
+    }
 
 
 class ProjectionLedger(Protocol):

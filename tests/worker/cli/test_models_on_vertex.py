@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ import skops.io
 from google.cloud.aiplatform_v1 import types
 from sklearn.linear_model import LogisticRegression
 
+from config.settings import read_settings
 from tests.google_storage import StorageServer, storage_server
+from tests.worker import world
 from tests.worker.adapters.models.registry_server import RegistryServer
 from tests.worker.cli.conftest import Here
+from worker.app import App
+from worker.clock import wall_clock
 
 FOLDER = "gs://their-bucket/scoring/7"
 ADOPT = ("models", "adopt", "--bee", "spam-guard", "--trained-until", "2002-07-31", "--baseline", "f1=0.9")
@@ -100,20 +105,43 @@ def test_what_cannot_be_adopted(here: Here, theirs: types.Model, storage: Storag
     assert "--artifact" in empty[2]
 
 
+def test_what_failed_is_shown(here: Here, vertex: RegistryServer, model: Path) -> None:
+    """An upload that failed is listed with its reason and when it is tried again, while there is something to tell."""
+    vertex.failing.extend(["", "The image does not exist."])
+    before = here("models", "projections")[1]
+    assert here(*ADOPT, "--version", "1", "--artifact", str(model))[0] == 0
+    app = _app()
+    app.projector.turn()
+    app.close()
+    (failed,) = (json.loads(line) for line in here("models", "projections", "--json")[1].splitlines())
+
+    assert "nothing is under way" in before
+    assert (failed["kind"], failed["subject"], failed["faults"], failed["since"]) == ("upload", "1", 1, None)
+    assert "The image does not exist." in failed["error"]
+    assert failed["againAt"]
+    assert "The image does not exist." in here("models", "projections", "--bee", "spam-guard")[1]
+
+
+def test_the_loop_is_there_with_vertex_alone(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With models on Vertex AI a loop shows them there, and its faults do not make the worker unready."""
+    found = {}
+    for backend in ("vertex", "local"):
+        monkeypatch.setenv("COLONY_MODELS", backend)
+        app = _app()
+        found[backend] = {loop.name: loop.vital for loop in app.loops()}
+        app.close()
+
+    assert found["vertex"] == {**found["local"], "colony-project": False}
+
+
 def test_a_rollback_is_seen_at_the_endpoint(here: Here, vertex: RegistryServer, model: Path, tmp_path: Path) -> None:
     """`colony models rollback` moves the endpoint's traffic before it returns."""
-    from config.settings import read_settings
-    from tests.worker import world
-    from worker.app import App
-    from worker.clock import wall_clock
-
     assert here(*ADOPT, "--version", "1", "--artifact", str(model))[0] == 0
-    app = App(read_settings(), wall_clock)
+    app = _app()
     with app.ledger.begin() as transaction:
         first = transaction.models.get("spam-guard", "1")
         assert first
         transaction.models.add(world.version("2", artifact=first.artifact))
-    assert app.projector
     for _ in range(6):
         app.projector.turn()
     assert here("models", "promote", "--bee", "spam-guard", "--version", "2", "--reason", "a test")[0] == 0
@@ -126,6 +154,10 @@ def test_a_rollback_is_seen_at_the_endpoint(here: Here, vertex: RegistryServer, 
     assert (code, told) == (0, "")
     assert sorted(before.values()) == [0, 100]
     assert _traffic(vertex) == {name: 100 - percent for name, percent in before.items()}
+
+
+def _app() -> Any:
+    return App(read_settings(), wall_clock)
 
 
 def _traffic(vertex: RegistryServer) -> dict[str, int]:

@@ -173,12 +173,12 @@ class VertexRegistry:
         of = self._naming.model(bee) if kind is Kind.UPLOAD else self._naming.endpoint(bee)
         with _translated(f"operations of {bee}"):
             try:
-                found = call(self._models.list_operations, {"name": of}, self._patience)
+                found = [*self._pages(self._models.list_operations, {"name": of}, "operations")]
             except exceptions.NotFound:
                 return None
             except (exceptions.InvalidArgument, exceptions.MethodNotImplemented) as error:
                 raise NotFound(f"operations of {of} cannot be listed: {error.message}") from error
-        ours = (one for one in found.operations if one.metadata.type_url.endswith(_METADATA[kind]))
+        ours = (one for one in found if one.metadata.type_url.endswith(_METADATA[kind]))
         return next((one.name for one in ours if not one.done), None)
 
     def verify(self) -> None:

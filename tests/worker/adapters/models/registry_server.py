@@ -284,7 +284,9 @@ class RegistryServer(GoogleServer):
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found.")
         of = "/".join(request.name.split("/")[-2:])
         found = [_told(one) for name, one in self.operations.items() if f"/{of}/operations/" in name]
-        return operations_pb2.ListOperationsResponse(operations=found)
+        start = int(request.page_token or 0)
+        token = str(start + _PAGE) if start + _PAGE < len(found) else ""
+        return operations_pb2.ListOperationsResponse(operations=found[start : start + _PAGE], next_page_token=token)
 
     def _begin(self, of: str, effect: Callable[[], Any], metadata: Any) -> operations_pb2.Operation:
         name = f"{_NUMBER}locations/europe-west1/{of}/operations/{next(self._numbers)}"

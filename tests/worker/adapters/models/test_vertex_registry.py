@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.worker.adapters.models.registry_world import ALONE, END, HOLD, IMAGE,
 from tests.worker.world import BEE
 from worker.adapters.models.vertex_client import clients
 from worker.errors import Conflict, Rejected, TryLater
+from worker.models.projection import Entry
 
 Make = Callable[..., Colony]
 CODES = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL")
@@ -433,6 +434,28 @@ def test_while_one_holds_the_lease_the_other_does_nothing(make: Make) -> None:
     colony.turn()
 
     assert colony.server.count("UploadModel") == 1
+
+
+def test_one_bee_does_not_hold_up_the_others(make: Make) -> None:
+    """What is unforeseen about one bee is told, and the others are shown all the same."""
+    colony = make(serving=False)
+    for bee in ("a-bee", BEE.bee):
+        colony.add("1", bee=bee)
+    registry = colony.worker.registry
+
+    class Stumbling:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(registry, name)
+
+        def entries(self, bee: str, versions: Sequence[str]) -> Sequence[Entry]:
+            if bee == "a-bee":
+                raise RuntimeError("a number that is none")
+            return registry.entries(bee, versions)
+
+    colony.worker.registry = Stumbling()
+    colony.settle()
+
+    assert colony.aliases() == {"1": ["challenger", "default"]}
 
 
 def test_errors_in_our_words(make: Make) -> None:
