@@ -12,13 +12,12 @@ import click
 
 from worker.cli.common import print_table
 from worker.cli.decision_line import decision_line
-from worker.cli.event_time import EventTime
+from worker.cli.event_time import EventTime, batches
 from worker.cli.whatif_log import DecisionLog
 from worker.cli.whatif_processes import in_shares, worthwhile
 from worker.cli.whatif_sweep import Candidate, axis_of, grid
 from worker.cli.whatif_tables import tables_of
 from worker.errors import Rejected
-from worker.intake.consume import BATCH
 from worker.intake.envelope import Event
 from worker.whatif.assumptions import Assumptions, Outcome
 from worker.whatif.bees import TrustedBees
@@ -82,7 +81,7 @@ class DryRun:
     def _share(self, share: Share) -> Part:
         whatif = self._whatif
         stream = self._stream()
-        for item in stream.shared(_messages(self._app.subscription), share):
+        for item in stream.shared(self._messages(), share):
             if item is None:
                 whatif.skip()
             else:
@@ -131,7 +130,12 @@ class DryRun:
         stream = self._stream()
         if self._options["file"] is None:
             return _of_ledger(self._app, stream, self._options["from_"], self._options["to"])
-        return stream.items(_messages(self._app.subscription))
+        return stream.items(self._messages())
+
+    def _messages(self) -> Iterator[Any]:
+        """Yield the recording's messages; nothing is acknowledged, no dead letter is written."""
+        for messages in batches(self._app.subscription, self._time):
+            yield from messages
 
     def _report(self) -> None:
         whatif, options = self._whatif, self._options
@@ -239,12 +243,6 @@ def _words(app: Any, path: str | None) -> Mapping[str, Any]:
         return {}
     read_policy(there[-1])
     return YamlFile(there[-1]).content
-
-
-def _messages(subscription: Any) -> Iterator[Any]:
-    """Yield the recording's messages; nothing is acknowledged, no dead letter is written."""
-    while not subscription.exhausted():
-        yield from subscription.pull(BATCH, 1.0)
 
 
 def _of_ledger(app: Any, stream: Stream, begin: datetime | None, end: datetime | None) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """What time it is in a replay: the newest event time seen, which no event from the future can move."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 
 from worker.clock import EPOCH, Clock, VirtualClock, parse_time, wall_clock
 from worker.errors import Rejected
+from worker.intake.consume import BATCH
 from worker.intake.envelope import Event, open_envelope
 from worker.intake.port import Message
 from worker.intake.quick import QuickEvent, quick_envelope
@@ -28,6 +30,7 @@ class EventTime:
         """Begin before every event; `wall` tells what lies in the future."""
         self.clock = VirtualClock()
         self._wall = wall
+        self._begun = False
 
     def __call__(self, event: Event | None) -> datetime:
         """Return the time for an event; events without any time happen now."""
@@ -38,6 +41,17 @@ class EventTime:
             self.clock.advance(told)
             return told
         return self.now()
+
+    def begin(self, messages: Sequence[Message]) -> None:
+        """Begin where a recording does: at the first time that its first messages tell, were others before it or not.
+
+        Else an event without a time that comes first would happen now, and all that follow would be older than it.
+        """
+        if not self._begun and self.clock() == EPOCH:
+            told = next(filter(None, map(self.of_message, messages)), None)
+            if told is not None:
+                self.clock.advance(told)
+        self._begun = True
 
     def of_message(self, message: Message) -> datetime | None:
         """Return the time that a message would bring, None if it brings none."""
@@ -70,3 +84,11 @@ def _evaluated_at(event: Event) -> Any:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return event.data["evaluatedAt"]
     return event.data["evaluatedAt"]
+
+
+def batches(subscription: Any, time_: EventTime) -> Iterator[Sequence[Message]]:
+    """Yield a recording's messages as they come; time begins with the first of them."""
+    while not subscription.exhausted():
+        messages = subscription.pull(BATCH, 1.0)
+        time_.begin(messages)
+        yield messages

@@ -9,13 +9,12 @@ import click
 
 from worker.cli.common import opened
 from worker.cli.decision_line import decision_line
-from worker.cli.event_time import EventTime
+from worker.cli.event_time import EventTime, batches
 from worker.cli.follow import GOOD, Running, follow
 from worker.cli.whatif_options import check, what_if_options
 from worker.clock import wall_clock
 from worker.decide.due import due_at
 from worker.errors import TryLater
-from worker.intake.consume import BATCH
 from worker.intake.receive import Received, Verdict
 
 
@@ -51,30 +50,27 @@ def command(context: click.Context, /, **options: Any) -> int:
         with Running(app) as running:
             consumer = app.consumer(now_for=time_)
             keep_replayed(app.ledger_care)
-            failed = _consume(app, consumer, printer, time_ if options["wait"] else None)
+            failed = _consume(app, consumer, printer, time_, one_by_one=options["wait"])
             running.settle(remote=not app.engine.local)
         code = printer.summary()
         return 6 if failed else code
 
 
-def _consume(app: Any, consumer: Any, printer: "_Printer", one_by_one: EventTime | None) -> bool:
+def _consume(app: Any, consumer: Any, printer: "_Printer", time_: EventTime, *, one_by_one: bool) -> bool:
     """Take the whole recording; with `one_by_one` time goes from event to event, and each run is waited for."""
     failed = False
-    while not app.subscription.exhausted():
-        messages = app.subscription.pull(BATCH if one_by_one is None else 1, 1.0)
-        if one_by_one is not None:
-            for message in messages:
-                failed = _until(app, one_by_one, message, printer) or failed
-        for item in _handled(consumer, messages):
-            printer.tell(item)
-            run_id = (item.result or {}).get("runId")
-            if one_by_one is not None and run_id and not _settled(app, run_id):
-                failed = _failed(app, run_id, printer) or failed
-        if one_by_one is None:
+    for messages in batches(app.subscription, time_):
+        for some in [[message] for message in messages] if one_by_one else [messages]:
+            if one_by_one:
+                failed = _until(app, time_, some[0], printer) or failed
+            for item in _handled(consumer, some):
+                printer.tell(item)
+                run_id = (item.result or {}).get("runId")
+                if one_by_one and run_id and not _settled(app, run_id):
+                    failed = _failed(app, run_id, printer) or failed
+        if not one_by_one:
             app.timers.runs()
-    if one_by_one is not None:
-        failed = _timers(app, printer) or failed
-    return failed
+    return (_timers(app, printer) or failed) if one_by_one else failed
 
 
 def _until(app: Any, time_: EventTime, message: Any, printer: "_Printer") -> bool:
