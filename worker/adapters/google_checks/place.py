@@ -10,6 +10,7 @@ from google.auth.exceptions import GoogleAuthError
 
 from worker.adapters.google_calls import Patience, meaning
 from worker.adapters.options import Options
+from worker.errors import ColonyError
 
 #: A check-up is for a person who waits.
 PATIENCE = Patience(attempt_s=10.0, total_s=15.0)
@@ -64,9 +65,16 @@ class Place:
         email = getattr(self.credentials, "service_account_email", "")
         return f"serviceAccount:{email}" if "@" in email else 'user:"$(gcloud config get account)"'
 
-    @cached_property
+    @property
     def credentials(self) -> Any:
         """The environment's credentials, with a token. Raises Rejected, TryLater."""
+        if isinstance(self._credentials, ColonyError):
+            raise self._credentials
+        return self._credentials
+
+    @cached_property
+    def _credentials(self) -> Any:
+        """Looking for them takes seconds where there are none, so that the error is kept, too."""
         import google.auth
         from google.auth.transport.requests import Request
 
@@ -76,7 +84,7 @@ class Place:
             # A machine's account tells its name with its first token only.
             found.refresh(Request())
         except GoogleAuthError as error:
-            raise meaning("credentials", error) from error
+            return meaning("credentials", error)
         return found
 
 
