@@ -66,7 +66,7 @@ def _place() -> Callable[..., Place]:
     def place(stand_ins: dict[str, str] | None = None, **names: Any) -> Place:
         made = Place(project=PROJECT, used=USED, task="doctor-1", stand_ins=stand_ins or {}, **NAMES)
         made = replace(made, **names)
-        vars(made)["credentials"] = Worker()
+        vars(made)["_credentials"] = Worker()
         return made
 
     return place

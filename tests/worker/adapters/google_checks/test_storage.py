@@ -111,5 +111,5 @@ def test_the_caller_is_named_as_grants_name_it(place: Placed) -> None:
     where = place()
     assert where.member == f"serviceAccount:{WORKER}"
     person = place()
-    vars(person)["credentials"] = object()
+    vars(person)["_credentials"] = object()
     assert person.member == 'user:"$(gcloud config get account)"'
