@@ -19,11 +19,15 @@ locals {
   }
 
   custom_roles = {
-    worker = concat(local.feature_reading, local.model_reading, [
+    worker = concat(local.feature_reading, [
       "aiplatform.endpoints.create",
       "aiplatform.endpoints.deploy",
+      "aiplatform.endpoints.get",
+      "aiplatform.endpoints.list",
       "aiplatform.endpoints.undeploy",
       "aiplatform.endpoints.update",
+      "aiplatform.models.get",
+      "aiplatform.models.list",
       "aiplatform.models.update",
       "aiplatform.models.upload",
       "aiplatform.pipelineJobs.cancel",
@@ -31,7 +35,7 @@ locals {
       "aiplatform.pipelineJobs.get",
       "aiplatform.pipelineJobs.list",
     ])
-    api = concat(local.feature_reading, local.model_reading)
+    api = local.feature_reading
   }
 
   feature_reading = [
@@ -46,14 +50,6 @@ locals {
     "aiplatform.featureViews.list",
     "aiplatform.features.get",
     "aiplatform.features.list",
-  ]
-
-  model_reading = [
-    "aiplatform.endpoints.get",
-    "aiplatform.endpoints.list",
-    "aiplatform.endpoints.predict",
-    "aiplatform.models.get",
-    "aiplatform.models.list",
   ]
 
   bucket_roles = {

@@ -183,8 +183,8 @@ def test_grants_on_single_things_are_listed() -> None:
 def test_custom_roles_hold_the_listed_permissions() -> None:
     """The two custom roles are made of exactly the permissions that the list has."""
     words = (FOLDER / "accounts.tf").read_text(encoding="utf-8")
-    api = set(local("feature_reading")) | set(local("model_reading"))
-    worker = set(re.findall(r'"(aiplatform[^"]+)"', words.split("custom_roles = {")[1].split("api = concat")[0]))
+    api = set(local("feature_reading"))
+    worker = set(re.findall(r'"(aiplatform[^"]+)"', words.split("custom_roles = {")[1].split("api = local")[0]))
 
     assert api == set(ALLOWED["permissions"]["api"])
     assert worker == set(ALLOWED["permissions"]["worker"])

@@ -23,21 +23,8 @@ _READ_FEATURES = (
     "aiplatform.features.get",
     "aiplatform.features.list",
 )
-_READ_MODELS = (
-    "aiplatform.endpoints.get",
-    "aiplatform.endpoints.list",
-    "aiplatform.endpoints.predict",
-    "aiplatform.models.get",
-    "aiplatform.models.list",
-)
-_DEPLOY = (
-    "aiplatform.endpoints.create",
-    "aiplatform.endpoints.deploy",
-    "aiplatform.endpoints.undeploy",
-    "aiplatform.endpoints.update",
-    "aiplatform.models.update",
-    "aiplatform.models.upload",
-)
+_DEPLOY = tuple(f"aiplatform.endpoints.{word}" for word in ("create", "deploy", "get", "list", "undeploy", "update"))
+_REGISTER = tuple(f"aiplatform.models.{word}" for word in ("get", "list", "update", "upload"))
 _RUN = tuple(f"aiplatform.pipelineJobs.{word}" for word in ("cancel", "create", "get", "list"))
 
 #: What a port's backend needs of the project: port → permissions; Terraform's role of the worker holds the same.
@@ -45,7 +32,8 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "engine": _RUN,
     "features": ("bigquery.jobs.create",),
     "online": _READ_FEATURES,
-    "serving": (*_READ_MODELS, *_DEPLOY),
+    "models": _REGISTER,
+    "serving": _DEPLOY,
     "metrics": ("monitoring.timeSeries.create",),
 }
 #: The beginning of a permission → a predefined role that has it.
