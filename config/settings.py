@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     serving_machine: str = Field(default="n1-standard-2", pattern="^[a-z0-9-]+$")
     serving_min_replicas: int = Field(default=1, ge=1, le=1000)
     serving_max_replicas: int = Field(default=1, ge=1, le=1000)
-    serving_service_account: str = ""
+    serving_service_account: str = Field(default="", pattern=r"^(|[^@\s]+@[^@\s]+)$")
     serving_hold_hours: float = Field(default=24, ge=0, le=8760)
     image: str = "colony-mlops:latest"
 

@@ -114,6 +114,9 @@ class _Held:
         for effort in self._efforts():
             self._follow(effort)
         versions, want = self._wanted()
+        if not want.versions:
+            # A bee whose versions are settings for a language model: there is no file to show.
+            return 0
         rules = self._loop.rules
         names = [version.version for version in versions.values()]
         endpoint = self._registry.endpoint(self._bee, names) if rules.serving else None

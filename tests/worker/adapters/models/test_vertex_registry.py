@@ -92,7 +92,7 @@ def test_settings_for_a_language_model_are_no_file_to_serve(make: Make) -> None:
     colony.promote("1")
     colony.settle()
 
-    assert colony.server.models == {}
+    assert colony.server.calls == []
 
 
 def test_the_whole_life(make: Make) -> None:
