@@ -1,13 +1,16 @@
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from config.settings import read_settings
 from tests.deploy.terraform_files import local
 from tests.deploy.test_terraform import defaults
-from worker.cli.root import COMMANDS
+from worker.cli.root import COMMANDS, root
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "cloudrun"
 KINDS = {
@@ -71,6 +74,30 @@ def test_it_is_told_settings_that_exist(name: str) -> None:
     # What it does not say has the same default there and here.
     pubsub = {f"COLONY_{name}" for name in ("INTAKE_TOPIC", "SUBSCRIPTION", "EVENTS_TOPIC", "DEAD_LETTER_TOPIC")}
     assert unsaid <= {*pubsub, "COLONY_SERVING", "COLONY_FEATURES_ONLINE"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_its_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process would start with what it is told, on Google's backends throughout."""
+    for variable in [variable for variable in os.environ if variable.startswith(("COLONY_", "GOOGLE_"))]:
+        monkeypatch.delenv(variable)
+    for variable, value in {**environment(name), "COLONY_LEDGER": "postgresql://colony@/colony?cloudsql=p:r:i"}.items():
+        monkeypatch.setenv(variable, value)
+
+    settings = read_settings()
+
+    assert settings.runs_root == "gs://my-project-colony/runs"
+    assert settings.backend("features", "google") == "google"
+    assert settings.vertex_service_account == "colony-steps@my-project.iam.gserviceaccount.com"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_its_options_exist(name: str) -> None:
+    """What the command is given is among its options."""
+    command, *options = pod(name)["containers"][0]["args"]
+    shown = CliRunner().invoke(root, [command, "--help"]).output
+
+    assert [word for word in options if word.startswith("--") and word not in shown] == []
 
 
 @pytest.mark.parametrize("name", ["worker-pool.yaml", "api-service.yaml"])
