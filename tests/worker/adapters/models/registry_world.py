@@ -132,18 +132,18 @@ class Colony:
         return {names[name]: percent for name, percent in sorted(found.items(), key=lambda item: names[item[0]])}
 
 
-def story(colony: Colony, worker: Projector | None = None) -> dict[str, Any]:
+def story(colony: Colony, *, turns: int = 60) -> dict[str, Any]:
     """Let a colony live: one champion, a second one, back to the first, until nothing is left to do; tell its end."""
     colony.add("1")
     colony.promote("1")
-    colony.settle(worker)
+    colony.settle(turns=turns)
     colony.add("2")
     colony.promote("2")
-    colony.settle(worker)
+    colony.settle(turns=turns)
     colony.rollback()
-    colony.settle(worker)
+    colony.settle(turns=turns)
     colony.now += HOLD
-    colony.settle(worker)
+    colony.settle(turns=turns)
     return end(colony)
 
 

@@ -1,3 +1,4 @@
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -251,6 +252,19 @@ def test_one_fault_each(make: Make, method: str) -> None:
     colony.server.fail(method, Fault(), Fault(after_effect=True))
 
     assert story(colony) == END
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_faults_at_random(make: Make, seed: int) -> None:
+    """Where every third call goes wrong in one way or another, operations too, the end is the same."""
+    chance = random.Random(seed)
+    colony = make(patience=ONCE)
+    for method in (*METHODS, "ListOperations"):
+        drawn = (chance.choice([*CODES, "cut"]) if chance.random() < 0.3 else None for _ in range(60))
+        colony.server.fail(method, *(code and _fault(code, after=chance.random() < 0.5) for code in drawn))
+    colony.server.failing.extend(chance.choice(["", "", "out of machines"]) for _ in range(20))
+
+    assert story(colony, turns=400) == END
 
 
 def test_a_call_that_hangs(parts: Parts) -> None:
