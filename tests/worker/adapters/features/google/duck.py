@@ -23,6 +23,25 @@ def parsed(statement: str) -> exp.Expr:
 
 
 @lru_cache(4096)
+def parameters_of(statement: str) -> frozenset[str]:
+    """Return the names of a statement's parameters."""
+    return frozenset(node.name for node in parsed(statement).find_all(exp.Parameter))
+
+
+@lru_cache(4096)
+def changes(statement: str) -> list[str]:
+    """Return a statement that creates or changes a table as DuckDB takes it: one change at a time."""
+    tree = parsed(statement).copy()
+    actions = tree.args["actions"] if isinstance(tree, exp.Alter) else [None]
+    told = []
+    for action in actions:
+        if action is not None:
+            tree.set("actions", [action])
+        told.append(tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE))
+    return told
+
+
+@lru_cache(4096)
 def transpiled(statement: str, kinds: tuple[tuple[str, str], ...]) -> str:
     """Return a statement in DuckDB's dialect, each parameter cast to its type."""
     types = dict(kinds)
@@ -66,22 +85,18 @@ class DuckDatabase:
     def run(self, statement: str, kinds: Mapping[str, str], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement of BigQuery's dialect."""
         self.statements.append(statement)
-        used = {node.name for node in parsed(statement).find_all(exp.Parameter)}
+        used = parameters_of(statement)
         sql = transpiled(statement, tuple(sorted((name, kinds[name]) for name in used)))
         self.connection.execute(sql, {name: values[name] for name in used} or None)
         self.described = [(name, str(kind)) for name, kind, *_ in self.connection.description or ()]
         return self.connection.fetchall()
 
     def alter(self, statement: str) -> None:
-        """Run a statement that creates or changes a table; DuckDB takes one change at a time."""
+        """Run a statement that creates or changes a table."""
         with self.lock:
             self.statements.append(statement)
-            tree = parsed(statement).copy()
-            actions = tree.args["actions"] if isinstance(tree, exp.Alter) else [None]
-            for action in actions:
-                if action is not None:
-                    tree.set("actions", [action])
-                self.connection.execute(tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE))
+            for change in changes(statement):
+                self.connection.execute(change)
 
     def transact(
         self, statements: Sequence[str], kinds: Mapping[str, str], values: Mapping[str, Any]

@@ -57,7 +57,7 @@ def answer(store: FeatureStore, request: TrainingRequest) -> TrainingTable | str
     return table
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     calls=st.lists(st.lists(writes(), max_size=8), min_size=1, max_size=4),
     rows=st.lists(st.tuples(st.sampled_from(["a", "b", "c ", "d"]), st.integers(-1, 9)), min_size=1, max_size=6),

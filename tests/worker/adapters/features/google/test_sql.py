@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlglot
+from sqlglot import exp
 
 from worker.adapters.features.google.columns import Stored, column_name
 from worker.adapters.features.google.sql import counting, defining, reading, snapshots, tables, writing
@@ -84,6 +85,20 @@ def test_a_statement_is_the_one_that_was_looked_at(told: str) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
     assert text == file.read_text()
+
+
+@pytest.mark.parametrize("told", sorted(STATEMENTS))
+def test_what_bigquery_refuses_is_not_asked(told: str) -> None:
+    """Outer joins have an equality of both sides, updates and deletions a WHERE; DuckDB would not miss them."""
+    rendered = STATEMENTS[told]()
+    for statement in [rendered] if isinstance(rendered, str) else rendered:
+        tree = sqlglot.parse_one(statement, read="bigquery")
+        for join in tree.find_all(exp.Join):
+            if join.side:
+                sides = [{column.table for column in one.find_all(exp.Column)} for one in join.find_all(exp.EQ)]
+                assert any(len(tables_) > 1 for tables_ in sides), statement
+        for change in tree.find_all(exp.Update, exp.Delete):
+            assert change.args.get("where"), statement
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class World:
         self.views = ViewServer(self.bigquery.database)
         self.warehouse = BigQuery("proj", "features", "europe-west1", endpoint=self.bigquery.endpoint)
         self.vertex = Vertex(NAMES.region, self.views.address, PATIENCE)
+        self._opened: list[GoogleFeatureStore] = []
 
     def init(self) -> Sequence[str]:
         """Run what `colony features init` runs."""
@@ -49,16 +50,15 @@ class World:
 
     def store(self, *, views: bool = True, direct: bool = False, **options: Any) -> GoogleFeatureStore:
         """Open a store that reads online from the views, or from BigQuery."""
-        if not views:
-            return GoogleFeatureStore(self.warehouse, lambda: NOW)
         writer = DirectWriter(self.warehouse, self.vertex, NAMES) if direct else None
-        values = ViewNewest(self.vertex, NAMES, **{"patience": PATIENCE, **options})
-        return GoogleFeatureStore(self.warehouse, lambda: NOW, values=values, direct=writer)
+        values = ViewNewest(self.vertex, NAMES, **{"patience": PATIENCE, **options}) if views else None
+        self._opened.append(GoogleFeatureStore(self.warehouse, lambda: NOW, values=values, direct=writer))
+        return self._opened[-1]
 
     def close(self) -> None:
-        """Stop the servers."""
-        self.vertex.close()
-        self.warehouse.close()
+        """Close the stores, and stop the servers."""
+        for store in self._opened:
+            store.close()
         self.views.close()
         self.bigquery.close()
 
@@ -74,7 +74,7 @@ def _world() -> Iterator[World]:
     world.close()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_a_view_reads_as_the_tables_do(world: World, data: st.DataObject) -> None:
     """Late data, corrections, NULLs, known-at out of order: value and status are those of BigQuery."""

@@ -13,7 +13,9 @@ def current(name: Name) -> str:
     return (
         "SELECT s.write_sequence, s.epoch, d.name, d.version, d.body, d.column_name, f.kept"
         f" FROM {name('colony_state')} AS s"
-        f" LEFT JOIN {name('colony_definitions')} AS d ON s.epoch != @known"
+        # BigQuery joins outwards on equalities only.
+        f" LEFT JOIN (SELECT *, TRUE AS changed FROM {name('colony_definitions')}) AS d"
+        " ON d.changed = (s.epoch != @known)"
         f" LEFT JOIN {name('colony_features')} AS f ON f.name = d.name"
     )
 

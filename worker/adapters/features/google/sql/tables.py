@@ -8,11 +8,10 @@ from worker.adapters.features.google.columns import Stored
 
 Name = Callable[[str], str]
 
-#: table -> its columns. `state` has one row: the last write sequence, and a number that grows with each definition.
-#: `writes` has a row of each batch (feature '') and one per feature of what was new in it; it is kept for a month.
+#: table -> its columns. Beside them `state` has one row: the last write sequence, a number that grows with each
+#: definition, and how many accesses were numbered. `writes` has a row of each batch (feature '') and one per feature of what was new in it; it is kept for a month.
 #: `retired` remembers deleted features for ever: a version is never given twice.
 KEPT = {
-    "colony_state": "write_sequence INT64 NOT NULL, epoch INT64 NOT NULL, accesses INT64 NOT NULL",
     "colony_definitions": (
         "name STRING NOT NULL, version INT64 NOT NULL, body STRING NOT NULL, column_name STRING, token STRING NOT NULL"
     ),
@@ -45,14 +44,11 @@ _CLUSTERED = {"colony_snapshots": "id", "colony_writes": "batch"}
 
 
 def create_kept(name: Name) -> list[str]:
-    """Return the statements that create what is not there of the store's own tables, and fill `state`."""
-    made = [_create(name, table, columns) for table, columns in KEPT.items()]
-    state = name("colony_state")
-    first = (
-        f"INSERT INTO {state} (write_sequence, epoch, accesses)"
-        f" SELECT 0, 0, 0 FROM (SELECT COUNT(*) AS held FROM {state}) AS counted WHERE counted.held = 0"
-    )
-    return [*made, first]
+    """Return the statements that create what is not there of the store's own tables."""
+    # With its row in one statement: of two that do this at once, one makes both.
+    zeros = ", ".join(f"CAST(0 AS INT64) AS {column}" for column in ("write_sequence", "epoch", "accesses"))
+    state = f"CREATE TABLE IF NOT EXISTS {name('colony_state')} AS SELECT {zeros}"
+    return [state, *(_create(name, table, columns) for table, columns in KEPT.items())]
 
 
 def _create(name: Name, table: str, columns: str) -> str:

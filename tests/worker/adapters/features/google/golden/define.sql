@@ -1,4 +1,4 @@
-SELECT s.write_sequence, s.epoch, d.name, d.version, d.body, d.column_name, f.kept FROM `p.d.colony_state` AS s LEFT JOIN `p.d.colony_definitions` AS d ON s.epoch != @known LEFT JOIN `p.d.colony_features` AS f ON f.name = d.name;
+SELECT s.write_sequence, s.epoch, d.name, d.version, d.body, d.column_name, f.kept FROM `p.d.colony_state` AS s LEFT JOIN (SELECT *, TRUE AS changed FROM `p.d.colony_definitions`) AS d ON d.changed = (s.epoch != @known) LEFT JOIN `p.d.colony_features` AS f ON f.name = d.name;
 
 SELECT MAX(v.version) FROM (SELECT version, name FROM `p.d.colony_definitions` UNION ALL SELECT version, name FROM `p.d.colony_retired`) AS v WHERE v.name = @name;
 

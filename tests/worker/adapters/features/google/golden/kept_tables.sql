@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS `p.d.colony_state` (write_sequence INT64 NOT NULL, epoch INT64 NOT NULL, accesses INT64 NOT NULL);
+CREATE TABLE IF NOT EXISTS `p.d.colony_state` AS SELECT CAST(0 AS INT64) AS write_sequence, CAST(0 AS INT64) AS epoch, CAST(0 AS INT64) AS accesses;
 
 CREATE TABLE IF NOT EXISTS `p.d.colony_definitions` (name STRING NOT NULL, version INT64 NOT NULL, body STRING NOT NULL, column_name STRING, token STRING NOT NULL);
 
@@ -16,6 +16,4 @@ CREATE TABLE IF NOT EXISTS `p.d.colony_accessed` (feature STRING NOT NULL, minut
 
 CREATE TABLE IF NOT EXISTS `p.d.colony_taken` (token STRING NOT NULL, number INT64 NOT NULL, feature STRING NOT NULL, minute_us INT64 NOT NULL, reads INT64 NOT NULL, taken_at TIMESTAMP NOT NULL) PARTITION BY DATE(taken_at) OPTIONS (partition_expiration_days = 7);
 
-CREATE TABLE IF NOT EXISTS `p.d.colony_probe` (token STRING NOT NULL, written_at TIMESTAMP NOT NULL) PARTITION BY DATE(written_at) OPTIONS (partition_expiration_days = 1);
-
-INSERT INTO `p.d.colony_state` (write_sequence, epoch, accesses) SELECT 0, 0, 0 FROM (SELECT COUNT(*) AS held FROM `p.d.colony_state`) AS counted WHERE counted.held = 0
+CREATE TABLE IF NOT EXISTS `p.d.colony_probe` (token STRING NOT NULL, written_at TIMESTAMP NOT NULL) PARTITION BY DATE(written_at) OPTIONS (partition_expiration_days = 1)
