@@ -19,6 +19,8 @@ _MENDS: dict[type[Exception], str] = {
     exceptions.PermissionDenied: _GRANT,
     exceptions.MethodNotImplemented: "Check GOOGLE_CLOUD_REGION: Vertex AI's models are not offered everywhere.",
 }
+#: After these nobody knows whether the call had an effect; one that is cut off as the process ends is cancelled.
+_UNKNOWN = (*google_calls.TRANSIENT, exceptions.Cancelled)
 #: A connection that died without a word is found out, and one that was refused is tried again soon.
 _CHANNEL = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -64,6 +66,6 @@ def meaning(what: str, error: Exception) -> ColonyError:
     if isinstance(error, exceptions.AlreadyExists):
         return Conflict(f"{what}: {error.message}")
     found = google_calls.meaning(what, error, _MENDS)
-    if isinstance(error, exceptions.ClientError) and not isinstance(error, google_calls.TRANSIENT):
+    if isinstance(error, exceptions.ClientError) and not isinstance(error, _UNKNOWN):
         return found if isinstance(found, Rejected) else Rejected(str(found), field=what)
     return found

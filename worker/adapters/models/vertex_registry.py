@@ -15,7 +15,7 @@ from worker.adapters.models.vertex_client import clients, meaning
 from worker.adapters.models.vertex_messages import Serving, deployed_fields, endpoint_fields, model_fields
 from worker.adapters.models.vertex_naming import Naming
 from worker.adapters.options import Options
-from worker.errors import Conflict, NotFound, Rejected
+from worker.errors import Conflict, NotFound, Rejected, TryLater
 from worker.models.port import Artifact, ModelVersion
 from worker.models.projection import Deployed, Endpoint, Entry, Kind, Phase, Progress
 
@@ -252,3 +252,7 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except GOOGLE as error:
         raise meaning(what, error) from error
+    except ValueError as error:
+        if "closed channel" not in str(error):
+            raise
+        raise TryLater(f"{what}: this process is ending") from error

@@ -1,5 +1,8 @@
 import random
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +15,10 @@ from tests.worker.adapters.models.mortal import Fate, Killed, mortal
 from tests.worker.adapters.models.registry_server import RegistryServer
 from tests.worker.adapters.models.registry_world import ALONE, END, HOLD, IMAGE, ONCE, Colony, Parts, end, story
 from tests.worker.world import BEE
+from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.sql import SqlLedger
 from worker.adapters.models.vertex_client import clients
+from worker.clock import wall_clock
 from worker.errors import Conflict, Rejected, TryLater
 from worker.models.projection import Entry
 
@@ -189,7 +195,7 @@ def story_so_far(colony: Colony) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("code", [*CODES, "cut"])
+@pytest.mark.parametrize("code", [*CODES, "CANCELLED", "cut"])
 def test_faults_of_what_must_not_be_done_twice(make: Make, code: str, *, after: bool) -> None:
     """Uploads and deployments whose answers are lost are found again; those that never came about are repeated."""
     colony = make()
@@ -434,6 +440,33 @@ def test_two_workers(make: Make) -> None:
     assert [colony.server.count(method) for method in EFFECTS] == [2, 1, 2, 0]
 
 
+def test_two_workers_at_once(parts: Parts, make: Make, postgres_url: str) -> None:
+    """Two workers on one PostgreSQL, each with its own connections and clock, do everything once between them."""
+    make()
+    ledgers = [SqlLedger(Database(postgres_url)) for _ in range(2)]
+    colonies = [Colony(replace(parts, ledger=ledger)) for ledger in ledgers]
+    for colony in colonies:
+        colony.worker.clock, colony.worker.poll_s, colony.worker.reconcile_s = wall_clock, 0.01, 0.01
+    colonies[0].add("1")
+    colonies[0].promote("1")
+    together, end_at = threading.Barrier(2), time.monotonic() + 120
+
+    def work(colony: Colony) -> None:
+        together.wait()
+        while time.monotonic() < end_at and (colony.traffic() != {"1": 100} or colony.in_hand()):
+            colony.worker.turn()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work, colony) for colony in colonies]:
+            done.result()
+    shown = end(colonies[0])
+    for ledger in ledgers:
+        ledger.close()
+
+    assert shown == ALONE
+    assert [parts.server.count(method) for method in EFFECTS] == [1, 1, 1, 0]
+
+
 def test_while_one_holds_the_lease_the_other_does_nothing(make: Make) -> None:
     """A bee that another worker has in hand is left to it."""
     colony = make()
@@ -470,6 +503,18 @@ def test_one_bee_does_not_hold_up_the_others(make: Make) -> None:
     colony.settle()
 
     assert colony.aliases() == {"1": ["challenger", "default"]}
+
+
+def test_a_call_while_the_process_ends(parts: Parts) -> None:
+    """A worker whose connections are closed already hears that it is to be tried later, and tells nothing wrong."""
+    both = clients("europe-west1", parts.server.address)
+    colony = Colony(replace(parts, clients=both))
+    colony.add("1")
+    registry: Any = colony.worker.registry
+    registry.close()
+
+    with pytest.raises(TryLater, match="is ending"):
+        colony.worker.turn()
 
 
 def test_errors_in_our_words(make: Make) -> None:
