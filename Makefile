@@ -34,11 +34,12 @@ serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on
 
 lock: $(VENV)/.dev ## Write the hashed locks anew from pyproject.toml
 	$(BIN)/pip install -q pip-tools
-	for extras in "--extra test --extra compile --extra cloudsql -o deploy/requirements-dev.lock" \
-	              "-c deploy/requirements-dev.lock --extra cloudsql -o deploy/requirements-image.lock" \
-	              "-c deploy/requirements-dev.lock -o deploy/requirements.lock"; do \
+	for words in "--extra test --extra compile --extra cloudsql -o deploy/requirements-dev.lock pyproject.toml" \
+	             "-c deploy/requirements-dev.lock --extra cloudsql -o deploy/requirements-image.lock pyproject.toml" \
+	             "-c deploy/requirements-dev.lock -o deploy/requirements.lock pyproject.toml" \
+	             "--only-build-deps --build-deps-for wheel -o deploy/requirements-build.lock pyproject.toml"; do \
 	  $(BIN)/pip-compile -q --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header \
-	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$extras pyproject.toml || exit 1; done
+	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$words || exit 1; done
 
 clean: ## Remove the environment, caches and the demo's data
 	rm -rf $(VENV) $(PEERS) .colony build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
