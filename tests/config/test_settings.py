@@ -178,3 +178,17 @@ def test_a_job_has_one_network(environment: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(Rejected, match="one network"):
         read_settings()
+
+
+def test_push_delivery_needs_both_or_neither(environment: pytest.MonkeyPatch) -> None:
+    """An audience without the account that pushes, or the reverse, is refused and names both."""
+    environment.setenv("COLONY_PUSH_AUDIENCE", "https://colony.example.org")
+    with pytest.raises(Rejected, match="COLONY_PUSH_AUDIENCE, COLONY_PUSH_EMAIL: set both"):
+        read_settings()
+
+    environment.setenv("COLONY_PUSH_EMAIL", "not an address")
+    with pytest.raises(Rejected, match="COLONY_PUSH_EMAIL"):
+        read_settings()
+
+    environment.setenv("COLONY_PUSH_EMAIL", "push@p.iam.gserviceaccount.com")
+    assert read_settings().push_email == "push@p.iam.gserviceaccount.com"

@@ -213,3 +213,7 @@ def subscription_from(options: Options) -> FileSubscription | NoSubscription:
 def topic_from(options: Options) -> FileTopic:
     """Return the file of what was published, `events.jsonl` under the data directory."""
     return FileTopic(options.home / "events.jsonl", schemas=str(options.values.get("public_url", "")).rstrip("/"))
+
+
+def intake_topic_from(_options: Options) -> None:
+    """Return None: events for the intake of this machine are handed to it, its ledger is the queue."""

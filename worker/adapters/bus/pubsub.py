@@ -6,7 +6,15 @@ from worker.adapters.bus.pubsub_topic import PubSubTopic
 from worker.adapters.options import Options
 from worker.errors import Rejected
 
-__all__ = ["Names", "PubSubSubscription", "PubSubTopic", "init", "subscription_from", "topic_from"]
+__all__ = [
+    "Names",
+    "PubSubSubscription",
+    "PubSubTopic",
+    "init",
+    "intake_topic_from",
+    "subscription_from",
+    "topic_from",
+]
 
 
 def subscription_from(options: Options) -> PubSubSubscription:
@@ -20,6 +28,13 @@ def topic_from(options: Options) -> PubSubTopic:
     values = options.values
     schemas = str(values.get("public_url", "")).rstrip("/")
     return PubSubTopic(_project(options), values["events_topic"], schemas=schemas)
+
+
+def intake_topic_from(options: Options) -> PubSubTopic:
+    """Return the topic that the intake's subscription is of. Raises Rejected as `subscription_from` does."""
+    values = options.values
+    schemas = str(values.get("public_url", "")).rstrip("/")
+    return PubSubTopic(_project(options), values["intake_topic"], schemas=schemas)
 
 
 def _project(options: Options) -> str:

@@ -1,31 +1,22 @@
 """What every call to Pub/Sub has in common: names, patience, and errors in our own words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
+from worker.adapters.google_calls import GOOGLE, MENDS, TRANSIENT
 from worker.errors import ColonyError, Rejected, TryLater
 
 #: One attempt of a call, and all its attempts together, in seconds.
 ATTEMPT_S = 10.0
 TOTAL_S = 20.0
 
-TRANSIENT = (
-    exceptions.Aborted,
-    exceptions.DeadlineExceeded,
-    exceptions.InternalServerError,
-    exceptions.ResourceExhausted,
-    exceptions.ServiceUnavailable,
-    exceptions.Unknown,
-)
-_MENDS: dict[type[Exception], str] = {
+_MENDS: Mapping[type[Exception], str] = {
     exceptions.NotFound: "Create it with `colony pubsub init` or Terraform, and check its name and project.",
     exceptions.PermissionDenied: "Grant roles/pubsub.subscriber or publisher, and roles/pubsub.viewer for this check.",
-    exceptions.Unauthenticated: "Check GOOGLE_APPLICATION_CREDENTIALS or the service account.",
-    DefaultCredentialsError: "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
+    **MENDS,
     exceptions.InvalidArgument: "Check the names of project, topic and subscription.",
 }
 
@@ -47,7 +38,7 @@ def translated(what: str) -> Iterator[None]:
     """Raise Google's errors as TryLater: a live bus may come back, and what was taken is not lost."""
     try:
         yield
-    except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
+    except GOOGLE as error:
         raise TryLater(_words(what, error)) from error
     except ValueError as error:
         if "closed channel" not in str(error):
@@ -60,7 +51,7 @@ def verified(what: str) -> Iterator[None]:
     """Raise what a person has to mend as Rejected, and the rest as TryLater."""
     try:
         yield
-    except (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError) as error:
+    except GOOGLE as error:
         raise _verdict(what, error) from error
 
 

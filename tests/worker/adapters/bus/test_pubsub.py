@@ -1,4 +1,5 @@
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -255,3 +256,26 @@ def test_options_need_a_project(tmp_path: Any) -> None:
     for build in (pubsub.subscription_from, pubsub.topic_from):
         with pytest.raises(Rejected, match="COLONY_BUS=local"):
             build(options)
+
+
+def test_an_exactly_once_subscription_does(emulated: str, pulled: Pull) -> None:
+    """With exactly-once delivery, ordering and a filter, as an owner may choose them, intake works as without."""
+    from worker.adapters.bus.pubsub_clients import publisher, subscriber
+
+    name = uuid.uuid4().hex
+    topic = f"projects/{PROJECT}/topics/t{name}"
+    wanted = {"name": f"projects/{PROJECT}/subscriptions/s{name}", "topic": topic, "filter": 'attributes.a = "b"'}
+    flags = {"enable_exactly_once_delivery": True, "enable_message_ordering": True}
+    publishing, subscribing = publisher(), subscriber()
+    publishing.create_topic(request={"name": topic})
+    subscribing.create_subscription(request={**wanted, **flags})
+    messages = [{"data": str(each).encode(), "attributes": {"a": "b"}, "ordering_key": "k"} for each in range(3)]
+    publishing.publish(request={"topic": topic, "messages": messages})
+
+    subscription = PubSubSubscription(PROJECT, f"s{name}", dead_letter_topic="dead", client=subscribing)
+    found = pulled(subscription, 3)
+    assert [one.body for one in found] == [b"0", b"1", b"2"]
+    subscription.ack(found)
+    assert list(subscription.pull(3, 1.0)) == []
+    subscription.close()
+    publishing.transport.close()
