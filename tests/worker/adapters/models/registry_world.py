@@ -178,3 +178,12 @@ ALONE = {
     "deployed": [1],
     "efforts": {},
 }
+
+
+def two_champions(colony: Colony) -> None:
+    """Let a colony live until the second champion has the traffic."""
+    for number in "12":
+        colony.add(number)
+        colony.promote(number)
+        colony.settle()
+    assert colony.traffic() == {"1": 0, "2": 100}
