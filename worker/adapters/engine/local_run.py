@@ -221,8 +221,9 @@ class ClaimedRun:
         status, error = progress.status, progress.error
         if not status.ended or status is Status.CANCELLED:
             for leaf in progress.leaves:
-                if not leaf.status.ended or (leaf.status is Status.CANCELLED and leaf.path not in self.records):
-                    self.record(replace(self._known(leaf.path), status=Status.CANCELLED, ended_at=self._clock()))
+                known = self._known(leaf.path)
+                if not leaf.status.ended or (leaf.status is Status.CANCELLED and not known.status.ended):
+                    self.record(replace(known, status=Status.CANCELLED, ended_at=self._clock()))
             status, error = Status.CANCELLED, "cancelled"
         self._write(status, error)
         return status

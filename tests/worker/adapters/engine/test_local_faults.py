@@ -66,6 +66,17 @@ def test_cancel_before_anyone_claimed(bench: Bench) -> None:
     assert (state.status, state.steps[0].status) == (Status.CANCELLED, Status.CANCELLED)
 
 
+def test_cancel_while_a_step_waits_to_be_tried_again(bench: Bench) -> None:
+    """A step that failed and waits for its next attempt is recorded as cancelled, as everything that had not ended."""
+    bench.submit(Recipe().step("a", "sys.exit('no')", retry={"maxRetryCount": 1, "backoffDuration": "600s"}))
+    until(lambda: bench.journal.records["run-1"].get("a"), lambda a: a is not None and a.attempt == 2)
+
+    bench.engines[0].cancel("run-1")
+
+    assert bench.ended().status is Status.CANCELLED
+    assert bench.journal.records["run-1"]["a"].status is Status.CANCELLED
+
+
 def test_nothing_is_left_of_a_step_that_ended(bench: Bench, alive: Alive) -> None:
     """Children that a step leaves behind in its group end with it."""
     code = "child = os.fork()\nif child == 0: os.close(1); os.close(2); time.sleep(600)\n"
