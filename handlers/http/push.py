@@ -58,7 +58,7 @@ class PushDelivery(BaseModel):
 
     message: PushedMessage
     subscription: Annotated[str, Field(examples=["projects/p/subscriptions/colony-push"])] = ""
-    deliveryAttempt: Annotated[int, Field(ge=0)] | None = None
+    deliveryAttempt: Annotated[int, Field(strict=True, ge=0)] | None = None
 
 
 def routes(services: Services) -> APIRouter:

@@ -190,7 +190,8 @@ def test_poison_is_kept_and_answered(colony: Parts, client: Client, signer: Sign
 
 def test_what_is_no_delivery_is_refused(colony: Parts, client: Client, signer: Signer) -> None:
     """A body that Pub/Sub would not send is not taken for a message: the subscription is set up wrongly."""
-    for body in ({}, {"message": None}, {"message": {"attributes": {"n": 1}}}, []):
+    counted = {**delivery(b"{}"), "deliveryAttempt": True}
+    for body in ({}, {"message": None}, {"message": {"attributes": {"n": 1}}}, [], counted):
         assert client.post("events/push", token=good(signer), json=body).status_code == 422
     assert letters(colony) == []
 
