@@ -119,6 +119,25 @@ def several_megabytes() -> int:
     return size(value=big(n=3_000_000).output).output
 
 
+def unusable(value: str) -> None:
+    many(value=value)
+    text(value="beside")
+
+
+@dsl.container_component
+def digits(out: dsl.OutputPath(float)):  # noqa: ANN201
+    return dsl.ContainerSpec(image="none", command=["sh", "-c", 'printf "1%0400d" 0 > "$0"'], args=[out])
+
+
+def endless_number() -> None:
+    digits().set_display_name("fraction")
+
+
+def endless_items() -> None:
+    with dsl.ParallelFor(items=[{"few": "[" * 2000 + "]" * 2000}]) as item, dsl.ParallelFor(items=item.few) as one:
+        text(value=one)
+
+
 def code_in_a_value() -> str:
     return text(value="__import__('os').system('false') {{not}} $(id) `id` ; rm").output
 
@@ -178,6 +197,8 @@ CASES = [
         for number, told in enumerate(
             (
                 MADE % '[{"metadata": {"accuracy": NaN}}]',
+                MADE % '[{"metadata": {"accuracy": 1e999}}]',
+                MADE % ("[" * 2000 + "]" * 2000),
                 MADE % '[{"metadata": [1]}]',
                 MADE % '[{"uri": 3}]',
                 MADE % "3",
@@ -208,6 +229,19 @@ CASES = [
         gives={"text.out": "", "number.out": -1, "fraction.out": 1.0, "truth.out": False, "shown.out": '{"ü": [null]}'},
     ),
     Case("wrong output", wrong_output, {"many": FAILED}, state=FAILED, error="not of type LIST"),
+    *(
+        Case(f"unusable output {number}", unusable, {"many": FAILED, **ran("text")}, {}, {"value": value}, FAILED, why)
+        for number, (value, why) in enumerate(
+            (
+                ("[1, 1e400]", "not finite"),
+                ("[-1e400]", "not finite"),
+                (f"{'[' * 101}{']' * 101}", "nests deeper than 100"),
+                (f"{'[' * 30000}{']' * 30000}", "nests deeper than 100"),
+            )
+        )
+    ),
+    Case("number without end", endless_number, {"fraction": FAILED}, state=FAILED, error="not of type NUMBER_DOUBLE"),
+    Case("items without end", endless_items, {"for-loop-2/0/for-loop-3": FAILED}, state=FAILED, error="is no list"),
     Case("text with values", text_with_values, ran("number", "text"), gives={"Output": "bee: 3 of 3"}),
     Case("values in a list", values_in_a_list, ran("text", "joined"), gives={"Output": "a+<made>+3"}),
     Case(

@@ -44,9 +44,14 @@ def publish(app: Any) -> None:
 
 
 def print_json(rows: Iterable[Any]) -> None:
-    """Print one object per line."""
+    """Print one object per line; of a text that is no Unicode (half a surrogate) its escapes."""
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = json.dumps(row, allow_nan=False)
+        click.echo(text)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:

@@ -31,7 +31,7 @@ def read_spec(path: Path, *, without_platform: bool = False) -> dict[str, Any]:
 
     try:
         documents = list(yaml.load_all(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise Rejected(f"cannot be read: {error}", field=str(path)) from error
     pipeline = documents[0] if documents else None
     if not isinstance(pipeline, dict) or not all(isinstance(key, str) for key in pipeline):

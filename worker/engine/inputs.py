@@ -1,6 +1,5 @@
 """What a task is given: values and artifacts from constants, from outside and from other tasks, cast as declared."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +11,7 @@ from worker.engine.interface import InputArtifact, InputParameter
 from worker.engine.loop_items import CHANNEL, is_item, is_meant_field
 from worker.engine.sources import ParameterSource
 from worker.engine.spec import Component, PipelineSpec
-from worker.engine.values import to_text, whole
+from worker.engine.values import from_json, to_text, whole
 from worker.errors import ColonyError, Rejected
 
 #: One artifact as executor inputs and journals hold it: name, uri, type and metadata.
@@ -241,6 +240,6 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return from_json(value)
     except ValueError:
         return value

@@ -8,6 +8,9 @@ from worker.errors import Rejected
 
 ParameterType = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT", "TASK_FINAL_STATUS"]
 
+#: How many lists and structs a value may have within each other.
+DEEPEST = 100
+_TOO_DEEP = f"nests deeper than {DEEPEST} levels"
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _JSON_TYPES: dict[str, type] = {"STRING": str, "BOOLEAN": bool, "LIST": list, "STRUCT": dict, "TASK_FINAL_STATUS": dict}
@@ -22,7 +25,7 @@ def cast(value: Any, declared: ParameterType, field: str) -> Any:
     if declared in _JSON_TYPES:
         if isinstance(value, _JSON_TYPES[declared]):
             return value
-    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    elif isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value):
         if declared == "NUMBER_DOUBLE":
             return float(value)
         if value == int(value):
@@ -44,7 +47,7 @@ def from_text(text: str, declared: ParameterType, field: str) -> Any:
             return text in _TRUE
         raise Rejected(f"{_shown(text)} is not of type BOOLEAN", field=field)
     try:
-        value = json.loads(text, parse_constant=refuse_constant)
+        value = from_json(text)
     except ValueError as error:
         raise Rejected(f"{_shown(text)} is not of type {declared}: {error}", field=field) from error
     return cast(value, declared, field)
@@ -66,9 +69,37 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def refuse_constant(name: str) -> Any:
-    """Refuse `NaN` and the infinities, which JSON has not (for `json.loads(parse_constant=…)`). Raises ValueError."""
+def from_json(text: str) -> Any:
+    """Return the value that a JSON text spells. Raises ValueError for other text, and for what `check_json` refuses."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    check_json(value)
+    return value
+
+
+def check_json(value: Any) -> None:
+    """Raise ValueError for a number that is not finite, and for what nests so deep that it cannot be written again."""
+    level, depth = [value], 0
+    while level:
+        if any(isinstance(one, float) and not math.isfinite(one) for one in level):
+            raise ValueError("holds a number that is not finite")
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        if inner and depth == DEEPEST:
+            raise ValueError(_TOO_DEEP)
+        level, depth = [part for parts in inner for part in parts], depth + 1
+
+
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _shown(value: Any) -> str:

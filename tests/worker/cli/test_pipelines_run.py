@@ -68,6 +68,20 @@ def test_failure(here: Here, spec: dict[str, Any]) -> None:
     assert "said" not in out
 
 
+def test_a_value_that_is_no_unicode(here: Here, spec: dict[str, Any], tmp_path: Path) -> None:
+    """JSON that spells half a surrogate is told as it was spelled."""
+    outputs = {"parameters": {"said": {"parameterType": "STRUCT"}}}
+    spec["components"]["comp-a"]["outputDefinitions"]["parameters"]["x"]["parameterType"] = "STRUCT"
+    spec["root"]["outputDefinitions"]["parameters"] = outputs["parameters"]
+    container = spec["deploymentSpec"]["executors"]["exec-a"]["container"]
+    container.update(command=["sh", "-c", """printf '%s' '{"a": "\\ud800"}' > "$0"; touch "$1" """])
+    container["args"] = ["{{$.outputs.parameters['x'].output_file}}", "{{$.outputs.artifacts['m'].path}}"]
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    code, out, _ = here("pipelines", "run", "spec.json", "--json")
+
+    assert (code, json.loads(out)["outputs"]["said"]) == (0, {"a": "\ud800"})
+
+
 def test_failing_fast(here: Here, tmp_path: Path) -> None:
     """With --fail-fast nothing more begins once a step has failed."""
     retry = {"maxRetryCount": 1, "backoffDuration": "1s"}
@@ -87,6 +101,12 @@ def test_failing_fast(here: Here, tmp_path: Path) -> None:
         (("-p", "n=1.5"), dict, "parameters.n"),
         (("-p", "m=1"), dict, "parameters.m"),
         (("-p", "n"), dict, "parameters"),
+        (("-p", "n=1e400"), dict, "parameters.n"),
+        (
+            (),
+            lambda spec: spec["root"]["inputDefinitions"]["parameters"]["n"].update(defaultValue=float("inf")),
+            "spec",
+        ),
     ],
 )
 def test_refused(here: Here, spec: dict[str, Any], tmp_path: Path, words: Any, change: Any, path: str) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from worker.adapters.engine import local_command, local_state
 from worker.adapters.engine.local_files import make_output_dir
@@ -12,6 +13,7 @@ from worker.clock import Clock, to_us
 from worker.engine import graph as graphs
 from worker.engine.inputs import Bound, bind_root
 from worker.engine.port import CREATED, Job, Journal
+from worker.engine.values import check_json
 from worker.errors import Conflict, NotFound, Rejected
 from worker.runs.port import EngineState, Submission
 
@@ -63,6 +65,8 @@ class LocalEngine:
             Conflict: the id exists with other labels.
             TryLater: the directory or the journal cannot be written now.
         """
+        for part, value in (("spec", submission.spec), ("parameters", submission.parameters)):
+            _check_json(value, part)
         graph = graphs.build(submission.spec)
         bind_root(graph.spec, submission.parameters)
         local_command.check(graph)
@@ -113,6 +117,13 @@ class LocalEngine:
         if job is None:
             raise NotFound(f"there is no run {run_id!r}")
         return job
+
+
+def _check_json(value: Any, field: str) -> None:
+    try:
+        check_json(value)
+    except ValueError as error:
+        raise Rejected(str(error), field=field) from error
 
 
 def _absolute(output_dir: str) -> str:

@@ -1,6 +1,5 @@
 """The files of one attempt of a step: its directory, its log's tail, and the outputs that it left."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from worker.adapters.engine.local_process import kill_if_same
 from worker.engine.executor_input import local_path
 from worker.engine.inputs import Artifact
 from worker.engine.spec import Component
-from worker.engine.values import cast, from_text, refuse_constant
+from worker.engine.values import cast, from_json, from_text
 from worker.errors import Rejected, TryLater
 
 _TAIL_BYTES = 4096
@@ -118,7 +117,7 @@ class AttemptFiles:
 
     def _reported(self, path: str) -> Mapping[str, Any]:
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=refuse_constant)
+            found = from_json(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
