@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from worker.features.columns import Bools, Column, Ints
-from worker.features.port import Value
+from worker.features.definition import MAX_AHEAD
+from worker.features.port import Definition, Value
 from worker.features.spine import Spine
+
+_AHEAD_US = MAX_AHEAD // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,29 @@ class BulkStore(Protocol):
     def tidy(self) -> None:
         """Put in order what many batches have left in pieces."""
         ...
+
+
+def refused_rows(entity: str, batch: Batch, definitions: Mapping[str, Definition], now_us: int) -> Bools:
+    """Return the rows that are not plainly right: ahead of the clock, out of a range, of features that do not fit."""
+    refused: Bools = batch.rows.times_us - now_us > _AHEAD_US
+    if batch.known_us is not None:
+        refused = refused | (batch.known_us - now_us > _AHEAD_US)
+    for name, cells in batch.features.items():
+        definition = definitions.get(name)
+        if definition is None or not _fits(definition, entity, cells):
+            return np.ones(len(batch), np.bool_)
+        refused = refused | _outside(definition, cells)
+    return refused
+
+
+def _fits(definition: Definition, entity: str, cells: Cells) -> bool:
+    right = (entity, cells.column.type, "ingested")
+    return (definition.entity, definition.type, definition.source) == right
+
+
+def _outside(definition: Definition, cells: Cells) -> Bools:
+    outside = np.zeros(len(cells.present), np.bool_)
+    for bound, beyond in ((definition.minimum, np.less), (definition.maximum, np.greater)):
+        if bound is not None:
+            outside |= cells.present & cells.column.valid & beyond(cells.column.values, bound)
+    return outside

@@ -2,13 +2,11 @@
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from worker.adapters.features.embedded import catalogue, packing
-from worker.adapters.features.embedded.catalogue import Catalogue
 from worker.adapters.features.embedded.database import Database
 from worker.adapters.features.embedded.known import Known
 from worker.adapters.features.embedded.novelty import new_ones, not_older
@@ -19,12 +17,9 @@ from worker.adapters.features.embedded.segments.tables import Segment
 from worker.adapters.features.embedded.segments.upkeep import Upkeep
 from worker.adapters.features.embedded.segments.writing import Sorted, write_segment
 from worker.clock import Clock, to_us
-from worker.features.bulk import Batch, Cells, Stored
-from worker.features.columns import Bools, Ints
-from worker.features.definition import MAX_AHEAD
-from worker.features.port import Definition
+from worker.features.bulk import Batch, Cells, Stored, refused_rows
+from worker.features.columns import Ints
 
-_AHEAD_US = MAX_AHEAD // timedelta(microseconds=1)
 _FACTS = (
     "UPDATE feature SET kept = kept + ?1, newest_us = max(ifnull(newest_us, ?2), ?2), written_us = ?3 WHERE code = ?4"
 )
@@ -61,7 +56,7 @@ class Bulk:
     def _store(self, connection: sqlite3.Connection, entity: str, batch: Batch) -> Stored:
         now_us = to_us(self._clock())
         seen = catalogue.current(connection, self._known.seen)
-        refused = _refused(entity, batch, seen, now_us)
+        refused = refused_rows(entity, batch, seen.definitions, now_us)
         kept = np.flatnonzero(~refused & (batch.values > 0))
         if not len(kept):
             return Stored(0, refused)
@@ -128,29 +123,3 @@ def _numbered(values: Sorted, last: int) -> Sorted:
     sequence = np.empty(len(values), np.int64)
     sequence[np.argsort(values.sequence, kind="stable")] = last + 1 + np.arange(len(values))
     return Sorted(values.entity, values.event, values.known, sequence, values.value)
-
-
-def _refused(entity: str, batch: Batch, seen: Catalogue, now_us: int) -> Bools:
-    """Return the rows that are not plainly right: ahead of the clock, out of a range, of features that do not fit."""
-    ahead: Bools = batch.rows.times_us - now_us > _AHEAD_US
-    if batch.known_us is not None:
-        ahead = ahead | (batch.known_us - now_us > _AHEAD_US)
-    for name, cells in batch.features.items():
-        definition = seen.definitions.get(name)
-        if definition is None or not _fits(definition, entity, cells):
-            return np.ones(len(batch), np.bool_)
-        ahead = ahead | _outside(definition, cells)
-    return ahead
-
-
-def _fits(definition: Definition, entity: str, cells: Cells) -> bool:
-    right = (entity, cells.column.type, "ingested")
-    return (definition.entity, definition.type, definition.source) == right
-
-
-def _outside(definition: Definition, cells: Cells) -> Any:
-    outside = np.zeros(len(cells.present), np.bool_)
-    for bound, beyond in ((definition.minimum, np.less), (definition.maximum, np.greater)):
-        if bound is not None:
-            outside |= cells.present & cells.column.valid & beyond(cells.column.values, bound)
-    return outside

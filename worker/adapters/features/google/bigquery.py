@@ -59,15 +59,24 @@ class BigQuery:
         location: of both.
         endpoint: `http://host:port` of a stand-in that takes no credentials; empty for the service itself.
         patience: of one call (`attempt_s`), and of all its attempts and of repeated jobs (`total_s`).
+        held_s: how long BigQuery itself holds back the answer to a job that runs; so much longer a call may take.
     """
 
     def __init__(
-        self, project: str, dataset: str, location: str, *, endpoint: str = "", patience: Patience | None = None
+        self,
+        project: str,
+        dataset: str,
+        location: str,
+        *,
+        endpoint: str = "",
+        patience: Patience | None = None,
+        held_s: float = 10.0,
     ) -> None:
         self.project = project
         self.dataset = dataset
         self.location = location
         self._endpoint = endpoint
+        self._held_s = held_s
         self._patience = patience or Patience(attempt_s=30.0, total_s=60.0, first_pause_s=0.2)
 
     def name(self, table: str) -> str:
@@ -208,11 +217,18 @@ class BigQuery:
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
-        if self._endpoint:
-            anonymous: Any = AnonymousCredentials
-            return bigquery.Client(self.project, anonymous(), client_options={"api_endpoint": self._endpoint})
+        from worker.adapters.features.google.silence import bound
+
+        anonymous: Any = AnonymousCredentials
+        options = {"api_endpoint": self._endpoint}
         with _translated("BigQuery"):
-            return bigquery.Client(self.project)
+            client = (
+                bigquery.Client(self.project, anonymous(), client_options=options)
+                if self._endpoint
+                else bigquery.Client(self.project)
+            )
+        bound(client, self._patience.attempt_s + self._held_s)
+        return client
 
     @cached_property
     def _call(self) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What is checked of a write before any of its call is stored."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from worker.adapters.features.google.catalogue import Catalogue
 from worker.errors import NotFound, Rejected
+from worker.features.bulk import Batch
 from worker.features.definition import Check, check_entity_id, check_not_ahead, checks_of, time_us
 from worker.features.port import Definition, Value, Write
 
@@ -58,3 +61,28 @@ def _checked(write: Write, definition: Definition, check: Check, now_us: int) ->
     if known_us is not None:
         check_not_ahead(known_us, now_us, "knownAt")
     return Checked(definition, write.entity_id, event_us, known_us, check(write.value))
+
+
+def checked_columns(batch: Batch, catalogue: Catalogue) -> list[Checked]:
+    """Return the values of rows that were found right, row by row.
+
+    Without known-at all become known at once: of several values for one event time only the last would ever show.
+    """
+    ids, times = batch.rows.ids.to_pylist(), batch.rows.times_us.tolist()
+    known = [None] * len(batch) if batch.known_us is None else batch.known_us.tolist()
+    columns = [
+        (catalogue.get(name), cells.present.tolist(), cells.column.tolist()) for name, cells in batch.features.items()
+    ]
+    values = [
+        Checked(definition, ids[row], times[row], known[row], _plain(cells[row]))
+        for row in range(len(batch))
+        for definition, present, cells in columns
+        if present[row]
+    ]
+    if batch.known_us is not None:
+        return values
+    return list({(value.definition.name, value.id, value.event_us): value for value in values}.values())
+
+
+def _plain(value: Any) -> Value:
+    return list(value) if isinstance(value, np.ndarray) else value

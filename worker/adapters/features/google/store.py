@@ -21,6 +21,7 @@ from worker.adapters.features.google.warehouse import Param, Warehouse
 from worker.adapters.features.google.writer import Writer
 from worker.clock import Clock, to_us
 from worker.errors import TryLater
+from worker.features.bulk import Batch, Stored
 from worker.features.definition import check_entity_id, time_us
 from worker.features.port import (
     ANYONE,
@@ -116,6 +117,16 @@ class GoogleFeatureStore:
         if self._direct is not None:
             self._put(self._direct, checked)
         return new
+
+    def write_columns(self, entity: str, batch: Batch) -> Stored:
+        """Store many rows of columns durably, each whole or not at all; the same value again changes nothing.
+
+        They are loaded as a table first. Views get them by their sync, whatever the setting of direct writes.
+        """
+        return self._writer.write_columns(entity, batch)
+
+    def tidy(self) -> None:
+        """There is nothing to put in order: BigQuery does that by itself."""
 
     def _put(self, direct: DirectWriter, checked: Iterable[Checked]) -> None:
         seen = self._definitions.seen

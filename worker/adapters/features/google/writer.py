@@ -1,18 +1,21 @@
 """Writes: checked, laid out as wide rows, and stored in one transaction that finds out what of them is new."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
+import numpy as np
+
 from worker.adapters.features.google.batches import Step, Steps, count
 from worker.adapters.features.google.catalogue import Catalogue, Definitions
-from worker.adapters.features.google.checking import Checked, check_all
-from worker.adapters.features.google.columns import Stored
+from worker.adapters.features.google.checking import Checked, check_all, checked_columns
+from worker.adapters.features.google.columns import Stored as Kept
 from worker.adapters.features.google.sql import writing
 from worker.adapters.features.google.warehouse import Param, Rows, Warehouse, offered
 from worker.clock import Clock, to_us
 from worker.errors import Rejected, TryLater
+from worker.features.bulk import Batch, Stored, refused_rows
 from worker.features.port import Write
 
 #: Each time somebody else has changed a definition in between.
@@ -34,10 +37,26 @@ class Writer:
 
     def store(self, values: Iterable[Write]) -> tuple[list[Checked], int]:
         """Do the same, and return the checked values as well."""
-        wanted = list(values)
+        return self._store(partial(self._checked, list(values)))
+
+    def write_columns(self, entity: str, batch: Batch) -> Stored:
+        """Store rows durably, each whole or not at all; refuse those that only the check of one row can judge."""
+        refused = np.zeros(len(batch), np.bool_)
+
+        def checked(now_us: int) -> tuple[Catalogue, list[Checked]]:
+            nonlocal refused
+            seen = self._definitions.refreshed()
+            refused = refused_rows(entity, batch, seen.definitions, now_us)
+            some = batch if not refused.any() else batch.take(np.flatnonzero(~refused))
+            return seen, checked_columns(some, seen)
+
+        _, new = self._store(checked)
+        return Stored(new, refused)
+
+    def _store(self, check: Callable[[int], tuple[Catalogue, list[Checked]]]) -> tuple[list[Checked], int]:
         for _ in range(_TRIES):
             now_us = to_us(self._clock())
-            seen, checked = self._checked(wanted, now_us)
+            seen, checked = check(now_us)
             steps = Steps(now_us).add(checked)
             if not steps:
                 return checked, 0
@@ -90,7 +109,7 @@ class Writer:
         ]
 
 
-def _by_entity(seen: Catalogue, steps: Sequence[Step]) -> list[list[Stored]]:
+def _by_entity(seen: Catalogue, steps: Sequence[Step]) -> list[list[Kept]]:
     names: dict[str, dict[str, None]] = {}
     for step in steps:
         names.setdefault(step.entity, {}).update(dict.fromkeys(step.features))

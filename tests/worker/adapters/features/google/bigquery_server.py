@@ -37,11 +37,13 @@ class Fault:
         status: of the answer; 0 cuts the connection.
         reason: BigQuery's word for it.
         after_effect: whether the call has its effect all the same.
+        hangs_s: how long nothing is answered before that, in seconds.
     """
 
     status: int = 503
     reason: str = "backendError"
     after_effect: bool = False
+    hangs_s: float = 0.0
 
 
 @dataclass
@@ -67,6 +69,7 @@ class BigQueryServer:
         self._faults: deque[tuple[str, Fault]] = deque()
         self._job_faults: deque[dict[str, str]] = deque()
         self.lock = threading.RLock()
+        self.closed = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": self}))
         self.endpoint = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -96,6 +99,7 @@ class BigQueryServer:
 
     def close(self) -> None:
         """Stop listening."""
+        self.closed.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -282,6 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is None or fault.after_effect:
             status, body = self._answer(project, rest, parse_qs(parts.query), content)
         if fault is not None:
+            self.store.closed.wait(fault.hangs_s)
             if fault.status == 0:
                 self.close_connection = True
                 self.connection.close()

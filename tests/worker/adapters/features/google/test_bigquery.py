@@ -87,6 +87,16 @@ def test_a_call_that_goes_wrong_once_or_twice_is_made_again(server: BigQueryServ
     store.close()
 
 
+@pytest.mark.parametrize("call", ["POST jobs", "GET queries"])
+def test_a_call_that_is_not_answered_is_given_up_and_made_again(server: BigQueryServer, call: str) -> None:
+    """A service that takes a call and is silent holds nobody longer than one attempt."""
+    patience = Patience(attempt_s=1.0, total_s=20.0, first_pause_s=0.01, longest_pause_s=0.02)
+    warehouse = BigQuery("proj", "features", "EU", endpoint=server.endpoint, patience=patience, held_s=0.0)
+    server.fail(call, Fault(0, after_effect=True, hangs_s=120.0))
+    assert warehouse.query("SELECT 1 + 1") == [(2,)]
+    warehouse.close()
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from tests.worker.adapters.features.google.duck import DuckDatabase, DuckWarehou
 from worker.adapters.features.google.sql.tables import create_kept
 from worker.adapters.features.google.store import GoogleFeatureStore
 from worker.adapters.features.google.warehouse import MOST_ROWS, Params
+from worker.adapters.features.local import LocalFeatureStore
 from worker.errors import Conflict, Rejected
+from worker.features.importing import import_file
+from worker.features.mapping import ImportSpec
 from worker.features.port import Definition, TrainingRequest, Write
 
 NOW = datetime(2002, 10, 1, tzinfo=UTC)
@@ -96,6 +100,29 @@ def test_many_rows_are_loaded_and_the_loaded_table_goes(warehouse: Warehouse) ->
     assert store.reproduce(table.snapshot_id) == table
     left = warehouse.database.connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
     assert not [one for (one,) in left if one.startswith("loaded")]
+
+
+@pytest.mark.parametrize("known", ["known_at", None])
+def test_an_import_is_that_of_the_embedded_store(warehouse: Warehouse, tmp_path: Path, known: str | None) -> None:
+    """A file with repeats, gaps, corrections and bad rows: the same counts and values, twice."""
+    lines = ["entity_id,timestamp,known_at,score,word"]
+    times = [f"2002-09-0{1 + row % 3}T00:00:00Z,2002-09-05T00:00:00Z" for row in range(900)]
+    lines += [f"e{row % 300},{time},{row % 7 or ''},w{row % 2}" for row, time in enumerate(times)]
+    lines += [f"e1,{times[0]},nothing,x", "e1,2999-01-01T00:00:00Z,2002-09-05T00:00:00Z,1,x"]
+    (tmp_path / "values.csv").write_text("\n".join(lines))
+    spec = ImportSpec("thing", "entity_id", "timestamp", known, ("score", "word"))
+    google, local = GoogleFeatureStore(warehouse, lambda: NOW), LocalFeatureStore(tmp_path / "local", lambda: NOW)
+    for definition in (SCORE, WORD):
+        local.define(definition)
+    ids = [f"e{number}" for number in range(300)]
+    for _ in range(2):
+        options = {"define": False, "progress": lambda _: None, "rejects": tmp_path / "rejects"}
+        reports = [import_file(store, tmp_path / "values.csv", spec, **options) for store in (google, local)]
+        assert reports[0] == reports[1]
+    assert google.read(ids, ["score", "word"], now=NOW) == local.read(ids, ["score", "word"], now=NOW)
+    assert google.facts() == local.facts()
+    assert warehouse.database.statements
+    local.close()
 
 
 def test_a_definition_that_changes_meanwhile_is_checked_anew(warehouse: Warehouse) -> None:

@@ -1,7 +1,5 @@
 """The tables: one wide, append-only table per entity, and those in which the store keeps its own affairs."""
 
-# ruff: noqa: S608 - names of tables and columns are checked ones, and values are parameters
-
 from collections.abc import Callable, Sequence
 
 from worker.adapters.features.google.columns import Stored
@@ -9,7 +7,8 @@ from worker.adapters.features.google.columns import Stored
 Name = Callable[[str], str]
 
 #: table -> its columns. Beside them `state` has one row: the last write sequence, a number that grows with each
-#: definition, and how many accesses were numbered. `writes` has a row of each batch (feature '') and one per feature of what was new in it; it is kept for a month.
+#: definition, and how many accesses were numbered. `writes` has a row of each batch (feature '') and one per feature of
+#: what was new in it; it is kept for a month.
 #: `retired` remembers deleted features for ever: a version is never given twice.
 KEPT = {
     "colony_definitions": (
