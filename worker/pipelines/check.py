@@ -57,18 +57,18 @@ class Checker:
 
     def _ids(self, steps: Sequence[StepShape]) -> Iterator[Fault]:
         seen: dict[str, str] = {}
-        ids = {step.id for step in steps}
+        ids = [step.id for step in steps]
         for number, step in enumerate(steps):
             plain = step.id.replace("_", "-")
             if plain in seen:
                 yield (
                     ("steps", number, "id"),
-                    f"{step.id!r} is taken by an earlier step (`_` and `-` count as the same)",
+                    f"{step.id!r} is taken by an earlier step (`_` and `-` count as the same); give it another",
                 )
             seen[plain] = step.id
             for place, name in enumerate(step.after):
                 if name not in ids:
-                    yield ("steps", number, "after", place), f"there is no step {name!r}"
+                    yield ("steps", number, "after", place), f"there is no step {name!r}; there are {', '.join(ids)}"
 
     def _config(self, number: int, step: StepShape, type_: StepType) -> Iterator[Fault]:
         at: Path = ("steps", number, "config")
@@ -136,7 +136,8 @@ class Checker:
                 mend = f"{giver!r} gives {known or 'nothing'}" if place is not None else "write it as step.output"
                 yield at, f"{step.inputs[name]!r} is no output of a step; {mend}"
             elif len(types) == len(steps):
-                yield ("steps", number), f"{type_.name!r} needs {name!r}, which no earlier step gives"
+                mend = f"put a step before it that gives one, or name it: `inputs: {{{name}: STEP.OUTPUT}}`"
+                yield ("steps", number), f"{type_.name!r} needs {name!r}, which no earlier step gives; {mend}"
 
     def _order(self, steps: Sequence[StepShape], needs: Mapping[int, Sequence[int]]) -> tuple[list[int], list[Fault]]:
         try:

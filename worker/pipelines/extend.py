@@ -89,7 +89,7 @@ def _whole(name: str, files: Mapping[str, TemplateFile], via: tuple[str, ...]) -
         return Extended(file.content, (own,), tuple(_own_steps(own)))
     if base_name in (*via, name):
         circle = " → ".join([*via, name, base_name])
-        raise _fault(file, ("extends",), f"templates extend each other: {circle}")
+        raise _fault(file, ("extends",), f"templates extend each other: {circle}; take this one out")
     if not isinstance(base_name, str) or base_name not in files:
         known = ", ".join(sorted(set(files) - {name}))
         raise _fault(file, ("extends",), f"there is no template {base_name!r}; use one of {known}")
@@ -140,15 +140,19 @@ def _place(steps: list[_Step], id_: Any) -> int | None:
 
 def _insertion(steps: list[_Step], change: Mapping[str, Any], layer: _Layer) -> int:
     if change.get(_REMOVE):
-        raise _fault(layer.file, layer.path, f"there is no step {change['id']!r} to remove")
+        raise _fault(layer.file, layer.path, f"there is no step {change['id']!r} to remove; the base has {_ids(steps)}")
     if _INSERT not in change:
         return len(steps)
     place = _place(steps, change[_INSERT])
     if place is None:
-        known = ", ".join(str(step.content.get("id")) for step in steps)
+        known = _ids(steps)
         reason = f"there is no step {change[_INSERT]!r}; the base has {known}"
         raise _fault(layer.file, (*layer.path, _INSERT), reason)
     return place + 1
+
+
+def _ids(steps: list[_Step]) -> str:
+    return ", ".join(str(step.content.get("id")) for step in steps)
 
 
 def _added(change: Mapping[str, Any], layer: _Layer) -> _Step:

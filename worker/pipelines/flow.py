@@ -10,6 +10,7 @@ from worker.errors import Rejected
 from worker.pipelines.condition import Node, check_kinds, parse_condition, references
 from worker.pipelines.parameters import GIVEN, Parameter
 from worker.pipelines.shape import StepShape
+from worker.steps.placeholders import is_placeholder
 from worker.steps.step import StepType
 from worker.steps.values import Fault, ValueType, parse_type, texts, type_of
 
@@ -20,6 +21,8 @@ _WHOLE = re.compile(r"\s*\$\{([^{}]*)\}\s*")
 _PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]*)")
 _VALUE = re.compile(r"steps\.([a-z][a-z0-9_-]*)\.outputs\.([A-Za-z_][A-Za-z0-9_]*)")
 _ITEM = re.compile(r"item(?:\.([^.]+))?")
+#: What is meant as a reference in a setting, right or wrong; a text may hold other `${…}`.
+_MEANT = re.compile(r"\$\{\s*(?:param\w*|items?)\b[^{}]*\}?")
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,10 @@ class Flows:
                 yield path, f"{text!r}: a setting cannot refer to a step; only `when` and `foreach` can"
             if "${item" in text and self.steps[number].foreach is None:
                 yield path, f"{text!r}: there is no item; give the step `foreach`"
+            for meant in _MEANT.finditer(text):
+                if not is_placeholder(meant[0]):
+                    mend = "write ${parameters.NAME}, or with `foreach` ${item} or ${item.FIELD}"
+                    yield path, f"{meant[0]} stands for nothing; {mend}"
 
 
 def _of_item(name: str, item: ValueType | None) -> Source:

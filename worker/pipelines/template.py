@@ -17,6 +17,27 @@ from worker.pipelines.types import load_type
 from worker.steps.step import StepType
 from worker.steps.types import STEPS
 
+#: How a word is written.
+_WRITE = {
+    "id": "begin with a small letter, go on with small letters, digits, `-` and `_`",
+    "name": "begin with a small letter, go on with small letters, digits and `-`",
+    "version": "begin with a letter or a digit, go on with those, `.`, `-` and `_`",
+    "cpu": "write cores as 2, or thousandths of one as 500m",
+    "memory": "write it as 4G or 512Mi",
+    "retry": "write it as {attempts: 3, backoff: 1m}",
+    "resources": 'write it as {cpu: "2", memory: 4G}',
+    "schedule": 'write it as {cron: "0 3 * * 1", zone: Europe/Berlin}',
+    "config": "write it as {SETTING: VALUE}",
+    "inputs": "write it as {INPUT: STEP.OUTPUT}",
+    "parameters": "write it as {NAME: DEFAULT}",
+}
+_OF_A_FORM = frozenset({"string_pattern_mismatch", "model_type", "dict_type"})
+_MENDS = {
+    "string_type": "write a text, in quotes if it looks like a number",
+    "list_type": "write it as [A, B], or each item on a line that begins with a hyphen",
+    "too_short": "add one",
+}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -139,7 +160,12 @@ def _step(shape: StepShape, type_: StepType, inputs: Mapping[str, tuple[str, str
 def _said(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         return "is not known here; take it out, or correct its spelling"
-    return str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "missing":
+        return "is missing; add it"
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    kind, word = fault["type"], str(fault["loc"][-1])
+    mend = _WRITE.get(word) if kind in _OF_A_FORM else _MENDS.get(kind)
+    return f"{said}; {mend}" if mend else said
 
 
 def _rejected(faults: list[Fault], at: Callable[[Path], str]) -> Rejected:

@@ -46,6 +46,11 @@ def has_item(value: Any) -> bool:
     return any(not one["parameter"] for one in _placeholders(value))
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether a text is one placeholder and nothing else."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
 def _placeholders(value: Any) -> Iterator[re.Match[str]]:
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:

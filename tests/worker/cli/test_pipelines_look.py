@@ -63,7 +63,7 @@ def test_every_fault_with_its_line(here: Here, own: Path) -> None:
             "The run has beeId, rate"
         ),
         "/broken.yaml:12: steps.2.inputs.model: 'training' takes no 'model'; it takes train",
-        "/broken.yaml:14: steps.3.after.0: there is no step 'nobody'",
+        "/broken.yaml:14: steps.3.after.0: there is no step 'nobody'; there are collect, prepare, train, judge",
         "/broken.yaml:14: steps.3.inputs.model: takes a system.Model, but 'report' of 'train' is a system.Metrics",
         (
             "/broken.yaml:14: steps.3.inputs.holdout: 'train.rows' is no output of a step; "

@@ -47,7 +47,7 @@ FOREACH = "foreach: ${parameters.things}"
 #: what is wrong -> (the text to replace, by what, where it is told, what is told)
 MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "unknown field": ("trigger: manual", "tirgger: manual", "2: tirgger", "is not known here; take it out, or correct"),
-    "wrong name": ("name: good", "name: Good!", "1: name", "String should match pattern"),
+    "wrong name": ("name: good", "name: Good!", "1: name", "; begin with a small letter, go on"),
     "another file's name": ("name: good", "name: other", "1: name", "it is called 'other'; name the file so"),
     "unknown trigger": ("trigger: manual", "trigger: moon", "2: trigger", "should be 'drift', 'manual' or 'schedule'"),
     "no schedule": (
@@ -88,9 +88,14 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     ),
     "unknown word of a step": ("    timeout: 5m", "    time: 5m", "18: steps.1.time", "is not known here; take it out"),
     "unknown step type": ("type: give", "type: gvie", "13: steps.0.type", "there is no step type 'gvie'; use one of"),
-    "an id twice": ("id: maybe", "id: each", "19: steps.2.id", "'each' is taken by an earlier step"),
-    "an id that is none": ("id: maybe", "id: Maybe", "19: steps.2.id", "String should match pattern"),
-    "after nobody": ("after: [first]", "after: [frist]", "26: steps.3.after.0", "there is no step 'frist'"),
+    "an id twice": ("id: maybe", "id: each", "19: steps.2.id", "(`_` and `-` count as the same); give it another"),
+    "an id that is none": ("id: maybe", "id: Maybe", "19: steps.2.id", "; begin with a small letter, go on"),
+    "after nobody": (
+        "after: [first]",
+        "after: [frist]",
+        "26: steps.3.after.0",
+        "there is no step 'frist'; there are first, each",
+    ),
     "a circle": ("type: give", "type: give\n    after: [copy]", "12: steps.0", "steps wait for each other: "),
     "unknown setting": (
         "{text: ",
@@ -121,6 +126,49 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
         'type: give\n    config: {count: "${item.n}"}',
         "14: steps.0.config.count",
         "there is no item; give the step `foreach`",
+    ),
+    "a misspelt reference in a setting": (
+        '{text: "${item.name}"}',
+        '{text: "of ${parameter.region}"}',
+        "17: steps.1.config.text",
+        "${parameter.region} stands for nothing; write ${parameters.NAME}, or with `foreach` ${item} or ${item.FIELD}",
+    ),
+    "an open reference in a setting": (
+        '{text: "${item.name}"}',
+        "{text: '${parameters.region'}",
+        "17: steps.1.config.text",
+        "${parameters.region stands for nothing; write ${parameters.NAME}, or",
+    ),
+    "a reference with spaces in a setting": (
+        '{text: "${item.name}"}',
+        '{text: "${ item.name }"}',
+        "17: steps.1.config.text",
+        "${ item.name } stands for nothing; write ${parameters.NAME}, or",
+    ),
+    "a step without an id": ("- id: copy\n    type", "- type", "24: steps.3.id", "is missing; add it"),
+    "a version that is a number": (
+        "trigger: manual",
+        "version: 1",
+        "2: version",
+        "; write a text, in quotes if it looks",
+    ),
+    "steps that are no list": (
+        "type: give",
+        "type: give\n    after: each",
+        "14: steps.0.after",
+        "; write it as [A, B], or",
+    ),
+    "attempts alone": (
+        "retry: {attempts: 3, backoff: 1m}",
+        "retry: 3",
+        "22: steps.2.retry",
+        "; write it as {attempts: 3",
+    ),
+    "settings that are a list": (
+        "type: give",
+        "type: give\n    config: [a]",
+        "14: steps.0.config",
+        "; write it as {SETTING: VALUE}",
     ),
     "a step's value in a setting": (
         '{text: "${item.name}"}',
@@ -162,7 +210,7 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
         "  - id: first\n    type: give",
         "  - id: first\n    type: read_note",
         "12: steps.0",
-        "'read_note' needs 'note', which no earlier step gives",
+        "'read_note' needs 'note', which no earlier step gives; put a step before it that gives one, or name it:",
     ),
     "a list with gaps": (
         FOREACH,
@@ -172,7 +220,7 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     ),
     "attempts": ("attempts: 3", "attempts: 0", "22: steps.2.retry.attempts", "greater than or equal to 1"),
     "back-off": ("backoff: 1m", "backoff: soon", "22: steps.2.retry.backoff", "'soon' is not a duration"),
-    "memory": ("memory: 4G", "memory: much", "23: steps.2.resources.memory", "String should match pattern"),
+    "memory": ("memory: 4G", "memory: much", "23: steps.2.resources.memory", "; write it as 4G or 512Mi"),
     "time-out": ("timeout: 5m", "timeout: soon", "18: steps.1.timeout", "'soon' is not a duration"),
     "no time at all": ("timeout: 5m", "timeout: 5ms", "18: steps.1.timeout", "shorter than a second; leave it out for"),
     "a condition that is none": (
