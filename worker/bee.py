@@ -114,6 +114,76 @@ class TrainerSpec(GenerationSpec):
     space: Space = Field(default_factory=dict)
 
 
+class Severity(Value):
+    """From which score on drift is of a severity; the score is the mean PSI of all features, quiet ones counted as 0.
+
+    A finding that stays below `medium` is low; one feature, or the predictions, with a PSI of `high` alone is medium.
+    """
+
+    medium: float = Field(default=0.2, gt=0)
+    high: float = Field(default=0.5, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.medium > self.high:
+            raise ValueError("medium must not be above high")
+        return self
+
+
+class DriftSpec(Value):
+    """When a column has drifted: it is both far enough and surely enough apart, or too much of it is missing or new.
+
+    Attributes:
+        min_rows: fewer rows with a value on either side are evidence of nothing.
+        psi, jensen_shannon: both distances must be at least this.
+        alpha: the corrected p-value (Kolmogorov–Smirnov, or chi-square for categories) must be below this.
+        missing: by so much the share of missing values changes, as surely.
+        new_categories: so large a share of the rows has a category that the reference does not know.
+    """
+
+    min_rows: int = Field(default=100, ge=2)
+    psi: float = Field(default=0.1, ge=0)
+    jensen_shannon: float = Field(default=0.1, ge=0, le=1)
+    alpha: float = Field(default=0.01, gt=0, lt=1)
+    correction: Literal["benjamini-hochberg", "holm"] = "benjamini-hochberg"
+    missing: float = Field(default=0.05, gt=0, le=1)
+    new_categories: float = Field(default=0.01, gt=0, le=1)
+    severity: Severity = Severity()
+
+
+class MonitorSpec(Value):
+    """How the bee's model in production is watched.
+
+    Attributes:
+        every: judge it by itself so often, at whole multiples since 1970 in UTC; None: only when asked.
+        window: the labels of so long are judged.
+        label_delay: a window is looked at so long after its end.
+        min_labelled: it is judged when the share of its entities that have a label is at least this share of what it
+            was in the reference period.
+        reference: what is normal: the 30 days before the window (`previous`), so long before it, or the rows that the
+            model was trained on (`training`).
+        confidence: of the metrics' intervals.
+    """
+
+    every: Duration | None = None
+    window: Duration = timedelta(days=7)
+    label_delay: Duration = timedelta(0)
+    min_labelled: float = Field(default=0.8, ge=0, le=1)
+    reference: Literal["previous", "training"] | Duration = "previous"
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    drift: DriftSpec = DriftSpec()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        times = {"every": self.every, "window": self.window, "reference": self.reference}
+        for name, time in times.items():
+            if isinstance(time, timedelta) and time <= timedelta(0):
+                raise ValueError(f"{name} must be longer than nothing")
+        if self.label_delay < timedelta(0):
+            raise ValueError("labelDelay must not be negative")
+        return self
+
+
 class BeeSpec(Value):
     """One bee: its task, its rows, its metric, its trainer and its gate."""
 
@@ -135,6 +205,7 @@ class BeeSpec(Value):
     evidence: Evidence = Evidence()
     respect_known_at: bool = True
     gate: GateSpec = GateSpec()
+    monitor: MonitorSpec = MonitorSpec()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -171,8 +242,8 @@ class BeeSpec(Value):
         return lower_is_better(self.metric, self.metric_direction)
 
     def frozen(self) -> dict[str, Any]:
-        """Return the spec as JSON values, to be frozen into a run's parameters."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return the spec as JSON values, to be frozen into a run's parameters, which its monitor is none of."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"monitor"})
 
 
 def exact(value: Any) -> Decimal:

@@ -11,17 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from evaluate import evaluation, scored
 
 from config.settings import read_settings
 from worker.app import App
 from worker.clock import parse_time, wall_clock
+from worker.monitor.judge import Asked
 
 DATA = Path(__file__).parent
 ROOT = Path(os.environ.get("COLONY_DEMO_HOME", ".colony/demo"))
@@ -41,13 +38,13 @@ def main() -> None:
     _features()
     _chapter("2  Version 1: a run on July 2002; with no champion it must beat the naive baseline")
     _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-08-01", "--wait", "--key", "demo-bootstrap")
-    _chapter("3  Eight weeks of evaluations: version 1, scored on each week's labels as they came")
+    _chapter("3  Eight weeks of evaluations: the monitor scores version 1 on each week's labels as they came")
     _colony("replay", str(_recording("weeks.jsonl", _quiet_weeks())), "--wait")
     print(f"{DIM}Redelivered, out of order, malformed, a week without any spam: all told, none of it a drop.{END}")
     _chapter("4  An operator retrains too early: the gate refuses what is not better")
     _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-09-26", "--wait", "--key", "demo-early")
     _chapter("5  A new kind of mail appears; the evaluation of 1 October falls by more than 20 %")
-    _colony("replay", str(_recording("drift.jsonl", _drift())), "--wait")
+    _colony("replay", str(_recording("drift.jsonl", _monitored("drift", "1", [DRIFTED]) * 3)), "--wait")
     _chapter("6  The ten days after: champion against challenger, on mail that came after the deployment")
     _ten_days_after()
     _chapter("7  The new champion's own evaluation: 6 spams in 739 mails are no evidence against it")
@@ -90,9 +87,8 @@ def _features() -> None:
 
 def _quiet_weeks() -> list[str]:
     """Return the weeks' events: in all forms, two delivered again, one out of order, one malformed."""
-    with _Opened() as app:
-        weeks = [evaluation(app, BEE, "1", end - timedelta(days=7), end) for end in WEEKS]
-    lines = [_cloud_event(week) if number % 2 else _pubsub(week) for number, week in enumerate(weeks)]
+    weeks = _monitored("monitored", "1", WEEKS, quiet=True)
+    lines = [week if number % 2 else _pubsub(week) for number, week in enumerate(weeks)]
     lines.insert(3, lines[2])
     lines.insert(6, '{"type": "model.evaluated", "eventId": "broken", "beeId": "spam-guard", "metrics": {"f1": NaN}}')
     lines[-1], lines[-2] = lines[-2], lines[-1]
@@ -100,39 +96,36 @@ def _quiet_weeks() -> list[str]:
     return lines
 
 
-def _drift() -> list[str]:
-    with _Opened() as app:
-        week = evaluation(app, BEE, "1", DRIFTED - timedelta(days=7), DRIFTED)
-    return [_cloud_event(week)] * 3
-
-
 def _after() -> list[str]:
-    with _Opened() as app:
-        return [_cloud_event(evaluation(app, BEE, _champion(app), DRIFTED, AFTER))]
+    return _monitored("after", None, [AFTER], "--window", "10d")
+
+
+def _monitored(name: str, version: str | None, times: Sequence[datetime], *more: str, quiet: bool = False) -> list[str]:
+    """Return the events of what `colony monitor` finds as of some times, one line each."""
+    path = ROOT / f"{name}.jsonl"
+    chosen = ("--version", version) if version else ()
+    as_of = [word for time in times for word in ("--as-of", f"{time:%Y-%m-%d}")]
+    _colony("monitor", BEE, *chosen, *more, *as_of, "--save", str(path), quiet=quiet)
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _ten_days_after() -> None:
     with _Opened() as app:
-        champion = _champion(app)
+        with app.ledger.begin(write=False) as transaction:
+            found = {one.version: one for one in transaction.models.versions(BEE)}
+            deployed = transaction.models.champion(BEE)
+        champion = deployed.version if deployed else "1"
         print(f"  {'version':<10}{'rows':>6}{'spam':>6}{'accuracy':>10}{'f1':>9}")
         for version in dict.fromkeys(("1", champion)):
-            numbers = scored(app, BEE, version, DRIFTED, AFTER)
-            counts = f"{numbers['sampleCount']:>6}{numbers['positiveCount']:>6}"
+            numbers = app.monitor.judge(Asked.at(app.bees[BEE], found[version], AFTER, AFTER - DRIFTED)).results
+            counts = f"{numbers.rows:>6}{numbers.positives:>6}"
             mark = " ← in production" if version == champion else ""
-            accuracy, f1 = (_shown(numbers["metrics"][name]) for name in ("accuracy", "f1"))
+            accuracy, f1 = (_shown(numbers.metrics[name].value) for name in ("accuracy", "f1"))
             print(f"  {version:<10}{counts}{accuracy:>10}{f1:>9}{mark}")
 
 
 def _shown(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
-
-
-def _champion(app: App) -> str:
-    with app.ledger.begin(write=False) as transaction:
-        deployment = transaction.models.champion(BEE)
-    if deployment is None:
-        raise SystemExit("the demo failed: nothing is in production")
-    return deployment.version
 
 
 class _Opened:
@@ -146,23 +139,10 @@ class _Opened:
         self._app.close()
 
 
-def _cloud_event(data: dict[str, Any]) -> str:
-    identity = f"{data['beeId']}-{data['modelVersion']}-{data['window']['id']}"
-    event = {
-        "specversion": "1.0",
-        "id": identity,
-        "source": "//demo/monitor",
-        "type": "model.evaluated",
-        "time": data["evaluatedAt"],
-        "data": data,
-    }
-    return json.dumps(event)
-
-
-def _pubsub(data: dict[str, Any]) -> str:
-    event = json.loads(_cloud_event(data))
+def _pubsub(line: str) -> str:
+    event = json.loads(line)
     attributes = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type", "time")}
-    body = base64.b64encode(json.dumps(data).encode()).decode()
+    body = base64.b64encode(json.dumps(event["data"]).encode()).decode()
     message = {"data": body, "attributes": attributes, "messageId": event["id"], "publishTime": event["time"]}
     return json.dumps({"message": message, "subscription": "projects/demo/subscriptions/demo"})
 
@@ -189,10 +169,11 @@ def _chapter(title: str) -> None:
     print(f"\n{BOLD}{title}{END}", flush=True)
 
 
-def _colony(*words: str) -> None:
+def _colony(*words: str, quiet: bool = False) -> None:
     shown = " ".join(word if " " not in word else repr(word) for word in words).replace(str(DATA) + "/", "")
-    print(f"{DIM}$ colony {shown}{END}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "worker", *words], check=False)
+    print(f"{DIM}$ colony {shown}{' > /dev/null' if quiet else ''}{END}", flush=True)
+    told = subprocess.DEVNULL if quiet else None
+    done = subprocess.run([sys.executable, "-m", "worker", *words], check=False, stdout=told)
     if done.returncode:
         raise SystemExit(done.returncode)
 

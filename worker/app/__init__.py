@@ -23,13 +23,16 @@ from worker.features.port import Following
 from worker.features.skew import Guard
 from worker.instruments import Instruments
 from worker.intake.consume import Consumer, Limits
+from worker.intake.own import hand_over
 from worker.intake.port import Subscription
 from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
 from worker.models.desired import Rules
 from worker.models.project import Projector
+from worker.monitor.schedule import Watch
 from worker.publish.accessed import Accesses
 from worker.publish.notify import Notifier
+from worker.publish.port import Outgoing
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.cost import Prices
@@ -163,6 +166,29 @@ class App(Configured):
         return PredictionServer(self.ledger, self.features, self.artifacts, self.model_format, skew=guard)
 
     @cached_property
+    def monitor(self) -> Any:
+        """What judges models in production (`worker.monitor.judge.Monitor`; it loads much)."""
+        from worker.monitor.judge import Monitor
+
+        return Monitor(lambda: self.features, self.artifacts, self.model_format)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """The loop over bees that are watched by themselves."""
+        claim = self.ledger_care.claim
+        return Watch(
+            self.ledger, lambda: self.bees, lambda: self.monitor, self.tell_intake, self.clock, claim, self.owner
+        )
+
+    def tell_intake(self, event: Outgoing) -> Mapping[str, Any] | None:
+        """Put an event on the intake bus; the local one handles it at once and returns what was concluded.
+
+        Raises:
+            TryLater: it could not be put there.
+        """
+        return hand_over(event, self.intake_topic, self.consumer)
+
+    @cached_property
     def projector(self) -> Projector | None:
         """The loop that shows models in a registry elsewhere, None where there is none."""
         if self.registry is None:
@@ -210,6 +236,8 @@ class App(Configured):
                 loops.append(self.loop("project", self.projector.turn, idle_s=max(idle_s, 2.0), vital=False))
             if isinstance(self.features, Following):
                 loops.append(self.loop("freshness", self.measure_features, idle_s=60.0, vital=False))
+            if any(bee.monitor.every for bee in self.bees.values()):
+                loops.append(self.loop("monitor", self.watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops

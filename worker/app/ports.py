@@ -130,6 +130,12 @@ class Ports:
         return topic
 
     @cached_property
+    def intake_topic(self) -> Topic | None:
+        """Where events for our own intake go, None where the ledger itself takes them (the local bus)."""
+        found: Topic | None = self._backend("bus", google="pubsub").intake_topic_from(self._options())
+        return found if found is None else self._kept(found)
+
+    @cached_property
     def hook(self) -> Hook:
         """Where people are told. Raises Rejected unless COLONY_WEBHOOK is an http(s) URL."""
         module = importlib.import_module("worker.adapters.webhook.http")

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("ledger", "Prune, back up, restore and verify the ledger, while workers run."),
     "models": ("models", "List, promote, roll back and adopt model versions."),
     "model-server": ("model_server", "Serve one model, as the container of a Vertex endpoint does."),
+    "monitor": ("monitor", "Judge the models in production on the labels that have come in; tell drift."),
     "predict": ("predict", "Predict with a bee's model in production."),
     "features": ("features", "Define, import, read and list features."),
     "pipelines": ("pipelines", "List, validate, compile and show pipeline templates."),

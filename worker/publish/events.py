@@ -7,9 +7,8 @@ from typing import Any
 
 from worker.clock import to_text
 from worker.publish.catalogue import schema_uri
+from worker.publish.port import SOURCE as SOURCE  # noqa: PLC0414 - the name that readers of events know it by
 from worker.publish.port import Outgoing
-
-SOURCE = "//colony/mlops"
 
 
 def event_id(type_: str, subject_id: str, transition: int) -> str:
@@ -27,7 +26,7 @@ def attributes(event: Outgoing, base: str = "") -> dict[str, str]:
     return {
         "ce-specversion": "1.0",
         "ce-id": event.id,
-        "ce-source": SOURCE,
+        "ce-source": event.source,
         "ce-type": event.type,
         "ce-subject": event.bee,
         "ce-time": to_text(event.time),
@@ -47,7 +46,7 @@ def structured(event: Outgoing, base: str = "") -> Mapping[str, Any]:
     return {
         "specversion": "1.0",
         "id": event.id,
-        "source": SOURCE,
+        "source": event.source,
         "type": event.type,
         "subject": event.bee,
         "time": to_text(event.time),

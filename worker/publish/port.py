@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+SOURCE = "//colony/mlops"
+
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One event as it leaves: a CloudEvent 1.0 whose source is `//colony/mlops`.
+    """One event as it leaves: a CloudEvent 1.0.
 
     Attributes:
         id: a hash of type, subject id and transition number: a repeat has the same id.
         bee: the CloudEvents subject, and the ordering key.
-        sequence: 1, 2, 3 … per bee, in the order of the bee's changes.
+        sequence: 1, 2, 3 … per bee, in the order of the bee's changes; 0 for an event that is in no such order.
+        source: the CloudEvents source; another than ours only for events that go to our own intake.
     """
 
     id: str
@@ -22,6 +25,7 @@ class Outgoing:
     sequence: int
     time: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
+    source: str = SOURCE
 
 
 class Topic(Protocol):

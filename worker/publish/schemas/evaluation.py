@@ -21,6 +21,18 @@ class Window(Data, frozen=True, kw_only=True):
     end: Time | None = None
     sample_count: Count | None = None
     positive_count: Count | None = None
+    labelled_share: (
+        Annotated[float, Meta(ge=0, le=1, description="Share of the entities seen whose label is in.")] | None
+    ) = None
+
+
+class Reference(Data, frozen=True, kw_only=True):
+    """What drift is measured from: a period, or the rows that the model was trained on."""
+
+    kind: Annotated[Short, Meta(examples=["previous", "training"])] | None = None
+    start: Time | None = None
+    end: Time | None = None
+    sample_count: Count | None = None
 
 
 class Drift(Data, frozen=True, kw_only=True):
@@ -30,6 +42,11 @@ class Drift(Data, frozen=True, kw_only=True):
     severity: Annotated[Short, Meta(description="`high` triggers, if drift was detected.")] | None = None
     score: float | None = None
     features: list[str] | None = None
+    findings: Annotated[dict[str, list[str]], Meta(description="Column → what is wrong with it, in words.")] | None = (
+        None
+    )
+    psi: Annotated[dict[str, float], Meta(description="Column → population stability index.")] | None = None
+    reference: Reference | None = None
 
 
 class ModelEvaluated(Data, frozen=True, kw_only=True):
@@ -40,6 +57,13 @@ class ModelEvaluated(Data, frozen=True, kw_only=True):
     evaluated_at: Annotated[Time, Meta(description="The event time; else the envelope's.")] | None = None
     window: Window | None = None
     metrics: Measured | None = None
+    intervals: (
+        Annotated[
+            dict[str, list[float | None] | None],
+            Meta(description="Metric → lower and upper bound; null where it is not known."),
+        ]
+        | None
+    ) = None
     baseline: (
         Annotated[Measured, Meta(description="What counts as normal; else what the champion was recorded with.")] | None
     ) = None
