@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,11 @@ from tests.worker.adapters.features.google.bigquery_server import BigQueryServer
 from tests.worker.adapters.features.point_in_time_cases import CASES, FEATURES
 from tests.worker.adapters.features.test_point_in_time import moment, writes_of
 from worker.adapters.features.google.bigquery import BigQuery
+from worker.adapters.features.google.columns import Stored
 from worker.adapters.features.google.sql.tables import create_kept
 from worker.adapters.features.google.store import GoogleFeatureStore
+from worker.adapters.features.google.vertex import Names, Vertex
+from worker.adapters.features.google.views import ViewNewest
 from worker.adapters.features.google.warehouse import Absent, Param, Rows
 from worker.adapters.google_calls import Patience
 from worker.errors import Rejected, TryLater
@@ -195,3 +199,28 @@ def test_many_rows_are_loaded_with_one_job(server: BigQueryServer, rows: int) ->
     with pytest.raises(Absent):
         warehouse.query(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - ours
     warehouse.close()
+
+
+def test_a_read_is_few_jobs(server: BigQueryServer) -> None:
+    """A write is one job, a training read three (definitions, values, snapshot), however many features and rows."""
+    store = GoogleFeatureStore(opened(server), lambda: START)
+    store.definitions()
+    before = len(server.jobs)
+    store.write(
+        [Write(f"few {number}", name, 1.0, START, START) for number in range(9) for name in ("number", "other")]
+    )
+    assert len(server.jobs) == before + 1
+    spine = tuple((f"few {number}", START) for number in range(9))
+    store.training_read(TrainingRequest("thing", ("number", "other"), spine=spine))
+    assert len(server.jobs) == before + 4
+    store.close()
+
+
+def test_missing_credentials_name_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without them every call is refused with what to do, of BigQuery as of Vertex AI."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
+    with pytest.raises(Rejected, match="gcloud auth application-default login"):
+        BigQuery("proj", "features", "EU").query("SELECT 1")
+    feature = Stored(Definition("score", "thing", "number"), "score")
+    with pytest.raises(Rejected, match="gcloud auth application-default login"):
+        ViewNewest(Vertex("europe-west1"), Names("proj", "europe-west1", "features")).newest(["a"], [feature])

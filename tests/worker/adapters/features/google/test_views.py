@@ -22,8 +22,10 @@ from worker.adapters.features.google.store import GoogleFeatureStore
 from worker.adapters.features.google.vertex import Names, Vertex
 from worker.adapters.features.google.views import ViewNewest
 from worker.adapters.google_calls import Patience
+from worker.adapters.metrics.local import LocalMetrics
 from worker.errors import Rejected, TryLater
-from worker.features.port import Definition, Reading, Status, Write
+from worker.features.port import Definition, Following, Reading, Status, Write
+from worker.instruments import Instruments
 
 NOW = datetime(2002, 10, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -178,6 +180,16 @@ class TestReads:
         assert store.freshness(NOW) == {}
         world.views.watermarks[VIEW] = NOW - timedelta(seconds=7)
         assert store.freshness(NOW) == {"thing": 7.0}
+        assert world.store(views=False).freshness(NOW) == {}
+
+    def test_freshness_is_a_declared_metric(self, world: World) -> None:
+        """The worker's loop sets a gauge per entity."""
+        world.views.watermarks[VIEW] = NOW - timedelta(seconds=9)
+        metrics = LocalMetrics()
+        store = world.store()
+        assert isinstance(store, Following)
+        Instruments(metrics).followed(store.freshness(NOW))
+        assert 'colony_features_lag_seconds{entity="thing"} 9' in metrics.render()
 
 
 class TestDirectWrites:
