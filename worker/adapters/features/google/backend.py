@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from worker.adapters.features.google.bigquery import BigQuery
-from worker.adapters.features.google.catalogue import Definitions
+from worker.adapters.features.google.definitions import Definitions
 from worker.adapters.features.google.direct import DirectWriter
 from worker.adapters.features.google.setup import Setup
 from worker.adapters.features.google.store import GoogleFeatureStore

@@ -7,47 +7,22 @@ again under a new id.
 
 import io
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import tenacity
 from google.api_core import exceptions
 
-from worker.adapters.features.google.warehouse import Absent, Param, Params, Rows
-from worker.adapters.google_calls import GOOGLE, MENDS, Patience, meaning
-from worker.errors import TryLater
+from worker.adapters.features.google.bigquery_faults import Again, passing, translated, unknown_end
+from worker.adapters.features.google.bigquery_values import parameter, parquet_of
+from worker.adapters.features.google.warehouse import Params, Rows
+from worker.adapters.google_calls import Patience
 
 #: How long a job may run, in seconds.
 JOB_S = 600.0
 #: What a table of loaded rows lives at most.
 STAGING_HOURS = 24
-_INIT = "Run `colony features init`, and check FEATURE_STORE_NAME, FEATURE_STORE_REGION and GOOGLE_CLOUD_PROJECT."
-_GRANT = "Grant roles/bigquery.jobUser on the project and roles/bigquery.dataEditor on the data set."
-_MENDS: dict[type[Exception], str] = {
-    exceptions.Forbidden: _GRANT,
-    exceptions.Unauthorized: MENDS[exceptions.Unauthenticated],
-    exceptions.BadRequest: _INIT,
-}
-#: Reasons for which a job is broken off without effect, or a call refused, though nothing is wrong with it.
-_PASSING = frozenset(
-    {
-        "backendError",
-        "internalError",
-        "badGateway",
-        "jobBackendError",
-        "jobInternalError",
-        "jobRateLimitExceeded",
-        "rateLimitExceeded",
-        "quotaExceeded",
-        "tableUnavailable",
-    }
-)
-#: What a statement that names a dropped column is told.
-_NO_COLUMN = ("Unrecognized name", "not found inside", "is not present in table")
-_ABORTED = "aborted due to concurrent update"
-_ARROW = {"INT64": "int64", "STRING": "string", "FLOAT64": "float64", "BOOL": "bool_", "BYTES": "binary"}
 
 
 class BigQuery:
@@ -106,7 +81,7 @@ class BigQuery:
         from google.cloud.bigquery import QueryJobConfig
 
         # A cached answer is of the tables as they were.
-        config = QueryJobConfig(query_parameters=[_parameter(param) for param in params], use_query_cache=False)
+        config = QueryJobConfig(query_parameters=[parameter(param) for param in params], use_query_cache=False)
 
         def begin(job_id: str) -> Any:
             return self._client.query(
@@ -124,7 +99,7 @@ class BigQuery:
         """Make a table of these rows by a load job and return its full name; it goes by itself after a day."""
         from google.cloud.bigquery import LoadJobConfig, SchemaField, SourceFormat, WriteDisposition
 
-        content = _parquet(rows)
+        content = parquet_of(rows)
         table = f"{self.project}.{self.staging}.rows_{secrets.token_hex(16)}"
         config = LoadJobConfig(
             source_format=SourceFormat.PARQUET,
@@ -148,7 +123,7 @@ class BigQuery:
 
     def drop(self, loaded: str) -> None:
         """Remove what `load` has made; it would go by itself."""
-        with _translated("BigQuery"):
+        with translated("BigQuery"):
             self._client.delete_table(loaded.strip("`"), not_found_ok=True, **self._call)
 
     def make_datasets(self) -> list[str]:
@@ -161,7 +136,7 @@ class BigQuery:
             dataset.location = self.location
             if hours is not None:
                 dataset.default_table_expiration_ms = hours * 3_600_000
-            with _translated(f"BigQuery data set {name}"):
+            with translated(f"BigQuery data set {name}"):
                 try:
                     self._client.create_dataset(dataset, **self._call)
                 except exceptions.Conflict:
@@ -178,12 +153,12 @@ class BigQuery:
         """Run a job to its end; again, under a new id, if it is known to have ended without effect."""
         patience = self._patience
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Again),
+            retry=tenacity.retry_if_exception_type(Again),
             wait=tenacity.wait_random_exponential(multiplier=patience.first_pause_s, max=patience.longest_pause_s),
             stop=tenacity.stop_after_delay(patience.total_s),
             reraise=True,
         )
-        with _translated("BigQuery"):
+        with translated("BigQuery"):
             return attempts(self._once, begin, result)
 
     def _once(self, begin: Callable[[str], Any], result: Callable[[Any], Any]) -> Any:
@@ -191,14 +166,14 @@ class BigQuery:
         try:
             return result(job)
         except exceptions.GoogleAPICallError as error:
-            if job.done(reload=False) and job.error_result and _passing(error):
-                raise _Again from error
+            if job.done(reload=False) and job.error_result and passing(error):
+                raise Again from error
             raise
 
     def _begun(self, begin: Callable[[str], Any], job_id: str) -> Any:
         """Start a job; one whose start has an unknown end is asked for, or started again under the same id."""
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_unknown),
+            retry=tenacity.retry_if_exception(unknown_end),
             wait=tenacity.wait_random_exponential(multiplier=self._patience.first_pause_s, max=2.0),
             stop=tenacity.stop_after_delay(self._patience.total_s),
             reraise=True,
@@ -221,7 +196,7 @@ class BigQuery:
 
         anonymous: Any = AnonymousCredentials
         options = {"api_endpoint": self._endpoint}
-        with _translated("BigQuery"):
+        with translated("BigQuery"):
             client = (
                 bigquery.Client(self.project, anonymous(), client_options=options)
                 if self._endpoint
@@ -237,77 +212,3 @@ class BigQuery:
         patience = self._patience
         again = DEFAULT_RETRY.with_delay(patience.first_pause_s, patience.longest_pause_s)
         return {"timeout": patience.attempt_s, "retry": again.with_timeout(patience.total_s)}
-
-
-class _Again(Exception):
-    """A job ended without effect, and may simply be run again."""
-
-
-def _reasons(error: BaseException) -> set[str]:
-    return {str(one.get("reason", "")) for one in getattr(error, "errors", None) or () if isinstance(one, dict)}
-
-
-def _passing(error: exceptions.GoogleAPICallError) -> bool:
-    if _ABORTED in str(error):
-        return True
-    if isinstance(error, exceptions.InternalServerError | exceptions.ServiceUnavailable):
-        return True
-    return bool(_reasons(error) & (_PASSING - {"quotaExceeded"}))
-
-
-def _unknown(error: BaseException) -> bool:
-    """Tell whether a call may have had its effect, or may have it the next time."""
-    if isinstance(error, exceptions.ServerError | exceptions.TooManyRequests | OSError):
-        return True
-    return isinstance(error, exceptions.GoogleAPICallError) and bool(_reasons(error) & (_PASSING - {"quotaExceeded"}))
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Raise what Google's client and the HTTP library below it raise as errors of ours."""
-    try:
-        yield
-    except _Again as error:
-        raise TryLater(f"{what}: {error.__cause__}") from error
-    except GOOGLE as error:
-        cause = error.cause if isinstance(error, exceptions.RetryError) and error.cause else error
-        if _reasons(cause) & _PASSING or isinstance(cause, OSError):
-            raise TryLater(f"{what}: {cause}") from error
-        if isinstance(cause, exceptions.NotFound) or any(word in str(cause) for word in _NO_COLUMN):
-            raise Absent(str(cause).rstrip("."), field=what, mend=_INIT) from error
-        raise meaning(what, cause, _MENDS) from error
-    except OSError as error:
-        # Time-outs and the HTTP library's errors are OSErrors.
-        raise TryLater(f"{what}: {error}") from error
-
-
-def _parameter(param: Param | Rows) -> Any:
-    from google.cloud import bigquery
-
-    if isinstance(param, Param):
-        return bigquery.ScalarQueryParameter(param.name, param.kind, param.value)
-    typed: Any = bigquery  # its parameter types have none
-    kinds = [typed.ScalarQueryParameterType(kind, name=name) for name, kind in param.fields.items()]
-    rows = zip(*(param.columns[name] for name in param.fields), strict=True)
-    values = [
-        typed.StructQueryParameter(None, *(typed.ScalarQueryParameter(*cell) for cell in _cells(param, row)))
-        for row in rows
-    ]
-    return bigquery.ArrayQueryParameter(param.name, typed.StructQueryParameterType(*kinds), values)
-
-
-def _cells(rows: Rows, row: Sequence[Any]) -> Iterator[tuple[str, str, Any]]:
-    for (name, kind), value in zip(rows.fields.items(), row, strict=True):
-        yield name, kind, value
-
-
-def _parquet(rows: Rows) -> bytes:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    arrays = {
-        name: pa.array(rows.columns[name], type=getattr(pa, _ARROW[kind])()) for name, kind in rows.fields.items()
-    }
-    sink = io.BytesIO()
-    parquet.write_table(pa.table(arrays), sink)
-    return sink.getvalue()

@@ -13,8 +13,8 @@ from google.api_core import exceptions
 from google.api_core.future.polling import DEFAULT_POLLING
 
 from worker.adapters.features.google.bigquery import BigQuery
-from worker.adapters.features.google.catalogue import Definitions
 from worker.adapters.features.google.columns import Stored
+from worker.adapters.features.google.definitions import Definitions
 from worker.adapters.features.google.sql.tables import add_columns, create_entity, create_kept, entity_table
 from worker.adapters.features.google.vertex import GOOGLE, Names, Vertex, meaning
 from worker.errors import TryLater

@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from worker.adapters.features.google.catalogue import Catalogue, Definitions
+from worker.adapters.features.google.catalogue import Catalogue
 from worker.adapters.features.google.checking import Checked
 from worker.adapters.features.google.counting import Counter
+from worker.adapters.features.google.definitions import Definitions
 from worker.adapters.features.google.direct import DirectWriter
 from worker.adapters.features.google.online import Following, NewestValues, OnlineReader, SqlNewest
 from worker.adapters.features.google.sql import probing

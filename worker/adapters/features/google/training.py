@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from functools import partial
 
-from worker.adapters.features.google.catalogue import Catalogue, Definitions
+from worker.adapters.features.google.catalogue import Catalogue
+from worker.adapters.features.google.definitions import Definitions
 from worker.adapters.features.google.history import SqlHistory
 from worker.adapters.features.google.snapshots import Snapshot, Snapshots
 from worker.adapters.features.google.sql import reading

@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 
 from worker.adapters.features.google.batches import Step, Steps, count
-from worker.adapters.features.google.catalogue import Catalogue, Definitions
+from worker.adapters.features.google.catalogue import Catalogue
 from worker.adapters.features.google.checking import Checked, check_all, checked_columns
 from worker.adapters.features.google.columns import Stored as Kept
+from worker.adapters.features.google.definitions import Definitions
 from worker.adapters.features.google.sql import writing
 from worker.adapters.features.google.warehouse import Param, Rows, Warehouse, offered
 from worker.clock import Clock, to_us

@@ -15,7 +15,7 @@ from tests.worker.adapters.features.google.bigquery_server import BigQueryServer
 from tests.worker.adapters.features.google.test_agreement import DEFINITIONS, writes
 from tests.worker.adapters.features.google.view_server import ViewServer
 from worker.adapters.features.google.bigquery import BigQuery
-from worker.adapters.features.google.catalogue import Definitions
+from worker.adapters.features.google.definitions import Definitions
 from worker.adapters.features.google.direct import DirectWriter
 from worker.adapters.features.google.setup import Setup
 from worker.adapters.features.google.store import GoogleFeatureStore
