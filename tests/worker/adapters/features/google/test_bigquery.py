@@ -1,5 +1,6 @@
 """The real BigQuery client over HTTP: the cases, and what becomes of calls and jobs that go wrong."""
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,3 +225,27 @@ def test_missing_credentials_name_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_
     feature = Stored(Definition("score", "thing", "number"), "score")
     with pytest.raises(Rejected, match="gcloud auth application-default login"):
         ViewNewest(Vertex("europe-west1"), Names("proj", "europe-west1", "features")).newest(["a"], [feature])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_faults_at_random_end_as_an_undisturbed_run(server: BigQueryServer, seed: int) -> None:
+    """Faults of calls and of jobs, at random: each value is stored once, in order, and read right."""
+    chance = random.Random(seed)
+    calls = [Fault(503), Fault(500, after_effect=True), Fault(403, "rateLimitExceeded"), Fault(0)]
+    calls.append(Fault(0, after_effect=True))
+    jobs = [("invalidQuery", "Transaction is aborted due to concurrent update against t"), ("backendError", "again")]
+    store, entity = GoogleFeatureStore(opened(server), lambda: START), f"seed {seed}"
+    written = []
+    for number in range(8):
+        server.fail("", *chance.choices(calls, k=chance.randrange(4)))
+        server.fail_jobs(*chance.choices(jobs, k=chance.randrange(2)))
+        written.append(Write(entity, "number", float(number), START - timedelta(hours=chance.randrange(4)), START))
+        store.write(written[-1:])
+    server.mend()
+    last = {write.event_time: write.value for write in written}
+    spine = tuple((entity, time) for time in sorted(last))
+    request = TrainingRequest("thing", ("number",), spine=spine, respect_known_at=False)
+    assert store.training_read(request).columns["number"] == [last[time] for _, time in spine]
+    query = "SELECT COUNT(*) FROM `proj.features.entity_thing` WHERE entity_id = @id"
+    assert opened(server).query(query, [Param("id", "STRING", entity)]) == [(len(written),)]
+    store.close()
