@@ -1,15 +1,20 @@
 """A data directory with the demo's features and version 1 in production: made once, copied for each test."""
 
+import atexit
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.story.one_process import OneProcess
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "deploy" / "demo"
@@ -40,16 +45,24 @@ class Colony:
 
     def run(self, *words: str, stdin: str | None = None, code: int = 0) -> str:
         """Run a command to its end, check its exit code, and return its standard output."""
-        command = [sys.executable, "-m", "worker", *words]
-        done = subprocess.run(
-            command, env=self.variables(), cwd=ROOT, input=stdin, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        process = _process()
+        found, out = process.attempt(*words, environment=self.variables(), stdin=stdin)
+        assert found == code, f"{' '.join(words)}: exit {found}\n{out}\n{process.said()}"
+        return out
 
     def rows(self, *words: str) -> list[dict[str, Any]]:
         """Run a command with --json and return its objects."""
         return [json.loads(line) for line in self.run(*words, "--json").splitlines()]
+
+
+@cache
+def _process() -> OneProcess:
+    """Return the process that runs this session's commands, one after the other: a new one for each takes a second."""
+    folder = Path(tempfile.mkdtemp(prefix="colony-story-"))
+    process = OneProcess(os.environ, folder / "log.txt")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(process.__exit__)
+    return process
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,12 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +19,7 @@ class OneProcess:
     """The command line, each command in the same process; close it when done."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        """Start the process; what commands write to standard error goes to `log`."""
+        """Start the process; what is written to standard error goes to `log`."""
         self._environment, self._log = dict(environment), log
         self._process = self._started()
 
@@ -36,15 +39,18 @@ class OneProcess:
         assert found == code, f"{words}: exit {found}\n{out}\n{self.said()}"
         return out
 
-    def attempt(self, *words: str) -> tuple[int | None, str]:
+    def attempt(
+        self, *words: str, environment: Mapping[str, str] | None = None, stdin: str | None = None
+    ) -> tuple[int | None, str]:
         """Run a command and return its exit code and standard output; None if the process was killed meanwhile."""
         if self._process.poll() is not None:
             self._process.communicate()
             self._process = self._started()
         assert self._process.stdin
         assert self._process.stdout
+        asked = {"words": words, "environment": environment and dict(environment), "stdin": stdin}
         try:
-            self._process.stdin.write(json.dumps(words) + "\n")
+            self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             return None, ""
@@ -75,13 +81,32 @@ def serve() -> None:
     from worker.cli.root import run
 
     answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        out = io.StringIO()
-        sys.argv = ["colony", *json.loads(line)]
-        with contextlib.redirect_stdout(out):
-            code = run()
-        answers.write(json.dumps({"code": code, "out": out.getvalue()}) + "\n")
+    # Commands read their own input by the number of its descriptor.
+    for line in os.fdopen(os.dup(0), encoding="utf-8"):
+        asked = json.loads(line)
+        if asked["environment"] is not None:
+            os.environ.clear()
+            os.environ.update(asked["environment"])
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        sys.argv = ["colony", *asked["words"]]
+        with tempfile.TemporaryFile() as given, contextlib.redirect_stdout(out):
+            given.write((asked["stdin"] or "").encode())
+            given.seek(0)
+            os.dup2(given.fileno(), 0)
+            code = _run(run)
+        answers.write(json.dumps({"code": code, "out": out.buffer.getvalue().decode()}) + "\n")
         answers.flush()
+
+
+def _run(command: Callable[[], int]) -> int:
+    """Return the exit code, also of what ends the process by itself or fails as no command should."""
+    try:
+        return command()
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except Exception:  # noqa: BLE001 - what would have been the process's traceback
+        traceback.print_exc()
+        return 1
 
 
 if __name__ == "__main__":

@@ -46,6 +46,9 @@ def _on_google(
         "COLONY_RECONCILE_SECONDS": "3600",
         "COLONY_STORAGE_ENDPOINT": storage.url,
         "COLONY_LEDGER": postgres_url,
+        # The whole of Google's services is in test_google_demo.py; here it is the bus and the engine.
+        "COLONY_FEATURES": "local",
+        "COLONY_MODELS": "local",
         "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",
     }
     google = replace(colony, environment=environment)
