@@ -129,6 +129,16 @@ def digits(out: dsl.OutputPath(float)):  # noqa: ANN201
     return dsl.ContainerSpec(image="none", command=["sh", "-c", 'printf "1%0400d" 0 > "$0"'], args=[out])
 
 
+@dsl.container_component
+def scripted(script: str, out: dsl.OutputPath(str)):  # noqa: ANN201
+    return dsl.ContainerSpec(image="none", command=["sh", "-c", script], args=[out])
+
+
+def scripted_output(script: str) -> None:
+    scripted(script=script)
+    text(value="beside")
+
+
 def endless_number() -> None:
     digits().set_display_name("fraction")
 
@@ -237,6 +247,24 @@ CASES = [
                 ("[-1e400]", "not finite"),
                 (f"{'[' * 101}{']' * 101}", "nests deeper than 100"),
                 (f"{'[' * 30000}{']' * 30000}", "nests deeper than 100"),
+            )
+        )
+    ),
+    *(
+        Case(
+            f"no readable output {number}",
+            scripted_output,
+            {"scripted": FAILED, **ran("text")},
+            parameters={"script": script},
+            state=FAILED,
+            error=why,
+        )
+        for number, (script, why) in enumerate(
+            (
+                ('mkfifo "$0"', "something else than a file"),
+                ('ln -s /dev/zero "$0"', "something else than a file"),
+                ('truncate -s 3G "$0"', "at most 134217728 are taken"),
+                ('printf "\\377" > "$0"', "something else than UTF-8"),
             )
         )
     ),

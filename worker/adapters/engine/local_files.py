@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from worker.errors import Rejected, TryLater
 _TAIL_BYTES = 4096
 #: With less than this the log of a failing step may lack the very line that says why.
 _ROOM_BYTES = 64 * 1024
+#: How large a parameter may be, and all that a step reports: this process holds it in memory.
+_MOST_BYTES = 128 * 2**20
 #: Where Vertex AI mounts buckets, and where this engine expects them.
 _BUCKETS = Path("/gcs")
 
@@ -117,7 +120,7 @@ class AttemptFiles:
 
     def _reported(self, path: str) -> Mapping[str, Any]:
         try:
-            found = from_json(Path(path).read_text(encoding="utf-8"))
+            found = from_json(_written(Path(path)))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -131,8 +134,10 @@ class AttemptFiles:
         if isinstance(values, dict) and name in values:
             return cast(values[name], declared, name)
         try:
-            return from_text(Path(path).read_text(encoding="utf-8"), declared, name)
-        except (OSError, UnicodeDecodeError) as error:
+            return from_text(_written(Path(path)), declared, name)
+        except UnicodeDecodeError as error:
+            raise Rejected("the step wrote something else than UTF-8", field=name) from error
+        except OSError as error:
             raise Rejected("the step did not write this output parameter", field=name) from error
 
 
@@ -154,6 +159,16 @@ def make_output_dir(output_dir: str) -> None:
         probe.unlink()
     except OSError as error:
         raise TryLater(f"cannot write to the run's directory {directory}: {error.strerror or error}") from error
+
+
+def _written(path: Path) -> str:
+    """Return what a step wrote to a file. Raises OSError, UnicodeDecodeError, or Rejected for what must not be read."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise Rejected(f"the step made something else than a file of {path.name!r}")
+    if found.st_size > _MOST_BYTES:
+        raise Rejected(f"the step wrote {found.st_size} bytes to {path.name!r}, at most {_MOST_BYTES} are taken")
+    return path.read_text(encoding="utf-8")
 
 
 def _own(reported: Mapping[str, Any], name: str) -> Mapping[str, Any]:
