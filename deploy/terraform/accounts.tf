@@ -65,9 +65,9 @@ locals {
     steps  = "roles/bigquery.dataEditor"
   }
 
-  # `viewer`: what is used is also looked up, by `colony doctor` and at the start.
+  # `viewer`: what is used is also looked up, by `colony doctor` and at the start. The intake is told what monitors find.
   topic_roles = {
-    worker = { (var.events_topic) = ["publisher", "viewer"], (var.dead_letter_topic) = ["publisher", "viewer"], (local.probe) = ["publisher", "viewer"] }
+    worker = { (var.intake_topic) = ["publisher", "viewer"], (var.events_topic) = ["publisher", "viewer"], (var.dead_letter_topic) = ["publisher", "viewer"], (local.probe) = ["publisher", "viewer"] }
     api    = { (var.events_topic) = ["publisher", "viewer"] }
   }
 

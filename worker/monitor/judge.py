@@ -1,9 +1,9 @@
 """A version judged on a window: its metrics on the labels that are in, and what has moved since the reference."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from worker.bee import BeeSpec, MonitorSpec
 from worker.errors import Rejected
@@ -11,15 +11,18 @@ from worker.features.columns import Column
 from worker.features.port import FeatureStore
 from worker.models.port import ArtifactStore, ModelFormat, ModelVersion, Predictor
 from worker.monitor.column import Summary, summed_up
-from worker.monitor.drift import ColumnDrift, Drift, compare_column, judge
+from worker.monitor.drift import Drift, compare_column, judge
 from worker.monitor.measured import Results, results
 from worker.monitor.period import PREVIOUS, Period, enough, labelled_share, window_at
 from worker.monitor.rows import Reading, Rows, Seen
 from worker.publish.events import event_id
 from worker.steps.comparison import score
+from worker.steps.metrics import Scores, joined
 
 #: So many predictions on each side tell how they are distributed.
 _MOST_PREDICTED = 20_000
+#: So many rows are scored at once, so that many more do not take more memory.
+_AT_ONCE = 50_000
 TYPE = "model.evaluated"
 
 
@@ -105,10 +108,10 @@ class Monitor:
         reading = Reading(self.features(), bee, asked.as_of)
         seen = reading.seen(asked.before.start)
         now, usual = (_labelled(seen, period) for period in (asked.window, asked.before))
-        rows = seen.labelled.within(asked.window)
+        rows = seen.labelled.of_period(asked.window)
         complete = bool(len(rows)) and enough(now, usual, spec.min_labelled)
         predictor = self.format.load(self.artifacts.fetch(asked.version.artifact), asked.version.artifact.sha256)
-        scores = score(predictor, rows.columns, bee) if complete else None
+        scores = _scores(predictor, rows, bee) if complete else None
         seed = int(asked.event_id[:8], 16)
         found = results(bee.metric, bee.task, scores, confidence=spec.confidence, seed=seed)
         sides = _sides(asked, reading, seen, complete=complete)
@@ -117,24 +120,27 @@ class Monitor:
 
 
 def _labelled(seen: Seen, period: Period) -> float | None:
-    return labelled_share(set(seen.entities.within(period).entity_ids), _entities_since(seen.labelled, period.start))
-
-
-def _entities_since(rows: Rows, start: datetime) -> set[str]:
     # A label may have a later time than the row that it is about.
-    return {entity for entity, time in zip(rows.entity_ids, rows.times, strict=True) if time >= start}
+    labelled = seen.labelled.within(period.start).entities
+    return labelled_share(seen.entities.of_period(period).entities, labelled)
+
+
+def _scores(predictor: Predictor, rows: Rows, bee: BeeSpec) -> Scores:
+    names = (*bee.features, bee.label)
+    # The numbers of classes are told by all rows together.
+    size = len(rows) if bee.task == "multiclass" else _AT_ONCE
+    return joined([score(predictor, part.lists(names), bee) for part in rows.parts(size)])
 
 
 def _sides(asked: Asked, reading: Reading, seen: Seen, *, complete: bool) -> tuple[Rows, Rows]:
     """Return reference and window, made alike: labelled rows, or where labels are awaited whatever was seen."""
     if asked.reference == "training":
         reference = reading.trained_on(_snapshot(asked.version))
-        return reference, seen.labelled.within(asked.window)
+        return reference, seen.labelled.of_period(asked.window)
     if complete:
-        return seen.labelled.within(asked.before), seen.labelled.within(asked.window)
-    return tuple(  # type: ignore[return-value]
-        reading.features_of(seen.entities.within(period)) for period in (asked.before, asked.window)
-    )
+        return seen.labelled.of_period(asked.before), seen.labelled.of_period(asked.window)
+    before, window = (seen.entities.of_period(period) for period in (asked.before, asked.window))
+    return reading.features_of(before), reading.features_of(window)
 
 
 def _snapshot(version: ModelVersion) -> str:
@@ -148,14 +154,15 @@ def _snapshot(version: ModelVersion) -> str:
 def _drift(bee: BeeSpec, reading: Reading, predictor: Predictor, reference: Rows, window: Rows) -> Drift | None:
     spec = bee.monitor.drift
     types = {item.name: item.type for item in reading.store.definitions()}
-    columns = list(
-        compare_columns(
-            bee.features,
-            lambda name: _summary(types.get(name, "string"), reference.columns.get(name)),
-            lambda name: _summary(types.get(name, "string"), window.columns.get(name)),
-            bee,
+    columns = [
+        compare_column(
+            name,
+            summed_up(reference.column(name, types.get(name, "string"))),
+            summed_up(window.column(name, types.get(name, "string"))),
+            spec,
         )
-    )
+        for name in bee.features
+    ]
     predicted = [_predicted(predictor, rows, bee) for rows in (reference, window)]
     predictions = compare_column("predictions", predicted[0], predicted[1], spec)
     found = judge(columns, predictions, spec)
@@ -163,26 +170,12 @@ def _drift(bee: BeeSpec, reading: Reading, predictor: Predictor, reference: Rows
     return found if judged else None
 
 
-def compare_columns(
-    names: Sequence[str], reference: Callable[[str], Summary], window: Callable[[str], Summary], bee: BeeSpec
-) -> Iterable[ColumnDrift]:
-    """Compare column after column: of a table only one is held in both forms at a time."""
-    for name in names:
-        yield compare_column(name, reference(name), window(name), bee.monitor.drift)
-
-
-def _summary(type_: str, values: Sequence[Any] | None) -> Summary:
-    return summed_up(Column.of(type_, values or ()))
-
-
 def _predicted(predictor: Predictor, rows: Rows, bee: BeeSpec) -> Summary:
     """Return how a model's answers are distributed: probabilities or numbers, else classes."""
     if not len(rows):
         return Summary(0)
-    step = -(-len(rows) // _MOST_PREDICTED)
-    columns = {name: rows.columns.get(name, [None] * len(rows))[::step] for name in bee.features}
-    answers = predictor.predict(columns)
+    answers = predictor.predict(rows.every(_MOST_PREDICTED).lists(bee.features))
     if bee.task == "regression" or all(answer.score is not None for answer in answers):
         numbers = [answer.prediction if answer.score is None else answer.score for answer in answers]
-        return _summary("number", numbers)
-    return _summary("string", [answer.prediction for answer in answers])
+        return summed_up(Column.of("number", numbers))
+    return summed_up(Column.of("string", [answer.prediction for answer in answers]))

@@ -1,40 +1,90 @@
 """The rows that a monitor looks at, through the feature store's port: those with labels, and those that were seen."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from worker.bee import BeeSpec
+from worker.clock import to_us
 from worker.errors import Rejected
-from worker.features.port import FeatureStore, LabelWindow, Reader, TrainingRequest, TrainingTable
+from worker.features.columns import Column, id_array
+from worker.features.port import ANYONE, FeatureStore, LabelWindow, Reader, TrainingRequest, TrainingTable
+from worker.features.spine import Spine
+from worker.features.training import Table
 from worker.monitor.period import Period
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows by time; `columns` has each feature, and the label where it is known, None where there is no value."""
+@runtime_checkable
+class Columnar(Protocol):
+    """A store that answers a training read in columns, too."""
 
-    entity_ids: Sequence[str] = ()
-    times: Sequence[datetime] = ()
-    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    def training_table(self, request: TrainingRequest, *, reader: Reader = ANYONE) -> tuple[str, Table]:
+        """Return the snapshot's id and the table. Raises Rejected."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a table, by their places in it; a column is taken out of it when it is asked for."""
+
+    table: Table
+    kept: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, table: Table) -> "Rows":
+        """Return all rows of a table."""
+        return cls(table, np.arange(len(table.spine)))
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self.times)
+        return len(self.kept)
 
-    def within(self, period: Period) -> "Rows":
+    @property
+    def times_us(self) -> NDArray[np.int64]:
+        """When each was, in microseconds since 1970."""
+        return self.table.spine.times_us[self.kept]
+
+    @property
+    def spine(self) -> Spine:
+        """Entity ids and times."""
+        return Spine(self.table.spine.ids.take(self.kept), self.times_us)
+
+    @property
+    def entities(self) -> set[str]:
+        """The entities that there are."""
+        return set(self.table.spine.ids.take(self.kept).to_pylist())
+
+    def within(self, start: datetime, end: datetime | None = None) -> "Rows":
+        """Return the rows from `start` on, up to but not including `end`."""
+        times = self.times_us
+        inside = times >= to_us(start)
+        return Rows(self.table, self.kept[inside if end is None else inside & (times < to_us(end))])
+
+    def of_period(self, period: Period) -> "Rows":
         """Return the rows of a period."""
-        kept = [row for row, time in enumerate(self.times) if period.start <= time < period.end]
-        return self.take(kept)
+        return self.within(period.start, period.end)
 
-    def take(self, kept: Sequence[int]) -> "Rows":
-        """Return the rows at these places."""
-        return Rows(
-            [self.entity_ids[row] for row in kept],
-            [self.times[row] for row in kept],
-            {name: [values[row] for row in kept] for name, values in self.columns.items()},
-        )
+    def every(self, most: int) -> "Rows":
+        """Return at most so many rows, evenly out of all."""
+        return Rows(self.table, self.kept[:: max(1, -(-len(self) // most))])
+
+    def column(self, name: str, type_: str) -> Column:
+        """Return a column, empty of values where the table has none."""
+        found = self.table.columns.get(name)
+        return Column.empty(type_, len(self)) if found is None else found.take(self.kept)
+
+    def parts(self, size: int) -> Iterator["Rows"]:
+        """Return the rows in pieces of so many."""
+        for first in range(0, len(self), size):
+            yield Rows(self.table, self.kept[first : first + size])
+
+    def lists(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """Return columns as Python values, None where there is none."""
+        return {name: self.column(name, "string").tolist() for name in names}
 
 
 @dataclass(frozen=True)
@@ -61,45 +111,53 @@ class Reading:
     def seen(self, start: datetime) -> Seen:
         """Return what happened from `start` on. Raises Rejected: a feature that nothing was known of in time."""
         anchor = self._anchor()
-        entities = self._observed(anchor, start) if anchor else Rows()
-        return Seen(self._labelled(start), entities)
+        return Seen(self._labelled(start), self._observed(anchor, start) if anchor else self._none())
 
     def features_of(self, entities: Rows) -> Rows:
         """Return the features of rows whose entities and times are known. Raises Rejected."""
-        if not len(entities):
-            return Rows(columns=dict.fromkeys(self.bee.features, ()))
-        spine = tuple(zip(entities.entity_ids, entities.times, strict=True))
-        return _rows(self._read(self._request(self.bee.features, spine=spine)))
+        return self._read(self._request(self.bee.features, spine=entities.spine)) if len(entities) else self._none()
 
     def trained_on(self, snapshot_id: str) -> Rows:
         """Return the rows of a snapshot. Raises NotFound."""
-        return _rows(self.store.reproduce(snapshot_id))
+        return Rows.of(self._columns(self.store.reproduce(snapshot_id)))
 
     def _labelled(self, start: datetime) -> Rows:
         window = LabelWindow(self.bee.label, start, self.as_of)
         try:
-            return _rows(self._read(self._request(self.bee.features, label=window)))
+            return self._read(self._request(self.bee.features, label=window))
         except Rejected as error:
             # That nothing is known yet is no fault; that something is and no feature of it is one.
-            if error.field != "respectKnownAt" or self._observed(self.bee.label, start):
+            if error.field != "respectKnownAt" or len(self._observed(self.bee.label, start)):
                 raise
-            return Rows(columns=dict.fromkeys((*self.bee.features, self.bee.label), ()))
+            return self._none()
 
     def _observed(self, feature: str, start: datetime) -> Rows:
         try:
-            return _rows(self._read(self._request((), label=LabelWindow(feature, start, self.as_of))))
+            return self._read(self._request((), label=LabelWindow(feature, start, self.as_of)))
         except Rejected as error:
             if error.field != "respectKnownAt":
                 raise
-            return Rows()
+            return self._none()
 
-    def _request(self, features: Collection[str], **rows: Any) -> TrainingRequest:
+    def _request(self, features: Sequence[str], **rows: Any) -> TrainingRequest:
         bee = self.bee
         entities = bee.entities if features else {}
         return TrainingRequest(bee.entity, tuple(features), entities, respect_known_at=bee.respect_known_at, **rows)
 
-    def _read(self, request: TrainingRequest) -> TrainingTable:
-        return self.store.training_read(request, reader=Reader(f"monitor:{self.bee.bee}", "batch"))
+    def _read(self, request: TrainingRequest) -> Rows:
+        reader = Reader(f"monitor:{self.bee.bee}", "batch")
+        if isinstance(self.store, Columnar):
+            return Rows.of(self.store.training_table(request, reader=reader)[1])
+        return Rows.of(self._columns(self.store.training_read(request, reader=reader)))
+
+    def _columns(self, table: TrainingTable) -> Table:
+        types = {item.name: item.type for item in self.store.definitions()}
+        columns = {name: Column.of(types.get(name, "string"), values) for name, values in table.columns.items()}
+        times = np.fromiter((to_us(time) for time in table.times), np.int64, len(table.times))
+        return Table(Spine(id_array(list(table.entity_ids)), times), columns, dict(table.definitions))
+
+    def _none(self) -> Rows:
+        return Rows.of(Table(Spine(id_array([]), np.empty(0, np.int64)), {}, {}))
 
     def _anchor(self) -> str | None:
         """Return the feature that tells when an entity was seen: the first of its own that is stored."""
@@ -110,7 +168,3 @@ class Reading:
             if name in defined and defined[name].entity == self.bee.entity and defined[name].source == "ingested"
         )
         return next(own, None)
-
-
-def _rows(table: TrainingTable) -> Rows:
-    return Rows(table.entity_ids, table.times, table.columns)

@@ -33,6 +33,15 @@ def test_kolmogorov_smirnov_is_scipys(first: list[float], second: list[float]) -
         assert ours.p_value == pytest.approx(theirs.pvalue, abs=1e-9)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.01, 0.02, 0.03])
+def test_of_many_rows_too(shift: float) -> None:
+    """With a hundred thousand rows and more the p-value is still scipy's to 1e-9, from certain to surely not."""
+    draw = np.random.default_rng(2)
+    first, second = np.sort(draw.normal(size=120_000)), np.sort(draw.normal(shift, 1, 110_000))
+    theirs = stats.ks_2samp(first, second, method="asymp")
+    assert kolmogorov_smirnov(first, second) == pytest.approx((theirs.statistic, theirs.pvalue), abs=1e-9)
+
+
 @settings(max_examples=60, deadline=None)
 @given(COUNTS)
 def test_chi_square_is_scipys(cells: list[tuple[int, int]]) -> None:
