@@ -146,3 +146,29 @@ def test_a_version_is_somebodys(colony: Here) -> None:
     assert colony("monitor", "--version", "1")[0] == 2
     assert colony("monitor", "watched", "--version", "9")[0] == 4
     assert colony("monitor", "watched", "--version", "1", "--as-of", AS_OF)[0] == 0
+
+
+def test_a_bee_that_declares_it_is_judged_by_the_worker(colony: Here, tmp_path: Path) -> None:
+    """The loop hands the evaluation to the intake, which decides; what it did is not done again by the next worker."""
+    spec = {**SPEC, "features": ["left"], "monitor": {**SPEC["monitor"], "every": "7d"}}
+    (tmp_path / "layer" / "bees" / "watched.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    turns = []
+    for _ in range(2):
+        with opened(clock=lambda: START + 40 * DAY) as app:
+            turns.append(app.watch.turn())
+            with app._database.begin() as connection:
+                # The lease is over; what is recorded alone keeps the next one from doing it again.
+                connection.exec_driver_sql("UPDATE leases SET until = 0")
+    assert turns == [1, 0]
+    (decision,) = _events(colony("decisions", "--json")[1])
+    assert (decision["action"], decision["beeId"]) == ("trigger", "watched")
+
+
+def test_only_bees_that_declare_it_have_a_loop(colony: Here, tmp_path: Path) -> None:
+    """As shipped nobody is watched; one declaration is enough for the loop to be there."""
+    with opened() as app:
+        assert "colony-monitor" not in [loop.name for loop in app.loops()]
+    spec = {**SPEC, "bee": "idle", "monitor": {"every": "7d"}}
+    (tmp_path / "layer" / "bees" / "idle.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    with opened() as app:
+        assert "colony-monitor" in [loop.name for loop in app.loops()]
