@@ -12,6 +12,7 @@ from worker.cli.features_care import COMMANDS as CARE
 from worker.cli.features_change import define, delete, deprecate
 from worker.cli.features_init import init
 from worker.cli.features_look import show, show_all, usage
+from worker.cli.features_monitor import monitor
 from worker.cli.features_training import training
 from worker.clock import to_text
 from worker.features.port import Reader, Reading, Status
@@ -22,7 +23,7 @@ def command() -> None:
     """Define features once; import, read and look at them."""
 
 
-for _command in (show_all, show, usage, define, deprecate, delete, init, training, *CARE):
+for _command in (show_all, show, usage, define, deprecate, delete, init, monitor, training, *CARE):
     command.add_command(_command)
 
 

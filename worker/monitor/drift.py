@@ -27,6 +27,8 @@ Severity = Literal["none", "low", "medium", "high"]
 _RULE_OF_THREE = 3
 #: A column of which so much more is missing, or there, is bad enough alone.
 _HALF = 0.5
+#: Texts of which more than one in five rows has one of its own name things: that they are new says nothing.
+_NAMES = 0.2
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def compare_column(name: str, reference: Summary, window: Summary, spec: DriftSp
     before, now = counted(reference, window)
     numeric = reference.numbers is not None and window.numbers is not None
     distances, tested = (math.nan, math.nan), Tested(math.nan, math.nan)
-    if min(reference.known, window.known) >= spec.min_rows:
+    names_things = not numeric and len(reference.categories) > _NAMES * reference.known
+    if min(reference.known, window.known) >= spec.min_rows and not names_things:
         distances = psi(before, now), jensen_shannon(before, now)
         tested = _test(reference, window, before, now)
     missing = Tested(math.nan, math.nan)
@@ -104,7 +107,7 @@ def compare_column(name: str, reference: Summary, window: Summary, spec: DriftSp
         p_value=tested.p_value,
         missing=(_share(reference.missing, reference.rows), _share(window.missing, window.rows)),
         missing_p_value=missing.p_value,
-        new_categories={} if numeric else unseen(reference, window),
+        new_categories={} if numeric or names_things else unseen(reference, window),
     )
 
 

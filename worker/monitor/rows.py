@@ -111,15 +111,15 @@ class Reading:
     def seen(self, start: datetime) -> Seen:
         """Return what happened from `start` on. Raises Rejected: a feature that nothing was known of in time."""
         anchor = self._anchor()
-        return Seen(self._labelled(start), self._observed(anchor, start) if anchor else self._none())
+        return Seen(self._labelled(start), self._observed(anchor, start) if anchor else no_rows())
 
     def features_of(self, entities: Rows) -> Rows:
         """Return the features of rows whose entities and times are known. Raises Rejected."""
-        return self._read(self._request(self.bee.features, spine=entities.spine)) if len(entities) else self._none()
+        return self._read(self._request(self.bee.features, spine=entities.spine)) if len(entities) else no_rows()
 
     def trained_on(self, snapshot_id: str) -> Rows:
         """Return the rows of a snapshot. Raises NotFound."""
-        return Rows.of(self._columns(self.store.reproduce(snapshot_id)))
+        return Rows.of(_columns(self.store, self.store.reproduce(snapshot_id)))
 
     def _labelled(self, start: datetime) -> Rows:
         window = LabelWindow(self.bee.label, start, self.as_of)
@@ -129,7 +129,7 @@ class Reading:
             # That nothing is known yet is no fault; that something is and no feature of it is one.
             if error.field != "respectKnownAt" or len(self._observed(self.bee.label, start)):
                 raise
-            return self._none()
+            return no_rows()
 
     def _observed(self, feature: str, start: datetime) -> Rows:
         try:
@@ -137,7 +137,7 @@ class Reading:
         except Rejected as error:
             if error.field != "respectKnownAt":
                 raise
-            return self._none()
+            return no_rows()
 
     def _request(self, features: Sequence[str], **rows: Any) -> TrainingRequest:
         bee = self.bee
@@ -145,19 +145,7 @@ class Reading:
         return TrainingRequest(bee.entity, tuple(features), entities, respect_known_at=bee.respect_known_at, **rows)
 
     def _read(self, request: TrainingRequest) -> Rows:
-        reader = Reader(f"monitor:{self.bee.bee}", "batch")
-        if isinstance(self.store, Columnar):
-            return Rows.of(self.store.training_table(request, reader=reader)[1])
-        return Rows.of(self._columns(self.store.training_read(request, reader=reader)))
-
-    def _columns(self, table: TrainingTable) -> Table:
-        types = {item.name: item.type for item in self.store.definitions()}
-        columns = {name: Column.of(types.get(name, "string"), values) for name, values in table.columns.items()}
-        times = np.fromiter((to_us(time) for time in table.times), np.int64, len(table.times))
-        return Table(Spine(id_array(list(table.entity_ids)), times), columns, dict(table.definitions))
-
-    def _none(self) -> Rows:
-        return Rows.of(Table(Spine(id_array([]), np.empty(0, np.int64)), {}, {}))
+        return read_rows(self.store, request, Reader(f"monitor:{self.bee.bee}", "batch"))
 
     def _anchor(self) -> str | None:
         """Return the feature that tells when an entity was seen: the first of its own that is stored."""
@@ -168,3 +156,22 @@ class Reading:
             if name in defined and defined[name].entity == self.bee.entity and defined[name].source == "ingested"
         )
         return next(own, None)
+
+
+def read_rows(store: FeatureStore, request: TrainingRequest, reader: Reader) -> Rows:
+    """Return the rows of a training read, in columns where the store can. Raises Rejected."""
+    if isinstance(store, Columnar):
+        return Rows.of(store.training_table(request, reader=reader)[1])
+    return Rows.of(_columns(store, store.training_read(request, reader=reader)))
+
+
+def no_rows() -> Rows:
+    """Return no rows of no columns."""
+    return Rows.of(Table(Spine(id_array([]), np.empty(0, np.int64)), {}, {}))
+
+
+def _columns(store: FeatureStore, table: TrainingTable) -> Table:
+    types = {item.name: item.type for item in store.definitions()}
+    columns = {name: Column.of(types.get(name, "string"), values) for name, values in table.columns.items()}
+    times = np.fromiter((to_us(time) for time in table.times), np.int64, len(table.times))
+    return Table(Spine(id_array(list(table.entity_ids)), times), columns, dict(table.definitions))

@@ -84,6 +84,14 @@ def test_a_new_category_is_found_before_it_moves_the_whole() -> None:
     assert not _one(_text(a=500, b=500), _text(a=249, b=250, new=1))[0].findings
 
 
+def test_what_only_names_things_does_not_drift() -> None:
+    """Of identifiers each is new: their values are not judged, whether they are there still is."""
+    before, now = (_text(**{f"{side}{n}": 2 for n in range(150)}) for side in "ab")
+    one, found = _one(before, now)
+    assert (one.judged, found.severity) == (False, "none")
+    assert _one(before, _text(none=300))[0].findings == ("100% are missing, 0% were",)
+
+
 def test_too_few_rows_are_evidence_of_nothing() -> None:
     """Below the minimum on either side nothing is computed, however far apart."""
     for before, now in ((_normal(99), _normal(500, 5.0)), (_normal(500), _normal(99, 5.0))):

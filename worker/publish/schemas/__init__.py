@@ -2,7 +2,7 @@
 
 from worker.publish.schemas.base import Data
 from worker.publish.schemas.evaluation import ModelEvaluated
-from worker.publish.schemas.features import FeatureAccessed, FeatureDefined
+from worker.publish.schemas.features import FeatureAccessed, FeatureDefined, FeatureDrifted, FeatureStale
 from worker.publish.schemas.guards import BreakerOpened, BudgetExceeded
 from worker.publish.schemas.incidents import EvaluationMissing, IncidentClosed, IncidentEscalated, IncidentOpened
 from worker.publish.schemas.models import ModelDeployed, ModelRegistered, ModelRejected, ModelRolledBack
@@ -18,6 +18,8 @@ OUTGOING: dict[str, type[Data]] = {
     "evaluation.missing": EvaluationMissing,
     "feature.accessed": FeatureAccessed,
     "feature.defined": FeatureDefined,
+    "feature.drifted": FeatureDrifted,
+    "feature.stale": FeatureStale,
     "incident.closed": IncidentClosed,
     "incident.escalated": IncidentEscalated,
     "incident.opened": IncidentOpened,

@@ -36,3 +36,34 @@ class FeatureAccessed(Data, frozen=True, kw_only=True):
     minute: Time
     reads: Annotated[int, Meta(ge=1)]
     sample_rate: Annotated[float, Meta(ge=0, le=1, description="The share of features and minutes that is told.")]
+
+
+class Seen(Data, frozen=True, kw_only=True):
+    """A period, and what of a feature came in with an event time in it."""
+
+    start: Time
+    end: Time
+    values: Annotated[int, Meta(ge=0)]
+
+
+class FeatureDrifted(Data, frozen=True, kw_only=True):
+    """A feature's values are not as they were in the period before, or not as its definition says."""
+
+    feature: Feature
+    entity: str
+    findings: Annotated[list[str], Meta(min_length=1, description="What is wrong, in words.")]
+    window: Seen
+    previous: Seen
+    psi: Annotated[float, Meta(ge=0, description="Population stability index.")] | None
+    missing: Annotated[float, Meta(ge=0, le=1, description="Share of the entities seen that have no value.")] | None
+    missing_before: Annotated[float, Meta(ge=0, le=1)] | None
+
+
+class FeatureStale(Data, frozen=True, kw_only=True):
+    """A feature's newest value is older than its values stay valid."""
+
+    feature: Feature
+    entity: str
+    newest_event: Time | None
+    expected_every: Annotated[str, Meta(examples=["30d"])]
+    as_of: Time
