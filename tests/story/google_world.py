@@ -7,17 +7,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import sqlalchemy as sa
 
+from tests.google_front import Front
+from tests.google_server import Fault as Broken
 from tests.google_storage import StorageFault, StorageServer
 from tests.story.executing_vertex import ExecutingVertex
 from tests.story.one_process import OneProcess
 from tests.story.test_google import PROJECT, _Published
 from tests.worker.adapters.engine.vertex_server import Fault
+from tests.worker.adapters.features.google.bigquery_server import BigQueryServer
+from tests.worker.adapters.features.google.bigquery_server import Fault as Silent
+from tests.worker.adapters.features.google.view_server import ViewServer
+from tests.worker.adapters.models.registry_server import RegistryServer
 
 BUCKET = "colony-bucket"
+_VERTEX = "google.cloud.aiplatform.v1"
 CODES = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -38,6 +46,8 @@ class Google:
 
     colony: OneProcess
     vertex: ExecutingVertex
+    bigquery: BigQueryServer
+    registry: RegistryServer
     storage: StorageServer
     published: _Published
     ledger: str
@@ -51,15 +61,24 @@ def google(emulator: str, ledger: str, root: Path) -> Iterator[Google]:
         stack.callback(storage.close)
         vertex = ExecutingVertex(storage, BUCKET, root / "mount", {"COLONY_HOME": str(root / "home")})
         stack.callback(vertex.close)
+        bigquery = BigQueryServer()
+        stack.callback(bigquery.close)
+        views = ViewServer(bigquery.database)
+        stack.callback(views.close)
+        registry = RegistryServer()
+        stack.callback(registry.close)
+        front = Front({f"{_VERTEX}.{name}": at.address for name, at in _served(vertex, registry, views).items()})
+        stack.callback(front.close)
         settings = {
             "COLONY_HOME": str(root / "home"),
-            "COLONY_FEATURES": "local",
+            "COLONY_BIGQUERY_ENDPOINT": bigquery.endpoint,
             "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",
             "COLONY_LEDGER": ledger,
             "COLONY_METRICS": "local",
             "COLONY_RECONCILE_SECONDS": "1",
             "COLONY_STORAGE_ENDPOINT": storage.url,
-            "COLONY_VERTEX_ENDPOINT": vertex.address,
+            "COLONY_SERVING": "true",
+            "COLONY_VERTEX_ENDPOINT": front.address,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "GOOGLE_CLOUD_REGION": "europe-west1",
             "PIPELINE_BUCKET": BUCKET,
@@ -67,18 +86,38 @@ def google(emulator: str, ledger: str, root: Path) -> Iterator[Google]:
         }
         colony = stack.enter_context(OneProcess(environment(**settings), root / "log.txt"))
         colony.run("pubsub", "init")
-        yield Google(colony, vertex, storage, _Published(emulator), ledger)
+        colony.run("features", "init")
+        yield Google(colony, vertex, bigquery, registry, storage, _Published(emulator), ledger)
+
+
+def _served(vertex: ExecutingVertex, registry: RegistryServer, views: ViewServer) -> dict[str, Any]:
+    """Return service -> who stands for it."""
+    return {
+        "PipelineService": vertex,
+        "ModelService": registry,
+        "EndpointService": registry,
+        "FeatureOnlineStoreService": views,
+        "FeatureOnlineStoreAdminService": views,
+        "FeatureRegistryService": views,
+    }
 
 
 @contextmanager
 def faults(world: Google, seed: int) -> Iterator[list[str]]:
     """Put faults in the way all the while; gives the list of what was done."""
     chance, done, over = random.Random(seed), list[str](), threading.Event()
-    kinds = {"vertex": _vertex_fault, "storage": _storage_fault, "ledger": _ledger_fault, "worker": _worker_fault}
+    kinds = {
+        "vertex": _vertex_fault,
+        "registry": _registry_fault,
+        "bigquery": _bigquery_fault,
+        "storage": _storage_fault,
+        "ledger": _ledger_fault,
+        "worker": _worker_fault,
+    }
 
     def go_wrong() -> None:
         while not over.wait(chance.uniform(0.3, 2.0)):
-            name = chance.choices(list(kinds), weights=[5, 3, 3, 1])[0]
+            name = chance.choices(list(kinds), weights=[5, 3, 5, 3, 3, 1])[0]
             kinds[name](world, chance)
             done.append(name)
 
@@ -92,6 +131,16 @@ def faults(world: Google, seed: int) -> Iterator[list[str]]:
 def _vertex_fault(world: Google, chance: random.Random) -> None:
     method = chance.choice(["CreatePipelineJob", "GetPipelineJob", "ListPipelineJobs"])
     world.vertex.fail(method, Fault(chance.choice(CODES), after_effect=chance.random() < 0.5))
+
+
+def _registry_fault(world: Google, chance: random.Random) -> None:
+    method = chance.choice(["UploadModel", "GetModel", "MergeVersionAliases", "CreateEndpoint", "DeployModel"])
+    world.registry.fail(method, Broken(chance.choice(CODES), after_effect=chance.random() < 0.5))
+
+
+def _bigquery_fault(world: Google, chance: random.Random) -> None:
+    status = chance.choice([0, 500, 503])
+    world.bigquery.fail(chance.choice(["POST jobs", "GET queries"]), Silent(status, after_effect=chance.random() < 0.5))
 
 
 def _storage_fault(world: Google, chance: random.Random) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.postgres import PostgresServer
 from tests.story.conftest import DATA, IMPORTS, evaluation
-from tests.story.google_world import environment, faults, google
+from tests.story.google_world import Google, environment, faults, google
 from tests.story.one_process import OneProcess
 
 #: With which faults; COLONY_TEST_SEEDS asks for others: 0,1,2,3,4,5,6,7,8,9 take about ten minutes.
@@ -105,6 +105,7 @@ def test_the_same_story_on_google(
         assert bool(done) == bool(seed)
         assert found == embedded
         assert len(world.vertex.jobs) == 3
+        assert _projected(world) == len(found.versions)
 
 
 def _patiently(colony: OneProcess, *words: str) -> str:
@@ -129,3 +130,16 @@ def _drain(colony: OneProcess) -> None:
 
 def _rows(colony: OneProcess, *words: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _patiently(colony, *words, "--json").splitlines()]
+
+
+def _projected(world: Google) -> int:
+    """Wait until all of the endpoint's traffic goes to the registry's champion; return how many versions there are."""
+    until = time.monotonic() + 120
+    while True:
+        (traffic,) = world.registry.shown()["traffic"].values() or [{}]
+        (versions,) = world.registry.shown()["versions"].values() or [{}]
+        champions = [key for key, aliases in versions.items() if "champion" in aliases]
+        if {name: share for name, share in traffic.items() if share} == {f"spam-guard-{key}": 100 for key in champions}:
+            return len(versions)
+        assert time.monotonic() < until, (versions, traffic, world.colony.said())
+        _patiently(world.colony, "drain", "--idle-seconds", "0")

@@ -194,7 +194,7 @@ class BigQueryServer:
         names = [one["name"] for one in configuration["schema"]["fields"]]
         table = parquet.read_table(io.BytesIO(content)).select(names)
         columns = ", ".join(f"{one['name']} {KINDS[one['type']]}" for one in configuration["schema"]["fields"])
-        into = f"{destination['projectId']}.{destination['datasetId']}.{destination['tableId']}"
+        into = f'"{destination["projectId"]}".{destination["datasetId"]}.{destination["tableId"]}'
         connection = self.database.connection
         connection.execute(f"CREATE OR REPLACE TABLE {into} ({columns})")
         connection.register("loading", table)
@@ -209,14 +209,14 @@ class BigQueryServer:
                 return _error(409, "duplicate", "Already Exists: Dataset")
             self.datasets[reference["datasetId"]] = body
             connection = self.database.connection
-            connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {reference['projectId']}")
-            connection.execute(f"CREATE SCHEMA {reference['projectId']}.{reference['datasetId']}")
+            connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS \"{reference['projectId']}\"")
+            connection.execute(f'CREATE SCHEMA "{reference["projectId"]}".{reference["datasetId"]}')
         return 200, body
 
     def drop(self, dataset: str, table: str, project: str) -> tuple[int, dict[str, Any]]:
         """Delete a table."""
         with self.lock:
-            self.database.connection.execute(f"DROP TABLE IF EXISTS {project}.{dataset}.{table}")
+            self.database.connection.execute(f'DROP TABLE IF EXISTS "{project}".{dataset}.{table}')
         return 204, {}
 
 

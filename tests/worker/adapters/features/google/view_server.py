@@ -207,6 +207,7 @@ class ViewServer(GoogleServer):
         table = source.big_query_source.input_uri.removeprefix("bq://")
         if self._prefix:
             table = f"{self._prefix}.{table.rpartition('.')[2]}"
+        table = ".".join(f'"{part}"' for part in table.split("."))
         moment = source.time_series.timestamp_column
         query = (
             f'SELECT epoch_us({moment}), "{column}" FROM {table}'  # noqa: S608 - names of ours
