@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 #: How often a window is looked at again whose labels are awaited, or that could not be judged.
-AGAIN = timedelta(minutes=5)
+AGAIN = timedelta(hours=1)
 _NAME = 63
 
 

@@ -110,7 +110,7 @@ def test_what_could_not_be_published_is_published_later(world: World) -> None:
         watch.turn()
     world.away = False
     assert watch.turn() == 0
-    world.now += timedelta(minutes=6)
+    world.now += timedelta(minutes=61)
     _release(world)
     assert watch.turn() == 1
     assert len(world.told) == 1
