@@ -95,3 +95,20 @@ def test_the_settings_in_production(colony: Colony, chat_server: ChatServer, tmp
     assert end["verdict"] == "deployed"
     assert (after["version"], after["settings"]["model"], after["settings"]["temperature"]) == ("1", "small", 0.05)
     assert after["settings"] == after["versions"][0]["lineage"]["hyperparameters"]
+
+
+def test_a_new_store_has_the_default_features(tmp_path: Path) -> None:
+    """Served for the first time, a colony has the mission's nine features; from then on they are its user's."""
+    colony = Colony(tmp_path / "home")
+    with served(colony) as api:
+        names = [item["name"] for item in api.get("features").json()["features"]]
+        value = {"entityId": "u1", "featureName": "user_reputation_score", "value": 0.5}
+        assert api.post("features/store", json=value).status_code == 200
+    process = colony.start("serve", "--port", "0")
+    assert process.stderr is not None
+    line = next(process.stderr)
+    process.terminate()
+    process.communicate(timeout=30)
+
+    assert {"user_reputation_score", "content_quality_score", "spam_probability", "engagement_rate"} < set(names)
+    assert line.startswith("colony: http://"), "nothing is defined a second time"

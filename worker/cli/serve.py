@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from typing import Any
 
 import click
 
@@ -27,6 +28,7 @@ def command(host: str | None, port: int | None, *, with_worker: bool) -> int:
     with opened(level="info") as app:
         where = host or app.settings.host
         app.checks()["configuration"]()
+        _begin_features(app)
         loops: list[Loop] = []
         server = Server(app.http(loops, where), where, app.settings.port if port is None else port)
         if with_worker:
@@ -40,3 +42,13 @@ def command(host: str | None, port: int | None, *, with_worker: bool) -> int:
         server.stop()
         stop_loops(loops)
     return 0
+
+
+def _begin_features(app: Any) -> None:
+    """Let a feature store that begins on this machine begin with the features of the configuration.
+
+    Only then: what is deleted stays deleted, and definitions on Google are changed by `colony features define` alone.
+    """
+    if app.settings.backend("features", "google") == "local" and not (app.settings.home / "features").exists():
+        defined = app.define_features()
+        click.echo(f"colony: a new feature store, with the {len(defined)} features of the configuration", err=True)
