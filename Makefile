@@ -15,7 +15,7 @@ demo: $(VENV)/.runtime ## Watch the loop close once, on real data, on this machi
 	@$(BIN)/python deploy/demo/story.py
 
 test: lint ## Run every check: style, types, architecture and tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## Run ruff, mypy and import-linter only
 	$(BIN)/ruff check .
