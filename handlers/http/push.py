@@ -8,7 +8,6 @@ a failure that has attempts left. What will never be accepted is kept as a dead 
 import base64
 import binascii
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
@@ -23,6 +22,7 @@ from worker.access.token import Scope
 from worker.clock import parse_time
 from worker.errors import TryLater
 from worker.intake.consume import Consumer
+from worker.intake.given import Given
 from worker.intake.port import Message
 from worker.intake.receive import Verdict
 
@@ -70,7 +70,7 @@ def routes(services: Services) -> APIRouter:
         """Made with the first message: the API answers with a faulty configuration, too."""
         if services.intake is None:
             raise TryLater("no messages are taken here")
-        return services.intake(NotPulled())
+        return services.intake(Given())
 
     @router.post("/events/push", status_code=204, responses=_SAID, **needs(Scope.WRITE))
     def push_event(delivery: PushDelivery) -> None:
@@ -84,33 +84,6 @@ def routes(services: Services) -> APIRouter:
             raise TryLater("the message could not be handled; the log says why")
 
     return router
-
-
-class NotPulled:
-    """A subscription whose messages come by themselves, and are answered by the HTTP status."""
-
-    def pull(self, limit: int, wait_s: float) -> Sequence[Message]:  # noqa: ARG002 the port's signature
-        """Nothing is pulled."""
-        return ()
-
-    def ack(self, messages: Sequence[Message]) -> None:
-        """The status is the answer."""
-
-    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
-        """The status is the answer."""
-
-    def dead_letter(self, message: Message, reason: str) -> None:
-        """The ledger has kept it: `colony dead-letters`."""
-
-    def exhausted(self) -> bool:
-        """Requests have no end."""
-        return False
-
-    def verify(self) -> None:
-        """There is nothing to call."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def _message(delivery: PushDelivery) -> Message:

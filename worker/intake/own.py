@@ -1,10 +1,11 @@
 """Events of our own for our own intake: by the bus where there is one, else handed to it as a message would be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from worker.errors import Rejected, TryLater
 from worker.intake.consume import Consumer
+from worker.intake.given import Given
 from worker.intake.port import Message, Subscription
 from worker.intake.receive import Verdict
 from worker.publish.events import attributes, data
@@ -30,36 +31,9 @@ def hand_over(event: Outgoing, topic: Topic | None, consumers: Consumers) -> Map
         if event.id not in topic.publish([event]):
             raise TryLater(f"event {event.id} was not confirmed")
         return None
-    (received,) = consumers(subscription=Handed()).handle([Message(data(event), attributes(event), event.id)])
+    (received,) = consumers(subscription=Given()).handle([Message(data(event), attributes(event), event.id)])
     if received.verdict is Verdict.RETRY:
         raise TryLater(received.reason or "the event could not be handled; the log says why")
     if received.verdict is Verdict.DEAD_LETTER:
         raise Rejected(received.reason, field=event.type, mend="`colony dead-letters` shows it")
     return received.result
-
-
-class Handed:
-    """A subscription whose one message has been handed over; its giver hears what became of it."""
-
-    def pull(self, limit: int, wait_s: float) -> Sequence[Message]:  # noqa: ARG002 the port's signature
-        """Nothing is pulled."""
-        return ()
-
-    def ack(self, messages: Sequence[Message]) -> None:
-        """The answer says so."""
-
-    def retry(self, messages: Sequence[Message], after_s: float = 0.0) -> None:
-        """The answer says so."""
-
-    def dead_letter(self, message: Message, reason: str) -> None:
-        """The ledger has kept it."""
-
-    def exhausted(self) -> bool:
-        """Tell that there is nothing to come."""
-        return True
-
-    def verify(self) -> None:
-        """There is nothing to call."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
