@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 
 from worker.adapters.options import Options
 from worker.telemetry import METRICS, Kind, check
@@ -70,6 +71,13 @@ def from_options(_options: Options) -> LocalMetrics:
 
 
 def _series(name: str, kind: Kind, labels: dict[str, str]) -> Series:
+    return _checked(name, kind, tuple(labels.items()))
+
+
+# Every message counts twice, mostly with the same labels.
+@lru_cache(maxsize=4096)
+def _checked(name: str, kind: Kind, items: tuple[tuple[str, str], ...]) -> Series:
+    labels = dict(items)
     check(name, kind, labels)
     return Series(name, tuple((label, str(labels[label])) for label in METRICS[name].labels))
 
