@@ -11,7 +11,7 @@ locals {
   runs_push = var.push ? local.runs : []
 
   # What worker, API and drain job are told; tests/deploy compares the names with config/settings.py.
-  environment = {
+  told = {
     GOOGLE_CLOUD_PROJECT           = var.project
     GOOGLE_CLOUD_REGION            = var.region
     PIPELINE_BUCKET                = local.bucket
@@ -33,6 +33,8 @@ locals {
     COLONY_PUBLIC_URL              = var.public_url
     COLONY_LOG_FORMAT              = "json"
   }
+
+  environment = merge(local.told, var.settings)
 
   # Environment variable -> secret that holds its value; a secret without a value would keep Cloud Run from starting.
   worker_secrets = merge({ COLONY_LEDGER = "ledger" }, local.webhook_secrets, local.link_secrets)

@@ -196,6 +196,12 @@ variable "encryption_key" {
   default     = ""
 }
 
+variable "settings" {
+  description = "Further settings of worker, API and drain job by their names in the README's table, such as { COLONY_VERTEX_SUBMISSIONS = \"30\" }. Nothing secret."
+  type        = map(string)
+  default     = {}
+}
+
 variable "notify_emails" {
   description = "Who is told of alerts, by e-mail."
   type        = list(string)

@@ -107,7 +107,7 @@ def test_versions_are_pinned() -> None:
 def test_names_are_the_settings_own() -> None:
     """A colony whose settings are the defaults finds what Terraform made, by the defaults of both."""
     known, found = defaults(), variables()
-    environment: dict[str, str] = local("environment")
+    environment: dict[str, str] = local("told")
 
     assert set(environment) - known.keys() == set()
     for name in ("COLONY_INTAKE_TOPIC", "COLONY_SUBSCRIPTION", "COLONY_EVENTS_TOPIC", "COLONY_DEAD_LETTER_TOPIC"):
