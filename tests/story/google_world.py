@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +18,7 @@ from tests.google_server import Fault as Broken
 from tests.google_storage import StorageFault, StorageServer
 from tests.story.executing_vertex import ExecutingVertex
 from tests.story.one_process import OneProcess
-from tests.story.test_google import PROJECT, _Published
+from tests.story.test_google import _Published
 from tests.worker.adapters.engine.vertex_server import Fault
 from tests.worker.adapters.features.google.bigquery_server import BigQueryServer
 from tests.worker.adapters.features.google.bigquery_server import Fault as Silent
@@ -56,6 +57,8 @@ class Google:
 @contextmanager
 def google(emulator: str, ledger: str, root: Path) -> Iterator[Google]:
     """Give a project with nothing in it but its topics and subscriptions."""
+    # The emulator is everybody's: what others have left there is none of this story.
+    project = f"colony-story-{secrets.token_hex(3)}"
     with ExitStack() as stack:
         storage = StorageServer(BUCKET)
         stack.callback(storage.close)
@@ -79,7 +82,7 @@ def google(emulator: str, ledger: str, root: Path) -> Iterator[Google]:
             "COLONY_STORAGE_ENDPOINT": storage.url,
             "COLONY_SERVING": "true",
             "COLONY_VERTEX_ENDPOINT": front.address,
-            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "GOOGLE_CLOUD_PROJECT": project,
             "GOOGLE_CLOUD_REGION": "europe-west1",
             "PIPELINE_BUCKET": BUCKET,
             "PUBSUB_EMULATOR_HOST": emulator,
@@ -87,7 +90,7 @@ def google(emulator: str, ledger: str, root: Path) -> Iterator[Google]:
         colony = stack.enter_context(OneProcess(environment(**settings), root / "log.txt"))
         colony.run("pubsub", "init")
         colony.run("features", "init")
-        yield Google(colony, vertex, bigquery, registry, storage, _Published(emulator), ledger)
+        yield Google(colony, vertex, bigquery, registry, storage, _Published(emulator, project), ledger)
 
 
 def _served(vertex: ExecutingVertex, registry: RegistryServer, views: ViewServer) -> dict[str, Any]:

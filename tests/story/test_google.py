@@ -143,7 +143,7 @@ def _eventually(found: Callable[[], Any], timeout_s: float = 60) -> Any:
 class _Published:
     """The colony's side of Pub/Sub: sends evaluations, and listens to what the worker publishes."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, project: str = PROJECT) -> None:
         from google.api_core.exceptions import AlreadyExists
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import pubsub_v1
@@ -152,10 +152,11 @@ class _Published:
             patch.setenv("PUBSUB_EMULATOR_HOST", host)
             self._publisher = pubsub_v1.PublisherClient(credentials=AnonymousCredentials())
             self._subscriber = pubsub_v1.SubscriberClient(credentials=AnonymousCredentials())
-        self._listen = self._subscriber.subscription_path(PROJECT, "colony-listens")
+        self._project = project
+        self._listen = self._subscriber.subscription_path(project, "colony-listens")
         request = {
             "name": self._listen,
-            "topic": self._publisher.topic_path(PROJECT, "colony-events"),
+            "topic": self._publisher.topic_path(project, "colony-events"),
             "enable_message_ordering": True,
         }
         try:
@@ -169,7 +170,7 @@ class _Published:
         self.send_bytes(json.dumps(event).encode(), **{"content-type": "application/cloudevents+json"})
 
     def send_bytes(self, data: bytes, **attributes: str) -> None:
-        topic = self._publisher.topic_path(PROJECT, "colony-model-evaluated")
+        topic = self._publisher.topic_path(self._project, "colony-model-evaluated")
         self._publisher.publish(topic, data, **attributes).result(timeout=10)
 
     def types(self) -> list[str]:
@@ -184,7 +185,7 @@ class _Published:
     def pull(self, subscription: str) -> list[Any]:
         from google.api_core.exceptions import DeadlineExceeded
 
-        path = self._subscriber.subscription_path(PROJECT, subscription)
+        path = self._subscriber.subscription_path(self._project, subscription)
         try:
             answer = self._subscriber.pull(request={"subscription": path, "max_messages": 100}, timeout=3)
         except DeadlineExceeded:
