@@ -13,7 +13,7 @@ from tests.google_storage import StorageServer, storage_server
 from tests.story.conftest import Colony, evaluation
 from tests.worker.adapters.engine.vertex_server import VertexServer
 
-PROJECT = "colony-test"
+PROJECT = "colony-on-google"
 
 
 @pytest.fixture(name="vertex")
@@ -49,7 +49,7 @@ def _on_google(
         # The whole of Google's services is in test_google_demo.py; here it is the bus and the engine.
         "COLONY_FEATURES": "local",
         "COLONY_MODELS": "local",
-        "COLONY_IMAGE": "europe-docker.pkg.dev/colony-test/colony/worker:1",
+        "COLONY_IMAGE": "europe-docker.pkg.dev/colony-on-google/colony/worker:1",
     }
     google = replace(colony, environment=environment)
     google.run("pubsub", "init")
