@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench bench-large serve lock clean
+.PHONY: help demo test lint bench bench-large soak serve lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -28,6 +28,9 @@ bench: $(VENV)/.dev $(PEERS)/.ready ## Measure speed, each figure as a ratio to 
 
 bench-large: $(VENV)/.dev $(PEERS)/.ready ## The feature store's training reads at ten million values (some minutes, 3 GB)
 	COLONY_BENCH_LARGE=1 $(BIN)/python -m tests.bench features_offline
+
+soak: $(VENV)/.dev ## Ten minutes of the story on stand-ins of Google's services while everything fails at random
+	COLONY_TEST_SEEDS=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 $(BIN)/pytest -q --timeout 900 tests/story/test_google_demo.py
 
 serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on the demo's data if there is any
 	COLONY_HOME=$${COLONY_HOME:-.colony/demo} $(BIN)/colony serve --with-worker
