@@ -66,11 +66,11 @@ def test_it_runs_a_command_of_ours_as_its_own_account(name: str) -> None:
 def test_it_is_told_settings_that_exist(name: str) -> None:
     """Each variable is a setting, what Terraform tells by default is told here, and the ledger is a secret."""
     told = environment(name)
-    optional = {key for key in local("environment") if defaults().get(key) == ""} - set(told)
+    optional = {key for key in local("told") if defaults().get(key) == ""} - set(told)
 
     assert told.keys() - defaults().keys() == set()
     assert told["COLONY_LEDGER"] == "colony-ledger"
-    unsaid = set(local("environment")) - told.keys() - optional
+    unsaid = set(local("told")) - told.keys() - optional
     # What it does not say has the same default there and here.
     pubsub = {f"COLONY_{name}" for name in ("INTAKE_TOPIC", "SUBSCRIPTION", "EVENTS_TOPIC", "DEAD_LETTER_TOPIC")}
     assert unsaid <= {*pubsub, "COLONY_SERVING", "COLONY_FEATURES_ONLINE"}

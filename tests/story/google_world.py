@@ -107,7 +107,10 @@ def _served(vertex: ExecutingVertex, registry: RegistryServer, views: ViewServer
 
 @contextmanager
 def faults(world: Google, seed: int) -> Iterator[list[str]]:
-    """Put faults in the way all the while; gives the list of what was done."""
+    """Put faults in the way all the while; gives the list of what was done.
+
+    One at a time for each call: those that nobody meets for a while must not wait for the first who comes, together.
+    """
     chance, done, over = random.Random(seed), list[str](), threading.Event()
     kinds = {
         "vertex": _vertex_fault,
@@ -133,22 +136,26 @@ def faults(world: Google, seed: int) -> Iterator[list[str]]:
 
 def _vertex_fault(world: Google, chance: random.Random) -> None:
     method = chance.choice(["CreatePipelineJob", "GetPipelineJob", "ListPipelineJobs"])
-    world.vertex.fail(method, Fault(chance.choice(CODES), after_effect=chance.random() < 0.5))
+    if not world.vertex._faults.get(method):
+        world.vertex.fail(method, Fault(chance.choice(CODES), after_effect=chance.random() < 0.5))
 
 
 def _registry_fault(world: Google, chance: random.Random) -> None:
     method = chance.choice(["UploadModel", "GetModel", "MergeVersionAliases", "CreateEndpoint", "DeployModel"])
-    world.registry.fail(method, Broken(chance.choice(CODES), after_effect=chance.random() < 0.5))
+    if not world.registry._faults.get(method):
+        world.registry.fail(method, Broken(chance.choice(CODES), after_effect=chance.random() < 0.5))
 
 
 def _bigquery_fault(world: Google, chance: random.Random) -> None:
-    status = chance.choice([0, 500, 503])
-    world.bigquery.fail(chance.choice(["POST jobs", "GET queries"]), Silent(status, after_effect=chance.random() < 0.5))
+    call = chance.choice(["POST jobs", "GET queries"])
+    if not world.bigquery._faults:
+        world.bigquery.fail(call, Silent(chance.choice([0, 500, 503]), after_effect=chance.random() < 0.5))
 
 
 def _storage_fault(world: Google, chance: random.Random) -> None:
     status = chance.choice([0, 429, 500, 503])
-    world.storage.fail(StorageFault(status, after_effect=chance.random() < 0.5))
+    if not world.storage._faults:
+        world.storage.fail(StorageFault(status, after_effect=chance.random() < 0.5))
 
 
 def _ledger_fault(world: Google, chance: random.Random) -> None:

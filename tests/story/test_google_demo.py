@@ -49,7 +49,7 @@ class Told:
 def told(colony: OneProcess) -> Told:
     """Read it."""
     runs = sorted(colony.rows("runs"), key=lambda run: run["asOf"])
-    shown = [run["outcome"] for run in runs]
+    shown = [run["outcome"] or {"verdict": run["reason"], "gate": {}} for run in runs]
     return Told(
         decisions=[(row["eventId"], row["action"], row["reason"]) for row in colony.rows("decisions")],
         gates=[{"verdict": outcome["verdict"], "gate": outcome["gate"]} for outcome in shown],
