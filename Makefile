@@ -30,7 +30,7 @@ bench-large: $(VENV)/.dev $(PEERS)/.ready ## The feature store's training reads 
 	COLONY_BENCH_LARGE=1 $(BIN)/python -m tests.bench features_offline
 
 soak: $(VENV)/.dev ## Ten minutes of the story on stand-ins of Google's services while everything fails at random
-	COLONY_TEST_SEEDS=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 $(BIN)/pytest -q --timeout 900 tests/story/test_google_demo.py
+	COLONY_TEST_SEEDS=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 $(BIN)/pytest -q --timeout 1200 tests/story/test_google_demo.py
 
 serve: $(VENV)/.runtime ## Serve the HTTP API with the worker in one process, on the demo's data if there is any
 	COLONY_HOME=$${COLONY_HOME:-.colony/demo} $(BIN)/colony serve --with-worker
