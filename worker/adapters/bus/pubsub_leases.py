@@ -32,16 +32,29 @@ class _Batch:
     end: float
 
 
+def _in_a_thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name="colony-leases", daemon=True).start()
+
+
 class Leases:
     """The receipts in hand; a thread of its own moves their deadlines on, and sleeps while there is nothing to do."""
 
-    def __init__(self, extend: Callable[[Sequence[str]], None], now: Callable[[], float] = time.monotonic) -> None:
-        """`extend` moves the deadlines of receipts on by `EXTENSION_S`, and raises TryLater."""
+    def __init__(
+        self,
+        extend: Callable[[Sequence[str]], None],
+        now: Callable[[], float] = time.monotonic,
+        start: Callable[[Callable[[], None]], None] = _in_a_thread,
+    ) -> None:
+        """`extend` moves the deadlines of receipts on by `EXTENSION_S`, and raises TryLater.
+
+        `start` runs what takes the turns beside the caller, once there is something to hold.
+        """
         self._extend = extend
         self._now = now
+        self._start = start
         self._batches: list[_Batch] = []
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._started = False
         self._closed = False
 
     def hold(self, receipts: Iterable[str]) -> None:
@@ -49,9 +62,9 @@ class Leases:
         with self._changed:
             now = self._now()
             self._batches.append(_Batch(set(receipts), now + FIRST_S, now + LONGEST_S))
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="colony-leases", daemon=True)
-                self._thread.start()
+            if not self._started and not self._closed:
+                self._started = True
+                self._start(self._run)
             self._changed.notify()
 
     def release(self, receipts: Iterable[str]) -> None:

@@ -26,10 +26,14 @@ class _Clock:
         return self.now
 
 
+def _turned_by_hand(_run: Callable[[], None]) -> None:
+    """Start nothing: a thread beside the test would take turns of its own on the test's clock."""
+
+
 def test_leases_are_kept_until_they_are_answered() -> None:
     """What is in hand is moved on soon, then regularly; what was answered is not, and what takes too long is let go."""
     clock, extended = _Clock(), list[list[str]]()
-    leases = Leases(lambda receipts: extended.append(sorted(receipts)), clock)
+    leases = Leases(lambda receipts: extended.append(sorted(receipts)), clock, _turned_by_hand)
     leases.hold(["a", "b"])
     leases.turn()
     assert extended == []
@@ -57,7 +61,7 @@ def test_a_lease_that_could_not_be_kept_is_tried_again_soon() -> None:
         tries.append(clock.now)
         raise TryLater("away")
 
-    leases = Leases(extend, clock)
+    leases = Leases(extend, clock, _turned_by_hand)
     leases.hold(["a"])
     for moment in (FIRST_S, FIRST_S + AGAIN_S - 0.1, FIRST_S + AGAIN_S):
         clock.now = moment
