@@ -5,53 +5,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
+from worker.duration import Duration as Duration  # noqa: PLC0414 - the name that all configuration imports it by
+from worker.duration import duration_text as duration_text  # noqa: PLC0414
+from worker.duration import parse_duration as parse_duration  # noqa: PLC0414
 from worker.errors import Rejected
 from worker.generation import Case, GenerationSpec, faults
 from worker.metric import lower_is_better
+from worker.rollout_plan import RolloutSpec
 from worker.value import Value as Value  # noqa: PLC0414 - the name that all configuration values are imported by
 
 BEE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
-_UNIT_US = {
-    "us": 1,
-    "ms": 10**3,
-    "s": 10**6,
-    "m": 60 * 10**6,
-    "h": 3600 * 10**6,
-    "d": 86400 * 10**6,
-    "w": 604800 * 10**6,
-}
-
-
-def parse_duration(value: Any) -> Any:
-    """Return the timedelta of `30d`, `12h`, `86400s`; other values pass through for the caller's own check.
-
-    Raises:
-        ValueError: text in another form.
-    """
-    if not isinstance(value, str):
-        return value
-    found = _DURATION.fullmatch(value.strip())
-    if not found:
-        raise ValueError(f"{value!r} is not a duration; write it as 30d, 12h or 86400s")
-    try:
-        return timedelta(microseconds=int(found[1]) * _UNIT_US[found[2]])
-    except OverflowError as error:
-        raise ValueError(f"{value!r} is too long; leave it out for ever") from error
-
-
-def duration_text(value: timedelta) -> str:
-    """Return the shortest exact text of a duration, as `parse_duration` reads it."""
-    microseconds = value // timedelta(microseconds=1)
-    for unit in ("d", "h", "m", "s", "ms"):
-        if microseconds % _UNIT_US[unit] == 0:
-            return f"{microseconds // _UNIT_US[unit]}{unit}"
-    return f"{microseconds}us"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, return_type=str)]
 
 
 class Evidence(Value):
@@ -206,6 +171,7 @@ class BeeSpec(Value):
     respect_known_at: bool = True
     gate: GateSpec = GateSpec()
     monitor: MonitorSpec = MonitorSpec()
+    rollout: RolloutSpec = RolloutSpec()
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -10,6 +10,7 @@ from worker.incidents.port import ApprovalLedger, IncidentLedger
 from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
 from worker.models.projection import ProjectionLedger
+from worker.models.trials import TrialLedger
 from worker.publish.notice import NoticeLedger
 from worker.publish.port import Outbox
 from worker.runs.port import RequestKeys, RunLedger, ScheduleLedger
@@ -27,6 +28,7 @@ class Transaction(Protocol):
     approvals: ApprovalLedger
     runs: RunLedger
     models: ModelLedger
+    trials: TrialLedger
     projections: ProjectionLedger
     outbox: Outbox
     notices: NoticeLedger

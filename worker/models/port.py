@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from worker.models.traffic import Traffic, all_to
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -74,7 +76,7 @@ class ModelVersion:
     """One registered version of a bee's model, with where it came from.
 
     Attributes:
-        state: `registered`, `deployed`, `retired` or `refused`.
+        state: `registered`, `challenger` (live beside the champion), `deployed`, `retired` or `refused`.
         metrics: the evaluation recorded at registration: metric -> value on the gate's hold-out.
         lineage: run, snapshot id, template, parameters, trained until, gate …
         forced: the reason of an operator who promoted it without a passed gate.
@@ -94,7 +96,13 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One change of the champion: what replaced what, when, why and by whom."""
+    """One change of what is served: what replaced what, when, why and by whom.
+
+    Attributes:
+        version: the champion.
+        previous: what was champion before it.
+        divided: the traffic while more than the champion is live; None: the champion serves everybody.
+    """
 
     bee: str
     epoch: int
@@ -103,6 +111,12 @@ class Deployment:
     at: datetime
     reason: str
     run_id: str | None
+    divided: Traffic | None = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """Who is served by what."""
+        return self.divided or all_to(self.version)
 
 
 class ModelLedger(Protocol):

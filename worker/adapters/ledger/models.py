@@ -11,6 +11,7 @@ from worker.adapters.ledger.tables import deployments, model_versions
 from worker.clock import from_us, to_us
 from worker.errors import Conflict
 from worker.models.port import Artifact, Deployment, ModelVersion
+from worker.models.traffic import Traffic
 
 #: Asked for every event: made once, since making a statement costs more than executing it.
 _GET = sa.select(model_versions).where(
@@ -110,6 +111,7 @@ class SqlModels:
             "at": to_us(deployment.at),
             "reason": deployment.reason,
             "run_id": deployment.run_id,
+            "divided": _divided(deployment.divided),
         }
         try:
             with self._database.savepoint(self._connection):
@@ -150,4 +152,19 @@ def deployment_of(row: sa.Row[tuple[object, ...]]) -> Deployment:
         at=from_us(values["at"]),
         reason=values["reason"],
         run_id=values["run_id"],
+        divided=_traffic(values["divided"]),
     )
+
+
+def _divided(traffic: Traffic | None) -> str | None:
+    if traffic is None:
+        return None
+    return dumps({"split": traffic.split, "salt": traffic.salt, "shadow": traffic.shadow})
+
+
+def _traffic(text: str | None) -> Traffic | None:
+    if text is None:
+        return None
+    read = json.loads(text)
+    split = tuple((str(version), int(percent)) for version, percent in read["split"])
+    return Traffic(split, read["salt"], tuple(read["shadow"]))

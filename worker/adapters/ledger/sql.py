@@ -24,6 +24,7 @@ from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.runs import SqlRuns
 from worker.adapters.ledger.schedules import SqlSchedules
 from worker.adapters.ledger.tokens import SqlTokens
+from worker.adapters.ledger.trials import SqlTrials
 
 
 class SqlTransaction:
@@ -41,6 +42,7 @@ class SqlTransaction:
         self.approvals = SqlApprovals(database, connection)
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
+        self.trials = SqlTrials(database, connection)
         self.projections = SqlProjections(database, connection)
         self.outbox = SqlOutbox(database, connection)
         self.notices = SqlNotices(database, connection)

@@ -39,6 +39,7 @@ UNNOTICED = f"noticed_at IS NULL AND {NOTED}"
 BY_RUN = "run_id IS NOT NULL"
 UNSETTLED_SQLITE, UNSETTLED = "settled = 0", "NOT settled"
 IN_FLIGHT_SQLITE, IN_FLIGHT = f"loop = 1 AND {UNSETTLED_SQLITE}", f"loop AND {UNSETTLED}"
+TRIED_SQLITE, TRIED = "active = 1", "active"
 
 installation = Table("installation", metadata, Column("id", String(40), primary_key=True))
 
@@ -279,6 +280,29 @@ deployments = Table(
     Column("at", BigInteger, nullable=False),
     Column("reason", Words, nullable=False),
     Column("run_id", String(128)),
+    Column("divided", Text),
+)
+
+#: Rollouts and A/B tests: what is tried on a bee's live traffic, one at a time.
+trials = Table(
+    "trials",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("bee", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(
+        "uq_trials_active",
+        "bee",
+        unique=True,
+        sqlite_where=text(TRIED_SQLITE),
+        postgresql_where=text(TRIED),
+    ),
+    Index("ix_trials_bee", "bee", "started_at"),
 )
 
 #: What is being done so that a registry of models elsewhere shows what the two tables above say.

@@ -24,6 +24,7 @@ from worker.adapters.ledger.request_keys import SqlRequestKeys
 from worker.adapters.ledger.schedules import SqlSchedules
 from worker.adapters.ledger.tables import bee_state, decisions, inbox, runs, watermarks
 from worker.adapters.ledger.tokens import SqlTokens
+from worker.adapters.ledger.trials import SqlTrials
 from worker.clock import to_us
 
 #: As `memory_upsert` and `newer_watermark` say it.
@@ -52,6 +53,11 @@ class _Notices(SqlNotices):
 @only_own
 class _Projections(SqlProjections):
     """No event shows anything elsewhere."""
+
+
+@only_own
+class _Trials(SqlTrials):
+    """What an event says of a trial is done directly."""
 
 
 @only_own
@@ -99,6 +105,7 @@ class BatchTransaction:
         self.memories, self.incidents = BatchMemories(*of), BatchIncidents(*of)
         self.runs, self.models = BatchRuns(*of), BatchModels(*of)
         self.approvals, self.notices, self.projections = _Approvals(*of), _Notices(*of), _Projections(*of)
+        self.trials = _Trials(*of)
         self.schedules, self.request_keys, self.tokens = _Schedules(*of), _RequestKeys(*of), _Tokens(*of)
         self.lock(self._bees)
         self.read()
