@@ -45,6 +45,7 @@ def test_indexes(ledger: SqlLedger, request: pytest.FixtureRequest, tmp_path: Pa
         "ix_runs_unsettled",
         "uq_incidents_open",
         "uq_runs_active_loop",
+        "uq_trials_active",
     }
     made.close()
 
