@@ -30,7 +30,7 @@ class Traffic:
     def __post_init__(self) -> None:
         """Refuse what does not add up: ValueError."""
         percents = [percent for _, percent in self.split]
-        if sum(percents) != PERCENT or min(percents) < 0 or len(dict(self.split)) != len(self.split):
+        if not percents or sum(percents) != PERCENT or min(percents) < 0 or len(dict(self.split)) != len(self.split):
             raise ValueError(f"a split of {self.split} does not sum to 100")
 
     @property
