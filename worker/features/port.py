@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 if TYPE_CHECKING:
+    from worker.features.observed import Observed
     from worker.features.spine import Spine
 
 Value = str | float | bool | None | list[float]
@@ -268,6 +269,17 @@ class FeatureStore(Protocol):
         """Return how many observations of `label` became known in (known_after, known_by] and were true by then.
 
         Raises NotFound (an unknown label) or Rejected (a feature of another entity).
+        """
+        ...
+
+    def observations(
+        self, entity: str, feature: str, *, start: datetime, end: datetime, respect_known_at: bool = True
+    ) -> "Observed":
+        """Return what was observed of a feature with event time in [start, end), known by `end`; nothing is kept of it.
+
+        In the order in which it became known, or was true where known-at is not respected.
+
+        Raises NotFound (an unknown feature) or Rejected (one of another entity, or computed).
         """
         ...
 

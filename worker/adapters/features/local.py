@@ -31,6 +31,7 @@ from worker.clock import Clock, to_us
 from worker.errors import Conflict, TryLater
 from worker.features.bulk import Batch, Stored
 from worker.features.definition import check_entity_id, time_us
+from worker.features.observed import Observed
 from worker.features.port import (
     ANYONE,
     Access,
@@ -218,6 +219,13 @@ class LocalFeatureStore:
         """
         after_us, by_us = time_us(known_after, "knownAfter"), time_us(known_by, "knownBy")
         return self._offline.count_labels(entity, label, after_us, by_us)
+
+    def observations(
+        self, entity: str, feature: str, *, start: datetime, end: datetime, respect_known_at: bool = True
+    ) -> Observed:
+        """Return what was observed of a feature with event time in [start, end), known by `end`."""
+        start_us, end_us = time_us(start, "start"), time_us(end, "end")
+        return self._offline.observations(entity, feature, start_us, end_us, respect_known_at=respect_known_at)
 
     def verify(self) -> None:
         """Make a real write and read. Raises TryLater with the mend."""

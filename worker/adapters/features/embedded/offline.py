@@ -14,6 +14,7 @@ from worker.adapters.features.embedded.snapshots import Snapshot
 from worker.clock import Clock, to_us
 from worker.errors import NotFound, Rejected, TryLater
 from worker.features.naming import table_name
+from worker.features.observed import Observed, observed
 from worker.features.port import TrainingRequest
 from worker.features.training import Table, build
 
@@ -99,6 +100,25 @@ class Offline:
             return history.count_labels(connection, self._archive, code, known_after_us, known_by_us)
 
         return self.viewing(count)
+
+    def observations(
+        self, entity: str, feature: str, start_us: int, end_us: int, *, respect_known_at: bool
+    ) -> Observed:
+        """Return what was observed of a feature in [start, end), known by `end`.
+
+        Raises:
+            NotFound: the feature is not defined.
+            Rejected: it is a feature of another entity, or computed.
+        """
+
+        def read(connection: sqlite3.Connection) -> Observed:
+            seen = self._catalogue(connection)
+            definition = seen.get(feature)
+            (sequence,) = connection.execute("SELECT sequence FROM state").fetchone()
+            stored = history.StoredHistory(connection, self._archive, seen.codes, sequence)
+            return observed(definition, entity, stored, start_us, end_us, respect_known_at=respect_known_at)
+
+        return self.viewing(read)
 
     def _catalogue(self, connection: sqlite3.Connection) -> Catalogue:
         return catalogue.current(connection, self._known.seen)

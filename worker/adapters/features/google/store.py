@@ -24,6 +24,7 @@ from worker.clock import Clock, to_us
 from worker.errors import TryLater
 from worker.features.bulk import Batch, Stored
 from worker.features.definition import check_entity_id, time_us
+from worker.features.observed import Observed
 from worker.features.port import (
     ANYONE,
     Access,
@@ -192,6 +193,13 @@ class GoogleFeatureStore:
         """Return how many observations of `label` became known in (known_after, known_by] and were true by then."""
         after_us, by_us = time_us(known_after, "knownAfter"), time_us(known_by, "knownBy")
         return self._training.count_labels(entity, label, after_us, by_us)
+
+    def observations(
+        self, entity: str, feature: str, *, start: datetime, end: datetime, respect_known_at: bool = True
+    ) -> Observed:
+        """Return what was observed of a feature with event time in [start, end), known by `end`."""
+        start_us, end_us = time_us(start, "start"), time_us(end, "end")
+        return self._training.observations(entity, feature, start_us, end_us, respect_known_at=respect_known_at)
 
     def verify(self) -> None:
         """Make a real write and read. Raises TryLater or Rejected with the mend."""

@@ -13,6 +13,7 @@ from worker.clock import Clock, to_us
 from worker.errors import NotFound, Rejected
 from worker.features.computed.inputs import closure
 from worker.features.naming import table_name
+from worker.features.observed import Observed, observed
 from worker.features.port import Definition, TrainingRequest
 from worker.features.request import needed
 from worker.features.training import Table, build
@@ -84,3 +85,22 @@ class Training:
         statement = reading.count_labels(self._warehouse.name, seen.stored(definition))
         ((count,),) = self._warehouse.query(statement, params)
         return int(count)
+
+    def observations(
+        self, entity: str, feature: str, start_us: int, end_us: int, *, respect_known_at: bool
+    ) -> Observed:
+        """Return what was observed of a feature in [start, end), known by `end`.
+
+        Raises:
+            NotFound: the feature is not defined.
+            Rejected: it is a feature of another entity, or computed.
+        """
+
+        def read() -> Observed:
+            sequence, seen = self._definitions.current()
+            definition = seen.get(feature)
+            stored = {feature: seen.stored(definition)} if definition.source == "ingested" else {}
+            history = SqlHistory(self._warehouse, stored, [feature], sequence)
+            return observed(definition, entity, history, start_us, end_us, respect_known_at=respect_known_at)
+
+        return self._definitions.steadily(read)
