@@ -11,6 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from worker.features.observed import Observed
     from worker.features.spine import Spine
+    from worker.features.training import Table
 
 Value = str | float | bool | None | list[float]
 
@@ -258,6 +259,14 @@ class FeatureStore(Protocol):
 
         Raises:
             Rejected: unknown names, or known-at removed every value (with the counts and the mend).
+        """
+        ...
+
+    def values_at(self, request: TrainingRequest, *, reader: Reader = ANYONE) -> "Table":
+        """Return a point-in-time table as columns, of which nothing is kept; what known-at takes is missing.
+
+        Raises:
+            Rejected: unknown names.
         """
         ...
 

@@ -83,8 +83,16 @@ class _Loss:
         return self.without > 0 and self.kept == 0
 
 
-def build(request: TrainingRequest, definitions: Mapping[str, Definition], history: History) -> Table:
+def build(
+    request: TrainingRequest, definitions: Mapping[str, Definition], history: History, *, strict: bool = True
+) -> Table:
     """Return the table of a request.
+
+    Args:
+        request: what is asked.
+        definitions: by name.
+        history: what is stored.
+        strict: whether a feature of which known-at leaves nothing is a fault; else it is missing.
 
     Raises:
         Rejected: the request cannot be answered, or known-at removed every value (with the counts and the mend).
@@ -103,7 +111,8 @@ def build(request: TrainingRequest, definitions: Mapping[str, Definition], histo
         name: _column(request, definitions[name], rows[definitions[name].entity], history, losses)
         for name in dict.fromkeys(request.features)
     }
-    _refuse_losses(losses, len(spine))
+    if strict:
+        _refuse_losses(losses, len(spine))
     versions = {name: definitions[name].version for name in closure(needed(request), definitions)}
     return Table(spine, columns | labels, versions)
 

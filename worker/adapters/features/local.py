@@ -195,6 +195,12 @@ class LocalFeatureStore:
         self._counter.add(tuple(request.features), len(table.spine), reader, self._clock())
         return name, table
 
+    def values_at(self, request: TrainingRequest, *, reader: Reader = ANYONE) -> Table:
+        """Return a point-in-time table as columns, of which nothing is kept; what known-at takes is missing."""
+        table = self._offline.values_at(request)
+        self._counter.add(tuple(request.features), len(table.spine), reader, self._clock())
+        return table
+
     def reproduce(self, snapshot_id: str) -> TrainingTable:
         """Return exactly the table that an earlier read answered with.
 

@@ -1,4 +1,4 @@
-"""What was observed of a feature, in the order in which it became known, on every backend."""
+"""What was observed of a feature, as it became known, and values at some times, on every backend."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from tests.worker.adapters.features.conftest import START, World
 from worker.errors import NotFound, Rejected
 from worker.features.observed import Observed
-from worker.features.port import Definition, Value, Write
+from worker.features.port import Definition, TrainingRequest, Value, Write
 
 HOUR = timedelta(hours=1)
 
@@ -89,3 +89,24 @@ def test_what_cannot_be_observed_is_refused(labelled: World) -> None:
         ask("other", "label")
     with pytest.raises(Rejected, match="computed"):
         ask("thing", "twice")
+
+
+def test_values_at_some_times_are_read_without_a_trace(labelled: World) -> None:
+    """The same values as a training read has; what was not known in time is missing, where that one would refuse."""
+    put(labelled, "a", 1.0, true=1, known=1)
+    put(labelled, "b", 0.0, true=1, known=9)
+    rows = (("b", at(2)), ("a", at(2)), ("b", at(10)))
+
+    def ask(*spine: tuple[str, datetime]) -> TrainingRequest:
+        return TrainingRequest("thing", ("label", "twice"), spine=spine)
+
+    found = labelled.store.values_at(ask(*rows))
+    assert {name: column.tolist() for name, column in found.columns.items()} == {
+        "label": [None, 1.0, 0.0],
+        "twice": [None, 2.0, 0.0],
+    }
+    kept = labelled.store.training_read(ask(*rows))
+    assert dict(kept.columns) == {name: column.tolist() for name, column in found.columns.items()}
+    with pytest.raises(Rejected, match="known-at removes"):
+        labelled.store.training_read(ask(rows[0]))
+    assert labelled.store.values_at(ask(rows[0])).columns["label"].tolist() == [None]

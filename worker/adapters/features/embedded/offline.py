@@ -51,6 +51,15 @@ class Offline:
                 snapshots.keep(connection, name, request, table, sequence, to_us(self._clock()))
         return name, table
 
+    def values_at(self, request: TrainingRequest) -> Table:
+        """Return the same table without keeping anything; what known-at takes is missing. Raises Rejected."""
+
+        def read(connection: sqlite3.Connection) -> Table:
+            seen = self._catalogue(connection)
+            return build(request, seen.definitions, self._stored(connection, seen), strict=False)
+
+        return self.viewing(read)
+
     def reproduce(self, snapshot_id: str) -> Table:
         """Return exactly the table that an earlier read answered with.
 
@@ -113,12 +122,14 @@ class Offline:
 
         def read(connection: sqlite3.Connection) -> Observed:
             seen = self._catalogue(connection)
-            definition = seen.get(feature)
-            (sequence,) = connection.execute("SELECT sequence FROM state").fetchone()
-            stored = history.StoredHistory(connection, self._archive, seen.codes, sequence)
+            definition, stored = seen.get(feature), self._stored(connection, seen)
             return observed(definition, entity, stored, start_us, end_us, respect_known_at=respect_known_at)
 
         return self.viewing(read)
+
+    def _stored(self, connection: sqlite3.Connection, seen: Catalogue) -> history.StoredHistory:
+        (sequence,) = connection.execute("SELECT sequence FROM state").fetchone()
+        return history.StoredHistory(connection, self._archive, seen.codes, sequence)
 
     def _catalogue(self, connection: sqlite3.Connection) -> Catalogue:
         return catalogue.current(connection, self._known.seen)

@@ -40,6 +40,15 @@ class Training:
         self._snapshots.keep(name, request, table, sequence, to_us(self._clock()))
         return name, table
 
+    def values_at(self, request: TrainingRequest) -> Table:
+        """Return the same table without keeping anything; what known-at takes is missing. Raises Rejected."""
+
+        def read() -> Table:
+            sequence, seen = self._definitions.current()
+            return self._built(request, seen.definitions, seen, sequence, strict=False)
+
+        return self._definitions.steadily(read)
+
     def reproduce(self, snapshot_id: str) -> Table:
         """Return exactly the table that an earlier read answered with.
 
@@ -61,12 +70,18 @@ class Training:
         return table
 
     def _built(
-        self, request: TrainingRequest, definitions: Mapping[str, Definition], seen: Catalogue, bound: int
+        self,
+        request: TrainingRequest,
+        definitions: Mapping[str, Definition],
+        seen: Catalogue,
+        bound: int,
+        *,
+        strict: bool = True,
     ) -> Table:
         asked = [name for name in needed(request) if name in definitions]
         below = [definitions[name] for name in closure(asked, definitions)]
         stored = {one.name: seen.stored(one) for one in below if one.source == "ingested"}
-        return build(request, definitions, SqlHistory(self._warehouse, stored, asked, bound))
+        return build(request, definitions, SqlHistory(self._warehouse, stored, asked, bound), strict=strict)
 
     def count_labels(self, entity: str, label: str, known_after_us: int, known_by_us: int) -> int:
         """Return how many observations of `label` became known in (after, by] and were true by then.
