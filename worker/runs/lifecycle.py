@@ -38,6 +38,11 @@ class Run:
         frozen: everything the steps read, fixed at launch; None before.
         transition: counts the changes of status; part of each event's id.
         estimate, cost: what it was thought to cost and what it cost, in the currency of the prices; None: not known.
+        estimate_basis: what the estimate stands on, or why there is none, in words.
+        settled_cost: what it cost by the price list, when it was settled; None: not known.
+        cost_basis: how that was reckoned, or why it is not known, in words.
+        billed_cost, billed_at: what it cost by the bill, credits included, as last seen then; None: no bill yet.
+        rows: how many rows its data window had; None: not known.
         loop: whether it may change the bee's champion (at most one such run in flight).
     """
 
@@ -64,6 +69,12 @@ class Run:
     loop: bool = True
     estimate: float | None = None
     cost: float | None = None
+    estimate_basis: str = ""
+    settled_cost: float | None = None
+    cost_basis: str = ""
+    billed_cost: float | None = None
+    billed_at: datetime | None = None
+    rows: int | None = None
 
 
 _MAX_NAMES = 107

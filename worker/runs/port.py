@@ -30,7 +30,11 @@ class Submission:
 
 @dataclass(frozen=True)
 class StepState:
-    """The live state of one step (the task's name in the spec, `loop/2/train` inside a loop)."""
+    """The live state of one step (the task's name in the spec, `loop/2/train` inside a loop).
+
+    Attributes:
+        machine: the machine that it was given, as `worker.costs.machine` writes it; None where it has none of its own.
+    """
 
     step_id: str
     status: Status
@@ -39,6 +43,7 @@ class StepState:
     ended_at: datetime | None = None
     error: str | None = None
     log_tail: str = ""
+    machine: str | None = None
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ class SqlRuns:
                 "ended_at": None if step.ended_at is None else to_us(step.ended_at),
                 "error": step.error,
                 "log_tail": step.log_tail,
+                "machine": step.machine,
             }
             self._connection.execute(self._database.upsert(run_steps, row, ["run_id", "step_id"]))
 
@@ -186,6 +187,7 @@ class SqlRuns:
                 ended_at=None if row.ended_at is None else from_us(row.ended_at),
                 error=row.error,
                 log_tail=row.log_tail,
+                machine=row.machine,
             )
             for row in self._connection.execute(query)
         ]
@@ -217,6 +219,12 @@ def run_row(run: Run) -> dict[str, Any]:
         "loop": run.loop,
         "estimate": run.estimate,
         "cost": run.cost,
+        "estimate_basis": run.estimate_basis,
+        "settled_cost": run.settled_cost,
+        "cost_basis": run.cost_basis,
+        "billed_cost": run.billed_cost,
+        "billed_at": None if run.billed_at is None else to_us(run.billed_at),
+        "rows": run.rows,
     }
 
 
@@ -247,4 +255,17 @@ def run_of(row: sa.Row[tuple[object, ...]]) -> Run:
         loop=bool(values["loop"]),
         estimate=values["estimate"],
         cost=values["cost"],
+        estimate_basis=values["estimate_basis"] or "",
+        settled_cost=_settled_cost(values),
+        cost_basis=values["cost_basis"] or "",
+        billed_cost=values["billed_cost"],
+        billed_at=None if values["billed_at"] is None else from_us(values["billed_at"]),
+        rows=values["rows"],
     )
+
+
+def _settled_cost(values: Any) -> float | None:
+    """Return what settling found; a worker that knew no bill kept it as the cost alone."""
+    unbilled = values["settled_cost"] is None and values["billed_cost"] is None
+    found: float | None = values["cost"] if unbilled else values["settled_cost"]
+    return found

@@ -169,6 +169,12 @@ runs = Table(
     Column("loop", Boolean, nullable=False),
     Column("estimate", Float),
     Column("cost", Float),
+    Column("estimate_basis", Words),
+    Column("settled_cost", Float),
+    Column("cost_basis", Words),
+    Column("billed_cost", Float),
+    Column("billed_at", BigInteger),
+    Column("rows", BigInteger),
     Column("lease_owner", Words),
     Column("lease_until", BigInteger, nullable=False, server_default=text("0")),
     Column("lease_epoch", BigInteger, nullable=False, server_default=text("0")),
@@ -250,6 +256,7 @@ run_steps = Table(
     Column("ended_at", BigInteger),
     Column("error", Words),
     Column("log_tail", Words, nullable=False),
+    Column("machine", Words),
 )
 
 model_versions = Table(
