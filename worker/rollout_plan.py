@@ -89,6 +89,8 @@ class RolloutSpec(Value):
             raise ValueError(f"{self.strategy} has one step, of {fixed[self.strategy]} percent")
         if self.limit <= timedelta(0):
             raise ValueError("limit must be longer than nothing")
+        if any(step.min_time >= self.limit for step in self.planned):
+            raise ValueError("limit must be longer than the minTime of every step: held before it may go on")
         return self
 
     @property
