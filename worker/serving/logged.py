@@ -1,0 +1,130 @@
+"""The prediction log read back in bulk: what was served in a period, and what was served for labelled rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from worker.bee import BeeSpec
+from worker.clock import from_us
+from worker.features.observed import Observed
+from worker.features.port import FeatureStore, Value
+from worker.features.spine import Spine
+from worker.models.port import Scored
+from worker.serving.matching import AFTER, BEFORE, matched
+from worker.serving.served import Served, answers_in, decoder, names_of
+
+_ONE = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class LoggedPrediction:
+    """What one version said of an entity at a time.
+
+    Attributes:
+        answered: whether this was the answer that was given; else the version was only scored beside it.
+        snapshot: the features as they were read, None if they were too long to be kept.
+        given: whether the caller gave the features, instead of having them read.
+        latency_ms: from the request to the answer; of the one that answered.
+    """
+
+    entity: str
+    time: datetime
+    version: str
+    prediction: Any
+    score: float | None
+    answered: bool
+    snapshot: dict[str, Value] | None
+    given: bool
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Reads one bee's log from a feature store."""
+
+    store: FeatureStore
+    bee: BeeSpec
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of the bee was ever logged here."""
+        name = names_of(self.bee.bee).served
+        return any(one.name == name and one.entity == self.bee.entity for one in self.store.definitions())
+
+    def predictions(
+        self, start: datetime, end: datetime, as_of: datetime, *, version: str | None = None
+    ) -> Iterator[LoggedPrediction]:
+        """Yield what was served in [start, end) and known by `as_of`, one for each version that was asked, by time.
+
+        Args:
+            start: when it was served, from here on.
+            end: up to but not including this.
+            as_of: what was written later is not there.
+            version: only what this one said.
+        """
+        read = decoder(Served)
+        found = self.texts(start, end, as_of)
+        for entity, time_us, text in zip(found.ids, found.times_us.tolist(), found.values.tolist(), strict=True):
+            served: Served = read(text)
+            for name, answer in served.answers.items():
+                if version in {None, name}:
+                    yield _logged(entity, from_us(time_us), name, answer.scored(), served)
+
+    def texts(self, start: datetime, end: datetime, as_of: datetime) -> Observed:
+        """Return the logged texts of [start, end) that were known by `as_of`; by time, then entity."""
+        name, until = names_of(self.bee.bee).served, min(end, as_of + _ONE)
+        if until <= start or not self.exists:
+            return _nothing()
+        return self.store.observations(self.bee.entity, name, start=start, end=until)
+
+    def answers(self, rows: Spine, version: str, as_of: datetime) -> list[Scored | None]:
+        """Return what a version said of each labelled row when it was served, None where it was not.
+
+        Which prediction belongs to which row is told in `worker.serving.matching`.
+
+        Args:
+            rows: entities and the times of their labels.
+            version: whose answers.
+            as_of: what was written later is not there.
+        """
+        if not len(rows):
+            return []
+        first, last = (from_us(int(time)) for time in (rows.times_us.min(), rows.times_us.max()))
+        found = self.texts(first - BEFORE, last + AFTER + _ONE, as_of)
+        answers = answers_in(found.values.tolist(), version)
+        said = np.array([place for place, answer in enumerate(answers) if answer is not None], dtype=np.intp)
+        if not len(said):
+            return [None] * len(rows)
+        of = matched(rows, [found.ids[place] for place in said.tolist()], found.times_us[said])
+        kept = [answers[place] for place in said.tolist()]
+        return [_scored(kept, place) for place in of.tolist()]
+
+
+def _scored(kept: Sequence[Any], place: int) -> Scored | None:
+    return None if place < 0 else kept[place].scored()
+
+
+def _logged(entity: str, time: datetime, version: str, said: Scored, served: Served) -> LoggedPrediction:
+    answered = version == served.version
+    one = LoggedPrediction(
+        entity,
+        time,
+        version,
+        said.prediction,
+        said.score,
+        answered,
+        None if served.features is None else dict(served.features),
+        served.given,
+        None,
+    )
+    return replace(one, latency_ms=served.latency_ms) if answered else one
+
+
+def _nothing() -> Observed:
+    from worker.features.columns import Column
+
+    empty = np.empty(0, np.int64)
+    return Observed((), empty, empty, Column.empty("string", 0))
