@@ -102,6 +102,8 @@ class Deployment:
         version: the champion.
         previous: what was champion before it.
         divided: the traffic while more than the champion is live; None: the champion serves everybody.
+        by: the person who asked for it; None: the loop itself.
+        numbers: what it was changed on, in JSON values; empty where that was no comparison.
     """
 
     bee: str
@@ -112,6 +114,8 @@ class Deployment:
     reason: str
     run_id: str | None
     divided: Traffic | None = None
+    by: str | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def traffic(self) -> Traffic:

@@ -112,6 +112,8 @@ class SqlModels:
             "reason": deployment.reason,
             "run_id": deployment.run_id,
             "divided": _divided(deployment.divided),
+            "by": deployment.by,
+            "numbers": dumps(dict(deployment.numbers)) if deployment.numbers else None,
         }
         try:
             with self._database.savepoint(self._connection):
@@ -153,6 +155,8 @@ def deployment_of(row: sa.Row[tuple[object, ...]]) -> Deployment:
         reason=values["reason"],
         run_id=values["run_id"],
         divided=_traffic(values["divided"]),
+        by=values["by"],
+        numbers=json.loads(values["numbers"] or "{}"),
     )
 
 

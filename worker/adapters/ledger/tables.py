@@ -288,6 +288,8 @@ deployments = Table(
     Column("reason", Words, nullable=False),
     Column("run_id", String(128)),
     Column("divided", Text),
+    Column("by", Words),
+    Column("numbers", Text),
 )
 
 #: Rollouts and A/B tests: what is tried on a bee's live traffic, one at a time.

@@ -82,7 +82,8 @@ def test_set_state(ledger: SqlLedger) -> None:
 
 def test_deploy_is_compare_and_swap(ledger: SqlLedger) -> None:
     """A deployment counts only on top of the one it was judged against; the transaction goes on after a Conflict."""
-    second = deployment(2, "2", previous="1", run_id="run-2")
+    told = {"by": "ada", "numbers": {"accuracy": {"count": 3, "lower": -0.5, "upper": None}}}
+    second = deployment(2, "2", previous="1", run_id="run-2", **told)
     with ledger.begin() as transaction:
         assert transaction.models.champion("spam-guard") is None
         for epoch in (0, 2, -1):
