@@ -7,8 +7,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from config.policy_file import PolicyFile
+from config.prices_file import PricesFile, laid_over
 from config.yaml_file import YamlFile
 from worker.bee import BeeSpec, Duration, Value
+from worker.costs.prices import PriceList
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition
@@ -94,6 +96,19 @@ def read_policy(path: Path, bees: Collection[str] | None = None) -> Policy:
     if parsed is None or faults:
         raise _faults(faults)
     return parsed.policy()
+
+
+def load_prices(directories: Iterable[Path]) -> PriceList:
+    """Return the price list of each directory's `prices.yaml`, the later ones laid over. Raises Rejected."""
+    faults: list[str] = []
+    found: list[PricesFile] = []
+    for path in (directory / "prices.yaml" for directory in directories):
+        if path.exists():
+            parsed = _parse(YamlFile(path), PricesFile, faults)
+            found += [parsed] if parsed else []
+    if faults:
+        raise _faults(faults)
+    return laid_over(found)
 
 
 class TemplateFiles(Mapping[str, YamlFile]):

@@ -10,6 +10,7 @@ import structlog
 from config import schema
 from config.settings import Settings
 from worker.bee import BeeSpec
+from worker.costs.prices import PriceList
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition
@@ -47,6 +48,11 @@ class Configuration:
         """Read the policy anew and let it be in force; a faulty one is refused, and the one in force stays."""
         self.policy = schema.load_policy(self.directories, self.bees)
         return self.policy
+
+    @cached_property
+    def prices(self) -> PriceList:
+        """The price list."""
+        return schema.load_prices(self.directories)
 
     @cached_property
     def step_types(self) -> StepTypes:
