@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 REJECTED, TAKEN = 2, 3
 _PAUSE_S = 1.0
+#: How often it looks what is live.
+_LOOK_S = 2.0
 #: For requests in hand when it is asked to stop, in seconds.
 _GRACE_S = 5
 
@@ -43,6 +45,7 @@ def _serve(listening: socket.socket, environment: Mapping[str, str]) -> int:
     import uvicorn
 
     from worker.adapters.models.server.api import Served, build
+    from worker.adapters.models.server.fleet import Fleet
 
     served, refused = Served(), threading.Event()
     api = build(
@@ -55,7 +58,8 @@ def _serve(listening: socket.socket, environment: Mapping[str, str]) -> int:
 
     def load() -> None:
         try:
-            served.model = _loaded(environment)
+            model = _loaded(environment)
+            _follow(served, Fleet((environment.get("COLONY_MODEL_VERSION", ""), model)), environment)
         except Exception as error:
             # What cannot be loaded now never will be: whoever deployed it is to see why.
             log.exception("the model is not served", reason=str(error))
@@ -69,6 +73,30 @@ def _serve(listening: socket.socket, environment: Mapping[str, str]) -> int:
     log.info("listening", host=listening.getsockname()[0], port=listening.getsockname()[1])
     server.run(sockets=[listening])
     return REJECTED if refused.is_set() else 0
+
+
+def _follow(served: Any, fleet: Any, environment: Mapping[str, str]) -> None:
+    """Serve what this server is told is live, where it is told of anything; as long as the process lives."""
+    uri = environment.get("COLONY_LIVE_URI")
+    if not uri:
+        served.fleet = fleet
+        return
+    from worker.adapters.models.server.follower import Follower
+    from worker.adapters.models.server.loading import load_artifact, storage_of
+    from worker.adapters.models.skops_format import SkopsFormat
+    from worker.models.live import LIMIT
+
+    storage, format_ = storage_of(environment), SkopsFormat()
+    follower = Follower(
+        fleet,
+        lambda: storage.read(uri, limit=LIMIT),
+        lambda artifact: load_artifact(artifact, environment, format_),
+        lambda new: setattr(served, "fleet", new),
+    )
+    # A server that comes up in the middle of a rollout must not give its own version to everybody first.
+    follower.look()
+    served.fleet = served.fleet or fleet
+    follower.run(_LOOK_S, threading.Event())
 
 
 def _loaded(environment: Mapping[str, str]) -> Predictor:

@@ -193,7 +193,9 @@ class App(Configured):
         """The loop that shows models in a registry elsewhere, None where there is none."""
         if self.registry is None:
             return None
-        rules = Rules(self.settings.serving, timedelta(hours=self.settings.serving_hold_hours))
+        # A container that acts as nobody in particular may not read what it is told.
+        told = bool(self.settings.serving_service_account)
+        rules = Rules(self.settings.serving, told, timedelta(hours=self.settings.serving_hold_hours))
         return Projector(self.ledger, self.registry, self.clock, self.owner, rules)
 
     @cached_property

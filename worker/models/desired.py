@@ -1,12 +1,13 @@
 """What a registry and its endpoint should show of a bee, and the next steps towards it: pure, from facts to steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from worker.models.port import ModelVersion
-from worker.models.projection import CHALLENGER, CHAMPION, DEFAULT, Deployed, Effort, Endpoint, Entry, Kind
+from worker.models.live import encoded, live_of
+from worker.models.port import Deployment, ModelVersion
+from worker.models.projection import CHALLENGER, CHAMPION, DEFAULT, Deployed, Effort, Endpoint, Entry, Kind, Told
 from worker.models.shown import settings_of
 
 _ALL = 100
@@ -14,19 +15,25 @@ _ALL = 100
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the ledger says of a bee: its versions, oldest first, the one in production, the one to replace it."""
+    """What the ledger says of a bee: its versions, oldest first, the one in production, the one to replace it.
+
+    Attributes:
+        live: what its model servers are to be told.
+    """
 
     versions: tuple[str, ...]
     champion: str | None = None
     challenger: str | None = None
+    live: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is there: the registry's entries, and the endpoint."""
+    """What is there: the registry's entries, the endpoint, and what its model servers were told."""
 
     entries: Sequence[Entry] = ()
     endpoint: Endpoint | None = None
+    told: Told = field(default_factory=Told)
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,14 @@ class Rules:
 
     Attributes:
         serving: whether champions are deployed to endpoints.
+        told: whether their servers can be told of more than their own version.
         hold: how long a model without traffic stays deployed, ready to be gone back to.
         doubt: how long something that was asked for, with no answer, may take to show before it is asked for again.
         blind: the same where nobody can say which operations are under way.
     """
 
     serving: bool = False
+    told: bool = False
     hold: timedelta = timedelta(hours=24)
     doubt: timedelta = timedelta(seconds=60)
     blind: timedelta = timedelta(minutes=30)
@@ -79,19 +88,33 @@ class Begin:
     split: tuple[tuple[str, int], ...] = ()
 
 
-Step = Forget | Mark | Route | Begin
+@dataclass(frozen=True)
+class Tell:
+    """Tell the model servers what is live."""
+
+    live: bytes
+    instead_of: Told
 
 
-def wanted(versions: Sequence[ModelVersion], champion: str | None) -> Wanted:
+Step = Forget | Mark | Route | Begin | Tell
+
+
+def wanted(versions: Sequence[ModelVersion], deployment: Deployment | None) -> Wanted:
     """Return what should be shown; versions that consist of settings for a language model are no files to be served.
 
-    The challenger is the newest version that passed its gate, is newer than the champion, and waits to be promoted.
+    The challenger is the version that is on its way into production, else the newest version that passed its gate, is
+    newer than the champion, and waits to be promoted.
     """
+    champion = deployment.version if deployment else None
     files = [one for one in versions if settings_of(one) is None]
     names = tuple(one.version for one in files)
     newer = names[names.index(champion) + 1 :] if champion in names else names
     waiting = [one.version for one in files if one.version in newer and one.state == "registered" and one.gate_passed]
-    return Wanted(names, champion if champion in names else None, waiting[-1] if waiting else None)
+    waiting += [one.version for one in files if one.state == "challenger"]
+    challenger = waiting[-1] if waiting else None
+    if deployment is None or champion not in names:
+        return Wanted(names, None, challenger)
+    return Wanted(names, champion, challenger, encoded(live_of(deployment, files)))
 
 
 def steps(want: Wanted, seen: Seen, efforts: Sequence[Effort], rules: Rules, now: datetime) -> list[Step]:
@@ -102,8 +125,10 @@ def steps(want: Wanted, seen: Seen, efforts: Sequence[Effort], rules: Rules, now
     found: list[Step] = [*done, *_marks(want, seen)]
     if rules.serving and want.champion:
         found += _served(want.champion, seen, left)
+        if rules.told and want.live is not None and seen.told.content != want.live:
+            found.append(Tell(want.live, seen.told))
     found += _upload(want, seen, left)
-    return sorted(found, key=lambda step: not isinstance(step, Route))
+    return sorted(found, key=lambda step: not isinstance(step, Route | Tell))
 
 
 class _Efforts:

@@ -1,35 +1,72 @@
-"""What a prediction request asks, checked: instances by name become columns, in order; each fault names its place."""
+"""What a prediction request asks, checked: instances by name become columns, by version; each fault names its place."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from worker.errors import Rejected
-from worker.models.port import Scored
 
 MAX_INSTANCES = 10_000
+#: Whom an instance is about, where that is no feature: the same entity is always served by the same version.
+ENTITY = "entityId"
+_ENTITY_LENGTH = 512
 
 
 @dataclass(frozen=True)
-class Instances:
-    """Rows as columns: feature -> one value per instance, None where it is missing."""
+class Share:
+    """The instances that one version serves: where they stand in the request, and their columns."""
 
-    count: int
+    positions: tuple[int, ...]
     columns: Mapping[str, Sequence[Any]]
 
 
-def instances_of(body: Any, kinds: Mapping[str, str], limit: int = MAX_INSTANCES) -> Instances:
-    """Return the instances of `{"instances": [{feature: value}, …], "parameters": {}}`.
+def shared_out(
+    body: Any,
+    kinds: Mapping[str, Mapping[str, str]],
+    version_for: Callable[[str | None], str],
+    limit: int = MAX_INSTANCES,
+) -> Mapping[str, Share]:
+    """Return version -> its share of the instances of `{"instances": [{feature: value}, …], "parameters": {}}`.
+
+    Each may name its `entityId`, too. Kinds are `number`, `boolean`, `category`, `text` or `vector:WIDTH`.
 
     Args:
         body: the request as JSON.
-        kinds: feature -> `number`, `boolean`, `category`, `text` or `vector:WIDTH`.
+        kinds: version -> feature -> kind; what another version knows is passed over.
+        version_for: entity (None: not named) -> the version that serves it.
         limit: how many a request may have.
 
     Raises:
         Rejected: it is not so; the field names the instance and the feature.
     """
+    instances = _listed(body, limit)
+    everybody = {name: kind for known in kinds.values() for name, kind in known.items()}
+    found: dict[str, list[int]] = {}
+    for position, instance in enumerate(instances):
+        place = f"instances[{position}]"
+        version = version_for(_entity(instance, place, everybody))
+        allowed = {**everybody, **kinds[version]}
+        named = isinstance(instance, Mapping) and ENTITY not in everybody
+        _check({k: v for k, v in instance.items() if k != ENTITY} if named else instance, place, allowed)
+        found.setdefault(version, []).append(position)
+    return {
+        version: Share(tuple(at), {name: [instances[one].get(name) for one in at] for name in kinds[version]})
+        for version, at in found.items()
+    }
+
+
+def _entity(instance: Any, place: str, features: Mapping[str, str]) -> str | None:
+    if not isinstance(instance, Mapping) or ENTITY in features:
+        return None
+    entity = instance.get(ENTITY)
+    if entity is None or (isinstance(entity, str) and len(entity) <= _ENTITY_LENGTH):
+        return entity
+    mend = f"send a text of at most {_ENTITY_LENGTH} characters, or leave it out"
+    raise Rejected(f"{str(entity)[:60]!r} is not an entity's id", field=f"{place}.{ENTITY}", mend=mend)
+
+
+def _listed(body: Any, limit: int) -> list[Any]:
     if not isinstance(body, Mapping):
         raise Rejected("is not an object", field="body", mend='send {"instances": [{"feature": value}]}')
     _check_rest(body)
@@ -38,14 +75,7 @@ def instances_of(body: Any, kinds: Mapping[str, str], limit: int = MAX_INSTANCES
         raise Rejected("is not a list", field="instances", mend='send {"instances": [{"feature": value}]}')
     if len(instances) > limit:
         raise Rejected(f"has {len(instances):,} items", field="instances", mend=f"send at most {limit:,} at a time")
-    for position, instance in enumerate(instances):
-        _check(instance, f"instances[{position}]", kinds)
-    return Instances(len(instances), {name: [instance.get(name) for instance in instances] for name in kinds})
-
-
-def predictions(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Return the answer: one prediction per instance, in their order."""
-    return {"predictions": [{"prediction": one.prediction, "score": one.score} for one in scored]}
+    return instances
 
 
 def _check_rest(body: Mapping[str, Any]) -> None:

@@ -12,9 +12,9 @@ import structlog
 
 from worker.clock import Clock
 from worker.errors import ColonyError, LeaseLost, NotFound, TryLater
-from worker.models.desired import Begin, Forget, Mark, Route, Rules, Seen, Step, Wanted, in_hand, steps, wanted
+from worker.models.desired import Begin, Forget, Mark, Route, Rules, Seen, Step, Tell, Wanted, in_hand, steps, wanted
 from worker.models.port import ModelVersion
-from worker.models.projection import Books, Effort, Kind, Page, Phase, Registry
+from worker.models.projection import Books, Effort, Kind, Page, Phase, Registry, Told
 
 log = structlog.get_logger()
 
@@ -113,14 +113,16 @@ class _Held:
         """Look at what is in hand and at what is there, and take the steps that follow. Raises LeaseLost, TryLater."""
         for effort in self._efforts():
             self._follow(effort)
+        rules = self._loop.rules
+        # Asked before the ledger: whoever told them of something newer meanwhile is not overruled.
+        told = self._registry.told(self._bee) if rules.serving and rules.told else Told()
         versions, want = self._wanted()
         if not want.versions:
             # A bee whose versions are settings for a language model: there is no file to show.
             return 0
-        rules = self._loop.rules
         names = [version.version for version in versions.values()]
         endpoint = self._registry.endpoint(self._bee, names) if rules.serving else None
-        seen = Seen(self._registry.entries(self._bee, names), endpoint)
+        seen = Seen(self._registry.entries(self._bee, names), endpoint, told)
         found = steps(want, seen, self._efforts(), rules, self._loop.clock())
         for step in found:
             self._take(step, versions)
@@ -139,7 +141,7 @@ class _Held:
         with self._loop.ledger.begin(write=False) as page:
             versions = page.models.versions(self._bee)
             champion = page.models.champion(self._bee)
-        return {one.version: one for one in versions}, wanted(versions, champion.version if champion else None)
+        return {one.version: one for one in versions}, wanted(versions, champion)
 
     def _efforts(self) -> Sequence[Effort]:
         with self._loop.ledger.begin(write=False) as page:
@@ -186,6 +188,10 @@ class _Held:
                 self._check_lease()
                 self._registry.route(self._bee, deployed.id)
                 log.info("traffic", bee=self._bee, version=deployed.version, percent=100)
+            case Tell(live, instead_of):
+                self._check_lease()
+                self._registry.tell(self._bee, live, instead_of)
+                log.info("model servers are told", bee=self._bee, live=live.decode())
             case Begin():
                 self._begin(step, versions)
 

@@ -43,6 +43,14 @@ class Endpoint:
     deployed: tuple[Deployed, ...] = ()
 
 
+@dataclass(frozen=True)
+class Told:
+    """What model servers were told, None if nothing; `mark` tells it from all that was told before."""
+
+    content: bytes | None = None
+    mark: int = 0
+
+
 class Phase(StrEnum):
     """How far a long-running operation is; LOST: nobody knows it any more."""
 
@@ -184,6 +192,14 @@ class Registry(Protocol):
 
     def route(self, bee: str, deployed_id: str) -> None:
         """Send all traffic to one of the deployed models; again changes nothing."""
+        ...
+
+    def told(self, bee: str) -> Told:
+        """Return what the bee's model servers were told last."""
+        ...
+
+    def tell(self, bee: str, content: bytes, instead_of: Told) -> None:
+        """Tell the bee's model servers what is live (`worker.models.live`). Raises TryLater if another told more."""
         ...
 
     def undeploy(self, bee: str, deployed_id: str) -> str:

@@ -4,8 +4,16 @@ import pytest
 
 from tests.worker import world
 from tests.worker.world import NOW
-from worker.models.desired import Begin, Forget, Mark, Route, Rules, Seen, Wanted, steps, wanted
-from worker.models.projection import Deployed, Effort, Endpoint, Entry, Kind
+from worker.models.desired import Begin, Forget, Mark, Route, Rules, Seen, Tell, Wanted, steps, wanted
+from worker.models.live import decoded
+from worker.models.port import Deployment
+from worker.models.projection import Deployed, Effort, Endpoint, Entry, Kind, Told
+from worker.models.traffic import Traffic
+
+
+def _deployed(version: str, divided: Traffic | None = None) -> Deployment:
+    return Deployment(world.BEE.bee, 7, version, None, NOW, "a test", None, divided)
+
 
 SERVING = Rules(serving=True, hold=timedelta(hours=6))
 ONE = Entry("1", "1", frozenset({"champion", "default"}))
@@ -23,13 +31,16 @@ LIVE = Endpoint((Deployed("10", "1", 100),))
         ({"1": "deployed", "2": "registered", "3": "registered"}, "1", "3"),
         ({"1": "registered", "2": "deployed"}, "2", None),
         ({"1": "retired", "2": "deployed"}, "2", None),
+        ({"1": "deployed", "2": "challenger", "3": "registered"}, "1", "2"),
     ],
 )
 def test_the_challenger(states: dict[str, str], champion: str | None, challenger: str | None) -> None:
     """It is the newest version that passed its gate, is newer than the champion, and waits."""
     versions = [world.version(name, state=state, gate_passed=state != "refused") for name, state in states.items()]
 
-    assert wanted(versions, champion) == Wanted(tuple(states), champion, challenger)
+    found = wanted(versions, _deployed(champion) if champion else None)
+
+    assert (found.versions, found.champion, found.challenger) == (tuple(states), champion, challenger)
 
 
 def test_a_version_that_did_not_pass_is_no_challenger() -> None:
@@ -126,3 +137,23 @@ def test_a_deployment_that_nobody_wants_any_more_is_forgotten() -> None:
     failed = Effort(Kind.DEPLOY, "2", faults=3, error="quota", again_at=NOW - timedelta(hours=1))
 
     assert steps(Wanted(("1", "2"), "1"), Seen([ONE, TWO], LIVE), [failed], SERVING, NOW) == [Forget(failed)]
+
+
+def test_servers_are_told_what_is_live() -> None:
+    """Where servers can be told, they are told each version that has a share, with its file, before anything else."""
+    versions = [world.version("1", state="deployed"), world.version("2", state="challenger"), world.version("3")]
+    traffic = Traffic((("2", 10), ("1", 90)), "salt")
+    want = wanted(versions, _deployed("1", traffic))
+    assert want.live is not None
+    live = decoded(want.live)
+    assert (live.epoch, live.champion, live.traffic) == (7, "1", traffic)
+    assert dict(live.artifacts) == {one.version: one.artifact for one in versions[:2]}
+
+    told = Rules(serving=True, told=True, hold=timedelta(hours=6))
+    before = Told(b"older", 3)
+    found = steps(want, Seen([ONE, TWO], LIVE, before), [], told, NOW)
+    assert found[0] == Tell(want.live, before)
+    assert not any(isinstance(one, Tell) for one in steps(want, Seen([ONE, TWO], LIVE, before), [], SERVING, NOW))
+    assert not any(
+        isinstance(one, Tell) for one in steps(want, Seen([ONE, TWO], LIVE, Told(want.live, 4)), [], told, NOW)
+    )

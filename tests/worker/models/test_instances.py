@@ -3,10 +3,14 @@ from typing import Any
 import pytest
 
 from worker.errors import Rejected
-from worker.models.instances import Instances, instances_of, predictions
-from worker.models.port import Scored
+from worker.models.instances import Share, shared_out
 
 KINDS = {"n": "number", "b": "boolean", "c": "category", "t": "text", "v": "vector:2"}
+
+
+def _one(body: Any, limit: int = 10) -> Any:
+    """Share out among one version."""
+    return shared_out(body, {"1": KINDS}, lambda _entity: "1", limit).get("1")
 
 
 def test_columns_in_order() -> None:
@@ -14,7 +18,7 @@ def test_columns_in_order() -> None:
     body = {"instances": [{"n": 1, "b": True, "c": "x", "t": "y", "v": [1, 2.5]}, {"n": None}, {"t": ""}]}
 
     columns = {"n": [1, None, None], "b": [True, None, None], "c": ["x", None, None], "t": ["y", None, ""]}
-    assert instances_of(body, KINDS) == Instances(3, {**columns, "v": [[1, 2.5], None, None]})
+    assert _one(body) == Share((0, 1, 2), {**columns, "v": [[1, 2.5], None, None]})
 
 
 @pytest.mark.parametrize(
@@ -36,20 +40,41 @@ def test_columns_in_order() -> None:
 def test_each_kind_is_checked(name: str, value: Any, words: str) -> None:
     """A value that is not of its feature's kind is refused by instance and name."""
     with pytest.raises(Rejected, match=words) as caught:
-        instances_of({"instances": [{}, {name: value}]}, KINDS)
+        _one({"instances": [{}, {name: value}]})
 
     assert caught.value.field == f"instances[1].{name}"
 
 
 def test_the_limit() -> None:
     """As many as the limit are taken, one more is not; `parameters` may be empty or null."""
-    assert instances_of({"instances": [{}] * 3, "parameters": None}, KINDS, limit=3).count == 3
+    assert len(_one({"instances": [{}] * 3, "parameters": None}, limit=3).positions) == 3
     with pytest.raises(Rejected, match="at most 3"):
-        instances_of({"instances": [{}] * 4}, KINDS, limit=3)
+        _one({"instances": [{}] * 4}, limit=3)
 
 
-def test_the_answer() -> None:
-    """Predictions stand in the order of their instances."""
-    answer = predictions([Scored("spam", 0.9), Scored(3.5, None)])
+def test_each_version_gets_its_instances() -> None:
+    """Each instance goes where its entity belongs, one without to the champion, with the columns of that version."""
+    kinds = {"1": {"n": "number"}, "2": {"n": "number", "t": "text"}}
+    body = {"instances": [{"entityId": "b", "n": 1}, {"n": 2, "t": "x"}, {"entityId": "a", "n": 3}]}
 
-    assert answer == {"predictions": [{"prediction": "spam", "score": 0.9}, {"prediction": 3.5, "score": None}]}
+    found = shared_out(body, kinds, lambda entity: "2" if entity == "b" else "1")
+
+    assert found == {"2": Share((0,), {"n": [1], "t": [None]}), "1": Share((1, 2), {"n": [2, 3]})}
+
+
+@pytest.mark.parametrize("entity", [7, True, ["a"], "x" * 513])
+def test_an_entity_is_a_text(entity: Any) -> None:
+    """An entity that is none is refused by its place."""
+    with pytest.raises(Rejected) as caught:
+        _one({"instances": [{"entityId": entity}]})
+
+    assert caught.value.field == "instances[0].entityId"
+
+
+def test_a_feature_of_that_name_is_a_feature() -> None:
+    """A model that has a feature `entityId` is asked with it, and nothing is taken for whom it is about."""
+    kinds = {"1": {"entityId": "number"}}
+
+    found = shared_out({"instances": [{"entityId": 3}]}, kinds, lambda entity: "1" if entity is None else "2")
+
+    assert found == {"1": Share((0,), {"entityId": [3]})}

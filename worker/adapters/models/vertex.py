@@ -10,6 +10,7 @@ from pathlib import Path
 
 from worker.adapters.google_storage import GoogleStorage, crc32c_of
 from worker.adapters.models.local import LocalArtifacts
+from worker.adapters.models.vertex_live import LiveObjects
 from worker.adapters.options import Options
 from worker.errors import NotFound, Rejected, TryLater
 from worker.models.port import Artifact
@@ -75,6 +76,11 @@ class VertexArtifacts:
             self.put(self.fetch(artifact))
         return uri.rpartition("/")[0]
 
+    @property
+    def live(self) -> LiveObjects:
+        """Where model servers are told what is live: in the same bucket."""
+        return LiveObjects(self._storage, f"{self._root.rpartition('/')[0]}/serving")
+
     def verify(self) -> None:
         """Write a small object. Raises Rejected with the mend, or TryLater."""
         with tempfile.NamedTemporaryFile(prefix="colony-verify-") as file:
@@ -126,4 +132,4 @@ def registry_from(options: Options, installation: str, artifacts: VertexArtifact
     # Its clients take seconds to import: who only stores a file needs none of them.
     from worker.adapters.models import vertex_registry
 
-    return vertex_registry.from_options(options, installation, artifacts.folder)
+    return vertex_registry.from_options(options, installation, artifacts.folder, artifacts.live)

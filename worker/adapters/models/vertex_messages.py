@@ -36,9 +36,16 @@ class Serving:
         return {"encryption_spec": {"kms_key_name": self.encryption_key}} if self.encryption_key else {}
 
 
-def model_fields(version: ModelVersion, folder: str, naming: Naming, serving: Serving) -> dict[str, Any]:
-    """Return the Model of a version whose file is in `folder`; without an alias, so that it is not the default."""
-    sha256 = version.artifact.sha256
+def model_fields(
+    version: ModelVersion, folder: str, naming: Naming, serving: Serving, live_uri: str = ""
+) -> dict[str, Any]:
+    """Return the Model of a version whose file is in `folder`; without an alias, so that it is not the default.
+
+    `live_uri` is where its servers read what else is live; empty: they serve their own version alone.
+    """
+    environment = {"COLONY_MODEL_SHA256": version.artifact.sha256}
+    if live_uri:
+        environment |= {"COLONY_LIVE_URI": live_uri, "COLONY_MODEL_VERSION": version.version}
     return {
         "display_name": version.bee,
         "description": f"Models of {version.bee}, kept by Colony MLOps: its ledger says what is in production.",
@@ -51,7 +58,7 @@ def model_fields(version: ModelVersion, folder: str, naming: Naming, serving: Se
             "ports": [{"container_port": _PORT}],
             "predict_route": "/predict",
             "health_route": "/health",
-            "env": [{"name": "COLONY_MODEL_SHA256", "value": sha256}],
+            "env": [{"name": name, "value": value} for name, value in environment.items()],
         },
         **serving.encryption,
     }

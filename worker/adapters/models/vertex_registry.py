@@ -12,12 +12,13 @@ from google.api_core import exceptions
 
 from worker.adapters.google_calls import GOOGLE, Patience, call, call_once
 from worker.adapters.models.vertex_client import clients, meaning
+from worker.adapters.models.vertex_live import LiveObjects
 from worker.adapters.models.vertex_messages import Serving, deployed_fields, endpoint_fields, model_fields
 from worker.adapters.models.vertex_naming import Naming
 from worker.adapters.options import Options
 from worker.errors import Conflict, NotFound, Rejected, TryLater
 from worker.models.port import Artifact, ModelVersion
-from worker.models.projection import Deployed, Endpoint, Entry, Kind, Phase, Progress
+from worker.models.projection import Deployed, Endpoint, Entry, Kind, Phase, Progress, Told
 
 #: What an operation tells of itself -> what it does.
 _METADATA = {
@@ -37,6 +38,7 @@ class VertexRegistry:
         folder: returns an artifact's folder in Cloud Storage.
         endpoint: `host:port` of a stand-in that speaks gRPC in plain text.
         patience: time-outs and back-off.
+        live_objects: where model servers are told what is live; None: nowhere.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class VertexRegistry:
         *,
         endpoint: str = "",
         patience: Patience | None = None,
+        live_objects: LiveObjects | None = None,
     ) -> None:
+        self._live = live_objects
         self._naming = naming
         self._serving = serving
         self._folder = folder
@@ -84,7 +88,7 @@ class VertexRegistry:
         name = self._naming.model(version.bee)
         request: dict[str, Any] = {
             "parent": self._naming.parent,
-            "model": model_fields(version, folder, self._naming, self._serving),
+            "model": model_fields(version, folder, self._naming, self._serving, self._live_uri(version.bee)),
         }
         request |= {"parent_model": name} if self._has_model(name) else {"model_id": self._naming.id_of(version.bee)}
         with _translated(f"version {version.version} of {version.bee}"):
@@ -143,6 +147,15 @@ class VertexRegistry:
         request = {"endpoint": endpoint, "update_mask": {"paths": ["traffic_split"]}}
         with _translated(f"traffic of {bee}"):
             call(self._endpoints.update_endpoint, request, self._patience)
+
+    def told(self, bee: str) -> Told:
+        """Return what the bee's model servers were told last. Raises Rejected, TryLater."""
+        return self._live.read(self._naming.id_of(bee)) if self._live else Told()
+
+    def tell(self, bee: str, content: bytes, instead_of: Told) -> None:
+        """Tell the bee's model servers what is live. Raises Rejected, TryLater."""
+        if self._live:
+            self._live.write(self._naming.id_of(bee), content, instead_of)
 
     def undeploy(self, bee: str, deployed_id: str) -> str:
         """Begin to undeploy a model that has no traffic, and return the operation. Raises as `upload`."""
@@ -204,6 +217,9 @@ class VertexRegistry:
     def _endpoints(self) -> Any:
         return self._clients[1]
 
+    def _live_uri(self, bee: str) -> str:
+        return self._live.uri(self._naming.id_of(bee)) if self._live else ""
+
     def _has_model(self, name: str) -> bool:
         with _translated(name):
             try:
@@ -223,7 +239,9 @@ class VertexRegistry:
                 return
 
 
-def from_options(options: Options, installation: str, folder: Callable[[Artifact], str]) -> VertexRegistry:
+def from_options(
+    options: Options, installation: str, folder: Callable[[Artifact], str], live_objects: LiveObjects
+) -> VertexRegistry:
     """Return the registry of the settings. Raises Rejected: no project."""
     values = options.values
     if not values["project"]:
@@ -238,7 +256,9 @@ def from_options(options: Options, installation: str, folder: Callable[[Artifact
         encryption_key=values["vertex_encryption_key"],
     )
     naming = Naming(values["project"], values["region"], installation)
-    return VertexRegistry(naming, serving, folder, endpoint=values["vertex_endpoint"])
+    # A container that acts as nobody in particular may not read the bucket.
+    told = live_objects if serving.service_account else None
+    return VertexRegistry(naming, serving, folder, endpoint=values["vertex_endpoint"], live_objects=told)
 
 
 def _name(operation: Any) -> str:

@@ -70,7 +70,7 @@ class Colony:
             patience=self.patience,
         )
         registry.__dict__["_clients"] = self.clients
-        return Projector(self.ledger, registry, self.clock, name, Rules(self.serving, HOLD, blind=BLIND))
+        return Projector(self.ledger, registry, self.clock, name, Rules(self.serving, hold=HOLD, blind=BLIND))
 
     def clock(self) -> datetime:
         """Return the time."""

@@ -49,7 +49,8 @@ _NEVER = {
         "SELECT bee FROM deployments GROUP BY bee HAVING max(epoch) <> count(*) OR min(epoch) <> 1"
     ),
     "versions in production that passed no gate and were not forced": (
-        "SELECT v.bee FROM model_versions v WHERE v.state IN ('deployed', 'challenger') AND NOT v.gate_passed AND v.forced IS NULL"
+        "SELECT v.bee FROM model_versions v"
+        " WHERE v.state IN ('deployed', 'challenger') AND NOT v.gate_passed AND v.forced IS NULL"
     ),
     "bees whose outgoing events have a gap": (
         "SELECT bee FROM outbox GROUP BY bee HAVING max(sequence) - min(sequence) + 1 <> count(*)"

@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from worker.adapters.models.server.fleet import Fleet
 from worker.errors import Rejected
-from worker.models.instances import MAX_INSTANCES, instances_of, predictions
-from worker.models.port import Predictor
+from worker.models.instances import MAX_INSTANCES
 
 log = structlog.get_logger()
 
@@ -25,16 +25,16 @@ READ_S = 60.0
 
 @dataclass
 class Served:
-    """The model once it is loaded."""
+    """The models once the server's own is loaded."""
 
-    model: Predictor | None = None
+    fleet: Fleet | None = None
 
 
 def build(served: Served, *, health: str, predict: str, limit: int = MAX_INSTANCES, body: int = MAX_BODY) -> FastAPI:
     """Return the server's application.
 
     Args:
-        served: holds the model from the moment that it is loaded.
+        served: holds the models from the moment that the server's own is loaded.
         health: the path that says whether it is.
         predict: the path that predicts.
         limit: how many instances a request may have.
@@ -44,14 +44,14 @@ def build(served: Served, *, health: str, predict: str, limit: int = MAX_INSTANC
 
     @api.get(health)
     def healthy() -> JSONResponse:
-        if served.model is None:
+        if served.fleet is None:
             return JSONResponse({"status": "loading"}, status_code=503, headers={"Retry-After": "1"})
         return JSONResponse({"status": "ready"})
 
     @api.post(predict)
     async def predicted(request: Request) -> JSONResponse:
-        model = served.model
-        if model is None:
+        fleet = served.fleet
+        if fleet is None:
             return _fault(503, "the model is being loaded")
         try:
             content = await asyncio.wait_for(_read(request, body), READ_S)
@@ -60,7 +60,7 @@ def build(served: Served, *, health: str, predict: str, limit: int = MAX_INSTANC
         if content is None:
             return _fault(413, f"has more than {body:,} bytes", "body", "send the instances in parts")
         try:
-            return JSONResponse(await run_in_threadpool(_scored, model, content, limit))
+            return JSONResponse(await run_in_threadpool(_scored, fleet, content, limit))
         except Rejected as error:
             return _fault(422, error.reason, error.field, error.mend)
 
@@ -72,14 +72,13 @@ def build(served: Served, *, health: str, predict: str, limit: int = MAX_INSTANC
     return api
 
 
-def _scored(model: Predictor, content: bytes, limit: int) -> Mapping[str, Any]:
+def _scored(fleet: Fleet, content: bytes, limit: int) -> Mapping[str, Any]:
     try:
         body = msgspec.json.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         mend = "send JSON in UTF-8, null instead of NaN"
         raise Rejected(f"is not JSON: {error}", field="body", mend=mend) from error
-    asked = instances_of(body, model.metadata["kinds"], limit)
-    return predictions(model.predict(asked.columns) if asked.count else [])
+    return fleet.predict(body, limit)
 
 
 async def _read(request: Request, limit: int) -> bytes | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.errors import NotFound, Rejected, TryLater
-from worker.models.port import ModelFormat, Predictor
+from worker.models.port import Artifact, ModelFormat, Predictor
 
 if TYPE_CHECKING:
     from worker.adapters.google_storage import GoogleStorage
@@ -29,7 +29,7 @@ def load_model(environment: Mapping[str, str], format_: ModelFormat) -> Predicto
         raise Rejected("is not set", field="AIP_STORAGE_URI", mend="set it to the folder of a model")
     if uri.startswith("gs://"):
         with tempfile.TemporaryDirectory(prefix="colony-model-") as directory:
-            name, path = _downloaded(uri, Path(directory), environment)
+            name, path = download_model(storage_of(environment), uri, Path(directory))
             return format_.load(path, _sha256(name, environment))
     path = _found(Path(uri.removeprefix("file://")))
     return format_.load(path, _sha256(path.name, environment))
@@ -53,14 +53,22 @@ def _found(path: Path) -> Path:
     return path / only([name for name in names if name.endswith(SUFFIX)], str(path), names)
 
 
-def _downloaded(uri: str, directory: Path, environment: Mapping[str, str]) -> tuple[str, Path]:
+def load_artifact(artifact: Artifact, environment: Mapping[str, str], format_: ModelFormat) -> Predictor:
+    """Load another version's file from where it is stored, its hash checked. Raises NotFound, Rejected, TryLater."""
+    with tempfile.TemporaryDirectory(prefix="colony-model-") as directory:
+        path = Path(directory) / "model.skops"
+        storage_of(environment).download(artifact.uri, path)
+        return format_.load(path, artifact.sha256)
+
+
+def storage_of(environment: Mapping[str, str]) -> "GoogleStorage":
+    """Return Cloud Storage as a server reaches it."""
     from worker.adapters.google_calls import Patience
     from worker.adapters.google_storage import GoogleStorage
 
     project = environment.get("GOOGLE_CLOUD_PROJECT") or environment.get("AIP_PROJECT_NUMBER", "")
     endpoint = environment.get("COLONY_STORAGE_ENDPOINT", "")
-    storage = GoogleStorage(project, endpoint, Patience(attempt_s=30.0, total_s=60.0))
-    return download_model(storage, uri, directory)
+    return GoogleStorage(project, endpoint, Patience(attempt_s=30.0, total_s=60.0))
 
 
 def download_model(storage: "GoogleStorage", uri: str, directory: Path) -> tuple[str, Path]:
