@@ -11,6 +11,7 @@ from worker.intake.port import Inbox
 from worker.models.port import ModelLedger
 from worker.models.projection import ProjectionLedger
 from worker.models.trials import TrialLedger
+from worker.monitor.port import FeatureLedger
 from worker.publish.notice import NoticeLedger
 from worker.publish.port import Outbox
 from worker.runs.port import RequestKeys, RunLedger, ScheduleLedger
@@ -29,6 +30,7 @@ class Transaction(Protocol):
     runs: RunLedger
     models: ModelLedger
     trials: TrialLedger
+    features: FeatureLedger
     projections: ProjectionLedger
     outbox: Outbox
     notices: NoticeLedger

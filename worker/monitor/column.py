@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,28 @@ class Summary:
     def missing(self) -> int:
         """How many rows have none."""
         return self.rows - self.known
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One feature in one period.
+
+    Attributes:
+        entities, seen: how many entities have a value, and how many were seen by any feature of the same entity.
+        newest: its newest event until the period's end, None if there is none.
+        counted: how many values came in, where `values` has fewer: they are made of a profile.
+    """
+
+    values: Summary
+    entities: int
+    seen: int
+    newest: datetime | None = None
+    counted: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many values came in."""
+        return self.values.known if self.counted is None else self.counted
 
 
 def summed_up(column: Column) -> Summary:

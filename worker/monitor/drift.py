@@ -21,6 +21,7 @@ from worker.monitor.cells import Histogram, counted, unseen
 from worker.monitor.column import Summary
 from worker.monitor.correction import corrected
 from worker.monitor.distance import Tested, chi_square, jensen_shannon, kolmogorov_smirnov, psi
+from worker.monitor.finding import Finding
 
 Severity = Literal["none", "low", "medium", "high"]
 #: What is not seen in n rows may have a share of 3/n nevertheless, with 95 % (the rule of three; Hanley, 1983).
@@ -41,7 +42,7 @@ class ColumnDrift:
         test: `kolmogorov-smirnov` or `chi-square`; `p_value` is corrected once all columns are known.
         missing: the share of missing values, before and now; `missing_p_value` is corrected, too.
         new_categories: with their rows, the most frequent first; what is seen too rarely to be a finding included.
-        findings: what is wrong, in words; none: it has not drifted.
+        found: what is wrong; nothing: it has not drifted.
     """
 
     name: str
@@ -55,7 +56,12 @@ class ColumnDrift:
     missing: tuple[float, float]
     missing_p_value: float
     new_categories: Mapping[str, int]
-    findings: tuple[str, ...] = ()
+    found: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong, in words."""
+        return tuple(one.words for one in self.found)
 
     @property
     def judged(self) -> bool:
@@ -141,19 +147,19 @@ def _share(part: int, whole: int) -> float:
 
 
 def _concluded(one: ColumnDrift, spec: DriftSpec) -> ColumnDrift:
-    findings = []
+    found = []
     if one.psi >= spec.psi and one.jensen_shannon >= spec.jensen_shannon and one.p_value < spec.alpha:
-        findings.append(f"its values have moved: PSI {one.psi:.2f}")
+        found.append(Finding("drifted", f"its values have moved: PSI {one.psi:.2f}"))
     before, now = one.missing
     if abs(now - before) >= spec.missing and one.missing_p_value < spec.alpha:
-        findings.append(f"{now:.0%} are missing, {before:.0%} were")
+        found.append(Finding("missing", f"{now:.0%} are missing, {before:.0%} were"))
     new = sum(one.new_categories.values())
     known = min(one.reference_rows, one.window_rows) >= spec.min_rows
     least = max(spec.new_categories, _RULE_OF_THREE / max(one.reference_rows, 1))
     if known and new / one.window_rows >= least:
         names = ", ".join(list(one.new_categories)[:3])
-        findings.append(f"{new / one.window_rows:.0%} have a new category: {names}")
-    return replace(one, findings=tuple(findings))
+        found.append(Finding("drifted", f"{new / one.window_rows:.0%} have a new category: {names}"))
+    return replace(one, found=tuple(found))
 
 
 def _severity(columns: Sequence[ColumnDrift], score: float, spec: DriftSpec) -> Severity:

@@ -11,6 +11,7 @@ from worker.adapters.ledger.approvals import SqlApprovals
 from worker.adapters.ledger.batch.transaction import BatchTransaction
 from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.decisions import SqlDecisions
+from worker.adapters.ledger.features import SqlFeatures
 from worker.adapters.ledger.inbox import SqlInbox
 from worker.adapters.ledger.incidents import SqlIncidents
 from worker.adapters.ledger.locks import lock_bees
@@ -43,6 +44,7 @@ class SqlTransaction:
         self.runs = SqlRuns(database, connection)
         self.models = SqlModels(database, connection)
         self.trials = SqlTrials(database, connection)
+        self.features = SqlFeatures(database, connection)
         self.projections = SqlProjections(database, connection)
         self.outbox = SqlOutbox(database, connection)
         self.notices = SqlNotices(database, connection)

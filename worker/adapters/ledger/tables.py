@@ -413,3 +413,29 @@ tokens = Table(
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
+
+#: Of each feature's windows and of training snapshots, what they were like: `worker.monitor.profile`.
+feature_profiles = Table(
+    "feature_profiles",
+    metadata,
+    Column("feature", String(128), primary_key=True),
+    Column("period", String(128), primary_key=True),
+    Column("window", Boolean, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("profile", LargeBinary, nullable=False),
+    Index("ix_feature_profiles_end", "feature", "end"),
+)
+
+#: What the newest window said of each feature.
+feature_findings = Table(
+    "feature_findings",
+    metadata,
+    Column("feature", String(128), primary_key=True),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("since", BigInteger),
+    Column("found", Text, nullable=False),
+    Column("feeds", Text, nullable=False),
+)

@@ -15,6 +15,7 @@ from worker.adapters.ledger.batch.load import Pair, Reader
 from worker.adapters.ledger.batch.outbox import BatchOutbox
 from worker.adapters.ledger.batch.state import Undo, only_own
 from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.features import SqlFeatures
 from worker.adapters.ledger.inbox import AGAIN_BY
 from worker.adapters.ledger.incidents import incident_row, incident_upsert
 from worker.adapters.ledger.locks import COLONY, lock_bees
@@ -26,6 +27,7 @@ from worker.adapters.ledger.tables import bee_state, decisions, inbox, runs, wat
 from worker.adapters.ledger.tokens import SqlTokens
 from worker.adapters.ledger.trials import SqlTrials
 from worker.clock import to_us
+from worker.monitor.finding import FeatureFindings
 
 #: As `memory_upsert` and `newer_watermark` say it.
 _REPLACED = "ON CONFLICT (bee) DO UPDATE SET memory = excluded.memory"
@@ -58,6 +60,15 @@ class _Projections(SqlProjections):
 @only_own
 class _Trials(SqlTrials):
     """What an event says of a trial is done directly."""
+
+
+@only_own
+class _Features(SqlFeatures):
+    """No event says what features were like."""
+
+    def open_findings(self) -> Sequence[FeatureFindings]:
+        """Return the features whose newest window had a finding, by name; no event changes them."""
+        return super().open_findings()
 
 
 @only_own
@@ -106,6 +117,7 @@ class BatchTransaction:
         self.runs, self.models = BatchRuns(*of), BatchModels(*of)
         self.approvals, self.notices, self.projections = _Approvals(*of), _Notices(*of), _Projections(*of)
         self.trials = _Trials(*of)
+        self.features = _Features(*of)
         self.schedules, self.request_keys, self.tokens = _Schedules(*of), _RequestKeys(*of), _Tokens(*of)
         self.lock(self._bees)
         self.read()
