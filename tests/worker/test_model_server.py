@@ -23,6 +23,9 @@ from tests.google_storage import StorageServer, storage_server
 from worker.adapters.models.server.loading import load_model
 from worker.adapters.models.skops_format import SkopsFormat
 from worker.errors import Rejected, TryLater
+from worker.models.live import Live, encoded
+from worker.models.port import Artifact
+from worker.models.traffic import Traffic, all_to
 
 METADATA = {
     "features": ["size", "score"],
@@ -57,6 +60,14 @@ class Running:
 def _model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.skops"
     fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, np.arange(40) % 2)
+    SkopsFormat().dump(fitted, METADATA, path)
+    return path
+
+
+@pytest.fixture(name="other", scope="module")
+def _other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("other") / "model.skops"
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, (np.arange(40) > 20).astype(int))
     SkopsFormat().dump(fitted, METADATA, path)
     return path
 
@@ -206,6 +217,43 @@ def test_other_paths_and_methods(running: Running) -> None:
     """Only the two routes that Vertex AI names are there."""
     assert running.http.get(f"{running.url}/docs").status_code == 404
     assert running.http.get(f"{running.url}/v1/predict").status_code == 405
+
+
+def test_it_serves_what_it_is_told_is_live(model: Path, other: Path, storage: StorageServer) -> None:
+    """A server that comes up in a rollout, and is told of its end, gives each entity the version of its place."""
+    told = "gs://bucket/serving/bee/live.json"
+    traffic = Traffic((("2", 50), ("1", 50)), "salt")
+    artifacts = {"1": _stored(storage, model), "2": _stored(storage, other)}
+    storage.put(told, encoded(Live(1, "1", traffic, artifacts)))
+    environment = {
+        "AIP_HEALTH_ROUTE": "/v1/health",
+        "AIP_PREDICT_ROUTE": "/v1/predict",
+        "AIP_STORAGE_URI": artifacts["1"].uri.rpartition("/")[0],
+        "COLONY_STORAGE_ENDPOINT": storage.url,
+        "COLONY_MODEL_VERSION": "1",
+        "COLONY_LIVE_URI": told,
+    }
+    entities = [f"entity-{number}" for number in range(20)]
+    instances = [{"size": 39.0, "score": 1, "entityId": entity} for entity in entities]
+
+    def served() -> list[str]:
+        return [one["version"] for one in running.predict({"instances": instances}).json()["predictions"]]
+
+    with _started(environment) as running:
+        _eventually(lambda: running.health() == 200)
+        assert served() == [traffic.version_for(entity) for entity in entities]
+        answers = running.predict({"instances": instances}).json()["predictions"]
+        assert len({one["score"] for one in answers}) == 2
+
+        storage.put(told, encoded(Live(2, "1", all_to("1"), artifacts)))
+        _eventually(lambda: set(served()) == {"1"})
+
+
+def _stored(storage: StorageServer, path: Path) -> Artifact:
+    sha256 = _sha256(path)
+    artifact = Artifact(f"gs://bucket/models/{sha256}/{sha256}.skops", sha256)
+    storage.put(artifact.uri, path.read_bytes())
+    return artifact
 
 
 def test_a_model_that_is_refused_ends_the_process(model: Path, tmp_path: Path) -> None:

@@ -5,19 +5,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.commands.promote_model import promote_model, rollback_model
+from tests.google_storage import StorageServer
 from tests.handlers.commands.models import Shelf
 from tests.worker import world
 from tests.worker.adapters.models.registry_server import RegistryServer
 from tests.worker.world import BEE, NOW
 from worker.adapters.google_calls import Patience
+from worker.adapters.google_storage import GoogleStorage
 from worker.adapters.ledger import tables
 from worker.adapters.ledger.sql import SqlLedger
+from worker.adapters.models.vertex_live import LiveObjects
 from worker.adapters.models.vertex_messages import Serving
 from worker.adapters.models.vertex_naming import Naming
 from worker.adapters.models.vertex_registry import VertexRegistry
 from worker.errors import TryLater
 from worker.models.desired import Rules
+from worker.models.port import Deployment
 from worker.models.project import Projector
+from worker.models.traffic import Traffic
 
 HOLD, BLIND = timedelta(hours=6), timedelta(minutes=5)
 IMAGE = "europe-docker.pkg.dev/p/colony/worker:1"
@@ -48,8 +53,16 @@ class Colony:
         now: the workers' time; it moves as they turn.
     """
 
-    def __init__(self, parts: "Parts", *, serving: bool = True, patience: Patience = PATIENCE) -> None:
-        """Begin with nothing: what is shared is emptied."""
+    def __init__(
+        self,
+        parts: "Parts",
+        *,
+        serving: bool = True,
+        patience: Patience = PATIENCE,
+        storage: StorageServer | None = None,
+    ) -> None:
+        """Begin with nothing: what is shared is emptied; with `storage` model servers are told what is live."""
+        self.live = LiveObjects(GoogleStorage("my-project", storage.url), "gs://bucket/serving") if storage else None
         self.clients = parts.clients
         self.ledger = parts.ledger
         self.server = parts.server
@@ -68,9 +81,11 @@ class Colony:
             lambda artifact: f"gs://bucket/models/{artifact.sha256}",
             endpoint=self.server.address,
             patience=self.patience,
+            live_objects=self.live,
         )
         registry.__dict__["_clients"] = self.clients
-        return Projector(self.ledger, registry, self.clock, name, Rules(self.serving, hold=HOLD, blind=BLIND))
+        rules = Rules(self.serving, told=self.live is not None, hold=HOLD, blind=BLIND)
+        return Projector(self.ledger, registry, self.clock, name, rules)
 
     def clock(self) -> datetime:
         """Return the time."""
@@ -84,6 +99,15 @@ class Colony:
     def promote(self, number: str) -> None:
         """Make a version the champion."""
         promote_model(BEE.bee, number, self.ledger, Shelf(), NOW, reason="a test")
+
+    def divide(self, challenger: str, percent: int, champion: str = "1") -> None:
+        """Give a challenger a share of the traffic."""
+        with self.ledger.begin() as transaction:
+            current = transaction.models.champion(BEE.bee)
+            epoch = current.epoch if current else 0
+            traffic = Traffic(((challenger, percent), (champion, 100 - percent)), "salt")
+            transaction.models.set_state(BEE.bee, challenger, "challenger")
+            transaction.models.deploy(Deployment(BEE.bee, epoch + 1, champion, None, NOW, "a test", None, traffic))
 
     def rollback(self) -> None:
         """Go back to the one before."""
