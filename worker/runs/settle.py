@@ -16,7 +16,7 @@ from worker.incidents.machine import State
 from worker.ledger import Ledger, Transaction
 from worker.models.gate import judge
 from worker.models.port import Artifact, ModelVersion
-from worker.runs.cost import Prices, cost_of
+from worker.runs.cost import Prices, cost_of, reckoned
 from worker.runs.deploy import deploy, tell_registered, tell_verdict
 from worker.runs.follow import follow, look
 from worker.runs.lifecycle import Run, Verdict, concluded
@@ -66,9 +66,10 @@ class Settler:
             held = transaction.runs.hold(lease)
             if held.settled:
                 return
-            policy, cost = self.policy(), cost_of(outcome, self.prices)
+            policy, found = self.policy(), cost_of(held, transaction.runs.steps(held.id), outcome, self.prices)
+            cost = found.amount
             judged = _gated(_judge(held, outcome, broken, transaction), policy.of(run.bee).approval, cost, now)
-            done = replace(concluded(held, judged.verdict, outcome), cost=cost)
+            done = reckoned(concluded(held, judged.verdict, outcome), found, outcome)
             version = _register(done, judged, outcome, transaction, now) if judged.register and outcome else None
             if version and judged.verdict is Verdict.DEPLOYED:
                 deploy(version, done, judged.reason, transaction, now)

@@ -1,6 +1,9 @@
 """One execution of a step: its body, unless the run was stopped before, and what it cost."""
 
 import os
+import resource
+import sys
+import time
 from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
@@ -38,14 +41,16 @@ def conclude(step: StepType, context: StepContext, reason: str, *, name: str = "
 
 
 def _costed(step: StepType, context: StepContext, body: Body, name: str, task: str) -> dict[str, Any]:
-    started = _cpu_seconds()
+    started, began = _cpu_seconds(), time.monotonic()
     reason = stopped(chain(context.inputs.values(), *context.lists.values()))
     if reason is None:
         values = _checked(step, body(context) or {})
     else:
         pass_on(context.outputs, reason)
         values = {given: empty(parse_type(word, ())[0]) for given, word in step.values.items()}
-    outcome.add_cost(context, name or step.name, _cpu_seconds() - started, task=task)
+    took_s = time.monotonic() - began
+    spent = outcome.Spent(_cpu_seconds() - started, _peak_gb() * took_s)
+    outcome.add_cost(context, name or step.name, spent, task=task)
     return values
 
 
@@ -63,3 +68,9 @@ def _checked(step: StepType, values: Mapping[str, Any]) -> dict[str, Any]:
 def _cpu_seconds() -> float:
     """Return what this process has taken, and those that it started and that have ended."""
     return sum(os.times()[:4])
+
+
+def _peak_gb() -> float:
+    """Return the most memory that this process has held, with the largest of those that it started (10^9 bytes)."""
+    held = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return held * (1 if sys.platform == "darwin" else 1024) / 1e9

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ from worker.steps.step import StepContext
 FILE = "outcome.json"
 SCHEMA = 1
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a step took: seconds of processors, and of memory (its peak for as long as it ran, 10^9 bytes times s)."""
+
+    cpu_s: float
+    memory_gb_s: float = 0.0
 
 
 def _empty(context: StepContext) -> Json:
@@ -29,7 +38,7 @@ def _empty(context: StepContext) -> Json:
         "gate": {},
         "metrics": {},
         "lineage": _lineage(run),
-        "cost": {"cpuSeconds": 0.0, "steps": {}},
+        "cost": {"cpuSeconds": 0.0, "memoryGbSeconds": 0.0, "steps": {}},
         "artifacts": [],
     }
 
@@ -60,7 +69,7 @@ def record(context: StepContext, stage: str, **changes: Any) -> Json:
     return merged
 
 
-def add_cost(context: StepContext, step: str, cpu_seconds: float, *, task: str = "") -> None:
+def add_cost(context: StepContext, step: str, took: Spent, *, task: str = "") -> None:
     """Say what a step cost; a second execution of the same step replaces the first one's figure.
 
     Each step writes its own file, so that parallel steps cannot lose each other's figures; the outcome sums them.
@@ -68,21 +77,24 @@ def add_cost(context: StepContext, step: str, cpu_seconds: float, *, task: str =
     Args:
         context: of the step.
         step: its id.
-        cpu_seconds: what it took.
+        took: what it took.
         task: which of the runs of a `foreach` step this was. Those leave the outcome to the steps after them, which do
             not run at the same time.
     """
     name = f"{step}.{hashlib.sha256(task.encode()).hexdigest()[:16]}" if task else step
-    write_json(context.output_dir / "cost" / f"{name}.json", {"step": step, "cpuSeconds": round(cpu_seconds, 3)})
+    told = {"step": step, "cpuSeconds": round(took.cpu_s, 3), "memoryGbSeconds": round(took.memory_gb_s, 3)}
+    write_json(context.output_dir / "cost" / f"{name}.json", told)
     current = None if task else read(context.output_dir)
     if current is None:
         return
     figures: dict[str, float] = {}
+    memory = 0.0
     for path in sorted((context.output_dir / "cost").glob("[!.]*.json")):
         item = read_json(path)
         figures[item["step"]] = round(figures.get(item["step"], 0.0) + item["cpuSeconds"], 3)
-    spent = _spent(context.output_dir)
-    current["cost"] = {"cpuSeconds": round(sum(figures.values()), 3), "steps": figures, **spent}
+        memory += item.get("memoryGbSeconds", 0.0)
+    sums = {"cpuSeconds": round(sum(figures.values()), 3), "memoryGbSeconds": round(memory, 3)}
+    current["cost"] = {**sums, "steps": figures, **_spent(context.output_dir)}
     write_json(context.output_dir / FILE, current)
 
 
