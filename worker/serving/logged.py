@@ -80,7 +80,9 @@ class Logged:
             return _nothing()
         return self.store.observations(self.bee.entity, name, start=start, end=until)
 
-    def answers(self, rows: Spine, version: str, as_of: datetime) -> list[Scored | None]:
+    def answers(
+        self, rows: Spine, version: str, as_of: datetime, *, since: datetime | None = None
+    ) -> list[Scored | None]:
         """Return what a version said of each labelled row when it was served, None where it was not.
 
         Which prediction belongs to which row is told in `worker.serving.matching`.
@@ -89,11 +91,13 @@ class Logged:
             rows: entities and the times of their labels.
             version: whose answers.
             as_of: what was written later is not there.
+            since: what was served before is not read, where it is known that the version was not asked then.
         """
         if not len(rows):
             return []
         first, last = (from_us(int(time)) for time in (rows.times_us.min(), rows.times_us.max()))
-        found = self.texts(first - BEFORE, last + AFTER + _ONE, as_of)
+        start = first - BEFORE if since is None else max(first - BEFORE, since)
+        found = self.texts(start, last + AFTER + _ONE, as_of)
         answers = answers_in(found.values.tolist(), version)
         said = np.array([place for place, answer in enumerate(answers) if answer is not None], dtype=np.intp)
         if not len(said):

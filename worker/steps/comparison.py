@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from worker.bee import BeeSpec
 from worker.clock import parse_time, to_text
-from worker.models.port import Predictor
+from worker.models.port import Predictor, Scored
 from worker.steps.bootstrap import Question, interval
 from worker.steps.labels import classes_of, encode_labels
 from worker.steps.metrics import Scores, measure, measure_all
@@ -131,7 +131,11 @@ def score(predictor: Predictor, columns: Mapping[str, Sequence[Any]], bee: BeeSp
     answers = predictor.predict(columns)
     if bee.task == "generation":
         return Scores(np.zeros(len(answers)), np.array([answer.score for answer in answers], dtype=float))
-    labels = columns[bee.label]
+    return scores_of(answers, columns[bee.label], bee)
+
+
+def scores_of(answers: Sequence[Scored], labels: Sequence[Any], bee: BeeSpec) -> Scores:
+    """Return what answers are worth whose rows' labels are known; not of generated text."""
     predictions = [answer.prediction for answer in answers]
     if bee.task == "regression":
         return Scores(encode_labels(labels, [], bee), encode_labels(predictions, [], bee))
