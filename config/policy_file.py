@@ -5,9 +5,9 @@ import json
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from worker.bee import Duration, Value, duration_text, parse_duration
 from worker.decide.policy import (
@@ -17,6 +17,7 @@ from worker.decide.policy import (
     Budget,
     Colony,
     DriftRule,
+    FeatureRule,
     MetricRule,
     Policy,
     Retry,
@@ -24,6 +25,7 @@ from worker.decide.policy import (
 )
 from worker.errors import Rejected
 from worker.metric import lower_is_better
+from worker.monitor.finding import Kind
 
 #: A place in the file, and what is wrong there.
 Fault = tuple[tuple[str | int, ...], str]
@@ -92,6 +94,20 @@ class _Approval(Value):
     on_expiry: Literal["refuse", "approve"] = "refuse"
 
 
+class _Features(Value):
+    hold: tuple[Kind, ...] = ()
+    trigger: tuple[Kind, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if "unlikeTraining" in self.hold:
+            raise ValueError("unlikeTraining cannot hold a retrain back, which is what mends it; put it into trigger")
+        for name, kinds in (("hold", self.hold), ("trigger", self.trigger)):
+            if len(set(kinds)) != len(kinds):
+                raise ValueError(f"{name} lists a kind twice")
+        return self
+
+
 class _Colony(Value):
     breaker: _Breaker = _Breaker()
     budget: _Budget = _Budget()
@@ -116,6 +132,7 @@ class _Words(Value):
     breaker: _Breaker = _Breaker()
     budget: _Budget = _Budget()
     approval: _Approval = _Approval()
+    features: _Features = _Features()
     max_ahead: Duration = parse_duration("5m")
 
     def faults(self) -> Iterator[Fault]:
@@ -163,6 +180,7 @@ class _Words(Value):
             breaker=Breaker(**dict(self.breaker)),
             budget=Budget(**dict(self.budget)),
             approval=Approval(**dict(self.approval)),
+            features=FeatureRule(**dict(self.features)),
             max_ahead=self.max_ahead,
         )
 

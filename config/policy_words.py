@@ -9,7 +9,7 @@ from typing import Any
 from worker.bee import duration_text
 from worker.decide.policy import MetricRule, Policy
 
-_SECTIONS = ("drift", "vote", "arming", "cooldown", "retry", "verify", "breaker", "budget", "approval")
+_SECTIONS = ("drift", "vote", "arming", "cooldown", "retry", "verify", "breaker", "budget", "approval", "features")
 
 
 def in_words(policy: Policy, bee: str | None = None) -> dict[str, Any]:
@@ -40,6 +40,8 @@ def _plain(value: Any) -> Any:
         return duration_text(value)
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, tuple):
+        return list(value)
     if isinstance(value, Mapping):
         return _camel(value)
     if hasattr(value, "__dataclass_fields__"):

@@ -1,6 +1,6 @@
 """The guards: everything that may hold a retrain back, each with what it saw and when it will let through; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,6 +10,7 @@ from worker.clock import to_text
 from worker.decide.memory import BeeMemory, ColonyMemory, Pause, Tally, next_day, next_month
 from worker.decide.policy import Breaker, Budget, Policy
 from worker.decide.rules import Outcome, RuleResult
+from worker.monitor.finding import OpenFinding
 
 #: The guards that are budgets.
 BUDGETS = frozenset({"budget_runs", "budget_cost", "colony_budget_runs", "colony_budget_cost"})
@@ -29,6 +30,7 @@ class Ask:
         since: until when the last attempt of the same incident had data; None if this is the first.
         new_labels: how many labels have become known since; None where that is not known.
         granted: a person asked for this very attempt.
+        findings: what is wrong with the bee's features now.
     """
 
     bee: BeeSpec
@@ -44,6 +46,7 @@ class Ask:
     since: datetime | None = None
     new_labels: int | None = None
     granted: bool = False
+    findings: Sequence[OpenFinding] = ()
 
 
 def bars(ask: Ask) -> tuple[RuleResult, ...]:
@@ -60,6 +63,7 @@ def bars(ask: Ask) -> tuple[RuleResult, ...]:
         *_budget("budget", tally, ask.policy.budget, ask),
         *_budget("colony_budget", all_of_them, ask.policy.colony.budget, ask),
         _nothing_new(ask),
+        *_features(ask),
         _concurrency(ask),
     )
 
@@ -174,6 +178,21 @@ def _nothing_new(ask: Ask) -> RuleResult:
     again = ask.now + max(ask.policy.retry.backoff, timedelta(minutes=1))
     said = f"nothing new: no label has become known since the last attempt, which had data until {to_text(ask.since)}"
     return RuleResult("nothing_new", Outcome.HELD, inputs, said, again)
+
+
+def _features(ask: Ask) -> Iterator[RuleResult]:
+    """Hold while a feature is broken: its fault would be learned. The next window that is clean lifts it."""
+    kinds = ask.policy.features.hold
+    if not kinds:
+        return
+    broken = [one for one in ask.findings if one.kind in kinds]
+    told = [{"feature": one.feature, "kind": one.kind, "since": one.since and to_text(one.since)} for one in broken]
+    inputs = {"hold": list(kinds), "broken": told}
+    if not broken:
+        yield RuleResult("features", Outcome.PASSED, inputs, f"no feature of the bee is {' or '.join(kinds)}")
+        return
+    said = "; ".join(f"{one.feature}: {one.words}" for one in broken)
+    yield RuleResult("features", Outcome.HELD, inputs, f"never trained on a broken feature: {said}")
 
 
 def _concurrency(ask: Ask) -> RuleResult:

@@ -14,6 +14,7 @@ from worker.decide.rules import Outcome, RuleResult
 from worker.frozen import made
 from worker.incidents import machine
 from worker.incidents.machine import Incident, Shared, State, Waiting
+from worker.monitor.finding import OpenFinding
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Situation:
         estimate: what a retrain of the bee will cost.
         ahead: how many other bees wait for nothing but room, and may begin before this one.
         new_labels: how many labels have become known since the last attempt of the bee's incident; None: not known.
+        findings: what is wrong with the bee's features now; read only where the policy asks for it.
     """
 
     bee: BeeSpec
@@ -53,6 +55,7 @@ class Situation:
     estimate: Decimal = Decimal(0)
     ahead: int = 0
     new_labels: int | None = None
+    findings: Sequence[OpenFinding] = ()
 
 
 @dataclass(frozen=True)
@@ -308,6 +311,7 @@ def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
         since=learned_until(course),
         new_labels=situation.new_labels,
         granted=incident.granted > incident.attempt,
+        findings=situation.findings,
     )
 
 

@@ -139,6 +139,19 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class FeatureRule:
+    """What findings of the features that a bee reads mean, by kind (`worker.monitor.finding`).
+
+    Attributes:
+        hold: no retrain begins while there is one of these.
+        trigger: one of these is a reason to retrain.
+    """
+
+    hold: tuple[str, ...] = ()
+    trigger: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Colony:
     """What holds for all bees together.
 
@@ -162,6 +175,7 @@ class Policy:
         metrics: of further metrics, by name.
         vote: how many of the rules that have evidence must fire: any, all, or at least a number.
         cooldown: after an action, by event time and by the clock.
+        features: what findings of the bee's features mean.
         max_ahead: how far ahead of the clock an event time may be.
         version: the hash of the file, recorded with each decision.
         bees: the policy of single bees, where it is another.
@@ -178,6 +192,7 @@ class Policy:
     breaker: Breaker = field(default_factory=Breaker)
     budget: Budget = field(default_factory=Budget)
     approval: Approval = field(default_factory=Approval)
+    features: FeatureRule = field(default_factory=FeatureRule)
     colony: Colony = field(default_factory=Colony)
     max_ahead: timedelta = timedelta(minutes=5)
     version: str = "default"

@@ -56,7 +56,7 @@ def profile_of(feature: str, type_: str, period: Period, side: Side) -> Profile:
 def side_of(profile: Profile) -> Side | None:
     """Return what was seen in a profile's period; None where it has to be read again. Raises Rejected."""
     values = summary_of(profile)
-    return values and Side(values, profile.entities, profile.seen, profile.newest, profile.known)
+    return None if values is None else Side(values, profile.entities, profile.seen, profile.newest, profile.known)
 
 
 def summary_of(profile: Profile) -> Summary | None:
@@ -107,7 +107,7 @@ def _top_names(categories: Mapping[str, int]) -> tuple[dict[str, int], int]:
 
 
 def _digested(numbers: Floats) -> bytes:
-    from datasketches import tdigest_double
+    from datasketches import tdigest_double  # type: ignore[import-untyped, unused-ignore]
 
     digest = tdigest_double(COMPRESSION)
     if len(numbers):

@@ -27,6 +27,7 @@ from worker.frozen import made
 from worker.incidents.machine import WAITING, Incident, State
 from worker.ledger import Transaction
 from worker.models.port import Deployment
+from worker.monitor.finding import OpenFinding
 from worker.runs.lifecycle import Run, run_id
 from worker.runs.noteworthy import tell_breakers, tell_budget
 from worker.runs.questions import ask_run, withdraw
@@ -93,10 +94,22 @@ def _whole(course: Course, situation: Situation, transaction: Transaction, aroun
     incident, since = course.incident, learned_until(course)
     if incident is not None and since is not None and incident.state in {*WAITING, State.DEPLOYED}:
         found = replace(found, new_labels=around.new_labels(bee, since, as_of_now(incident, now)))
+    if situation.policy.features.hold:
+        found = replace(found, findings=_findings(bee, transaction))
     limit = situation.policy.colony.runs
     if limit is not None and in_flight < limit and around.known:
         found = replace(found, ahead=_ahead(course, situation, transaction, around.known))
     return found
+
+
+def _findings(bee: BeeSpec, transaction: Transaction) -> tuple[OpenFinding, ...]:
+    """Return what is wrong with what the bee's rows are made of; its label is none of it."""
+    reads = (*bee.features, *bee.entities.values())
+    return tuple(
+        OpenFinding(one.feature, finding.kind, finding.words, one.since)
+        for one in transaction.features.open_findings()
+        for finding in one.of(bee.bee, reads)
+    )
 
 
 def _ahead(course: Course, situation: Situation, transaction: Transaction, known: Collection[str]) -> int:
