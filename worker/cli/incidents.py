@@ -5,7 +5,7 @@ import click
 from worker.cli.common import bee_option, json_option
 from worker.cli.incident import list_incidents
 
-_STATES = ("open", "retraining", "gated", "deployed", "refused", "failed", "escalated", "closed")
+_STATES = ("open", "retraining", "gated", "rollout", "deployed", "refused", "failed", "escalated", "closed")
 
 
 @click.command("incidents")

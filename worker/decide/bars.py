@@ -30,6 +30,7 @@ class Ask:
         since: until when the last attempt of the same incident had data; None if this is the first.
         new_labels: how many labels have become known since; None where that is not known.
         granted: a person asked for this very attempt.
+        trial: what is being tried on the bee's traffic, a rollout or a test, in words; empty while nothing is.
         findings: what is wrong with the bee's features now.
     """
 
@@ -46,6 +47,7 @@ class Ask:
     since: datetime | None = None
     new_labels: int | None = None
     granted: bool = False
+    trial: str = ""
     findings: Sequence[OpenFinding] = ()
 
 
@@ -55,6 +57,7 @@ def bars(ask: Ask) -> tuple[RuleResult, ...]:
     return (
         _mode(ask),
         _one_run(ask),
+        *_trial(ask),
         _pause("pause", ask.memory.pause, ask.now),
         _pause("colony_pause", ask.colony.pause, ask.now),
         _cooldown(ask),
@@ -91,6 +94,12 @@ def _one_run(ask: Ask) -> RuleResult:
     if ask.active_run:
         return RuleResult("one_run_per_bee", Outcome.HELD, inputs, f"run {ask.active_run} of this bee is in flight")
     return RuleResult("one_run_per_bee", Outcome.PASSED, inputs, "no other run of this bee is in flight")
+
+
+def _trial(ask: Ask) -> Iterator[RuleResult]:
+    """Hold while the traffic is divided: what a retrain makes now could not go into production."""
+    if ask.trial:
+        yield RuleResult("trial", Outcome.HELD, {"trial": ask.trial}, ask.trial)
 
 
 def _pause(name: str, pause: Pause | None, now: datetime) -> RuleResult:

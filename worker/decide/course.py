@@ -44,6 +44,7 @@ class Situation:
         estimate: what a retrain of the bee will cost.
         ahead: how many other bees wait for nothing but room, and may begin before this one.
         new_labels: how many labels have become known since the last attempt of the bee's incident; None: not known.
+        trial: what is being tried on the bee's traffic, in words; empty while nothing is.
         findings: what is wrong with the bee's features now; read only where the policy asks for it.
     """
 
@@ -55,6 +56,7 @@ class Situation:
     estimate: Decimal = Decimal(0)
     ahead: int = 0
     new_labels: int | None = None
+    trial: str = ""
     findings: Sequence[OpenFinding] = ()
 
 
@@ -203,7 +205,8 @@ class Ending:
     """How an incident's run ended.
 
     Attributes:
-        state: deployed, gated (a person is asked), refused, failed, escalated, or open (it was cancelled).
+        state: deployed, rollout (it goes into production in steps), gated (a person is asked), refused, failed,
+            escalated, or open (it was cancelled).
         correction: what the run cost beyond its estimate (negative: it cost less).
         until: gated, how long a person has to rule on the deployment.
     """
@@ -219,19 +222,25 @@ def ended(course: Course, situation: Situation, ending: Ending) -> Course:
     """Return the course after the incident's run ended. Raises Conflict if no run of it was in flight."""
     now, until = situation.now, ending.until
     incident = machine.settled(_incident(course), ending.state, ending.reason, ending.run_id, now, until=until)
-    course = _counted(course, situation, ending.state, ending.correction)
-    return course.with_incident(_after_gate(incident, situation))
+    course = counted(course, situation, ending.state, ending.correction)
+    return course.with_incident(after_gate(incident, situation))
 
 
-def ruled(course: Course, situation: Situation, *, approve: bool, reason: str, by: str) -> Course:
-    """Return the course after a person's word on a deployment. Raises Conflict if none was asked for."""
-    state = State.DEPLOYED if approve else State.REFUSED
+def ruled(
+    course: Course, situation: Situation, *, approve: bool, reason: str, by: str, staged: bool = False
+) -> Course:
+    """Return the course after a person's word on a deployment, which may go in steps (`staged`).
+
+    Raises:
+        Conflict: none was asked for.
+    """
+    state = (State.ROLLOUT if staged else State.DEPLOYED) if approve else State.REFUSED
     incident = machine.ruled(_incident(course), state, reason, by, situation.now)
-    course = _counted(course, situation, state, Decimal(0))
-    return course.with_incident(_after_gate(incident, situation))
+    course = counted(course, situation, state, Decimal(0))
+    return course.with_incident(after_gate(incident, situation))
 
 
-def _after_gate(incident: Incident, situation: Situation) -> Incident:
+def after_gate(incident: Incident, situation: Situation) -> Incident:
     """Go on after a failure: another attempt after the back-off, or a person."""
     policy, now = situation.policy, situation.now
     if incident.state not in machine.WAITING:
@@ -251,12 +260,15 @@ def _after_gate(incident: Incident, situation: Situation) -> Incident:
 def roll_back(course: Course, situation: Situation, to: str, reason: str) -> tuple[Course, tuple[Effect, ...]]:
     """Take a deployed model back that made it worse; the incident goes on as after a failed attempt."""
     incident = machine.rolled_back(_incident(course), to, reason, situation.now)
-    course = _counted(course, situation, State.FAILED, Decimal(0))
-    return course.with_incident(_after_gate(incident, situation)), (RollBack(to, reason),)
+    course = counted(course, situation, State.FAILED, Decimal(0))
+    return course.with_incident(after_gate(incident, situation)), (RollBack(to, reason),)
 
 
-def _counted(course: Course, situation: Situation, state: State, correction: Decimal) -> Course:
-    """Enter a run's end into the tallies of the bee and of the colony."""
+def counted(course: Course, situation: Situation, state: State, correction: Decimal) -> Course:
+    """Enter a run's end into the tallies of the bee and of the colony; one that is still open is neither well nor not.
+
+    `correction` is what the run cost beyond its estimate.
+    """
     policy, now = situation.policy, situation.now
     own, shared = course.memory.tally, course.colony.tally
     if correction:
@@ -265,7 +277,7 @@ def _counted(course: Course, situation: Situation, state: State, correction: Dec
         own, shared = own.went_well(), shared.went_well()
     elif state is State.OPEN:
         own, shared = own.called_off(), shared.called_off()
-    elif state is not State.GATED:
+    elif state not in {State.GATED, State.ROLLOUT}:
         breaker, common = policy.breaker, policy.colony.breaker
         own = own.went_wrong(now, breaker.failures, breaker.within, breaker.pause)
         shared = shared.went_wrong(now, common.failures, common.within, common.pause)
@@ -311,6 +323,7 @@ def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
         since=learned_until(course),
         new_labels=situation.new_labels,
         granted=incident.granted > incident.attempt,
+        trial=situation.trial,
         findings=situation.findings,
     )
 

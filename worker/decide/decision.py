@@ -42,6 +42,8 @@ class History:
         previous: the version that the champion replaced.
         recorded: the evaluated version's metrics as recorded at registration.
         watermark: the newest evaluation judged of that version.
+        tried: what an evaluation of a version that is live beside the champion adds to what is being tried, in words;
+            empty for any other.
     """
 
     known: bool
@@ -49,6 +51,7 @@ class History:
     recorded: Metrics = field(default_factory=dict)
     watermark: datetime | None = None
     previous: str | None = None
+    tried: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,8 @@ def _worse(asked: _Asked, value: Decimal | None, before: Decimal | None) -> str:
 def _standing(incident: Incident) -> str:
     if incident.state is State.RETRAINING:
         return f"attempt {incident.attempt} is in flight"
+    if incident.state is State.ROLLOUT:
+        return f"the model of attempt {incident.attempt} is being rolled out"
     if incident.waiting is not None:
         until = to_text(incident.waiting.until) if incident.waiting.until else ""
         when = f" (until {until})" if until and until not in incident.waiting.why else ""
@@ -224,7 +229,7 @@ def _turned_away(evaluation: Evaluation, history: History, situation: Situation)
         which = f"version {evaluation.version} of {evaluation.bee}"
         reason = f"{which} is not registered: adopt it, or send its name as `colony models list` shows it"
         return Decision(Action.REFUSED, reason, (guard,), moves_watermark=False)
-    if history.champion != evaluation.version:
+    if history.champion != evaluation.version and not history.tried:
         versions = {"version": evaluation.version, "champion": history.champion}
         guard = _guard("live_version", versions, "not in production")
         live = history.champion or "none"
@@ -235,6 +240,11 @@ def _turned_away(evaluation: Evaluation, history: History, situation: Situation)
         guard = _guard("order", inputs, "older than one already judged")
         reason = f"evaluated at {to_text(at)}, older than the newest judged ({to_text(history.watermark)})"
         return Decision(Action.STALE, reason, (guard,), moves_watermark=False)
+    if history.champion != evaluation.version:
+        versions = {"version": evaluation.version, "champion": history.champion}
+        tried = RuleResult("tried", Outcome.PASSED, versions, f"live beside version {history.champion}")
+        said = f"version {evaluation.version} is tried beside version {history.champion}: {history.tried}"
+        return Decision(Action.NONE, said, (tried,))
     return None
 
 

@@ -12,6 +12,7 @@ from worker.incidents.machine import Incident, State
 _MENDS = {
     State.RETRAINING: "cancel its run first, or wait for its end",
     State.GATED: "approve or refuse its deployment first",
+    State.ROLLOUT: "its new model is being rolled out; promote that version or roll it back first",
     State.DEPLOYED: "its new model is being verified; roll it back, or close the incident",
 }
 Asked = tuple[Course, tuple[Effect, ...], tuple[RuleResult, ...]]
@@ -54,9 +55,9 @@ def retry(course: Course, situation: Situation, by: str, reason: str) -> Asked:
 
 
 def close(course: Course, situation: Situation, by: str, reason: str) -> Course:
-    """Close the incident. Raises Conflict while a run is in flight, or a deployment is to be ruled on."""
+    """Close the incident. Raises Conflict while a run is in flight, to be ruled on, or its model is rolled out."""
     incident = _incident(course)
-    if incident.state in {State.RETRAINING, State.GATED}:
+    if incident.state in machine.BUSY:
         raise Conflict(f"incident {incident.id} is {incident.state}: {_MENDS[incident.state]}")
     return course.with_incident(machine.closed(incident, reason, situation.now, by=by))
 

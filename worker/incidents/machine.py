@@ -1,12 +1,13 @@
 """An incident's states and the only ways between them; time and ids are arguments, nothing is read or written.
 
 bad evaluation ─┬─(nothing holds it back)──→ retraining ─┬→ deployed ──(well)→ closed
-                └─(held, or to be approved)→ open ──↗    ├→ gated ──(approved)→ deployed, (not)→ refused
+                └─(held, or to be approved)→ open ──↗    ├→ gated ──(approved)→ deployed or rollout, (not)→ refused
+                                                         ├→ rollout ──(verified)→ closed, (held)→ escalated
                                                          ├→ refused ┐ (after the back-off) → retraining
                                                          ├→ failed  ┘ (no attempt left)   → escalated
                                                          ├→ escalated ──(well, or a person)→ closed, (a person)→ open
                                                          └→ open (a person cancelled it) ──(bad again)→ retraining
-deployed and still bad → retraining or open; deployed and worse → rolled back, then as failed.
+deployed and still bad → retraining or open; deployed, or rolled out, and worse → rolled back, then as failed.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ class State(StrEnum):
     OPEN = "open"
     RETRAINING = "retraining"
     GATED = "gated"
+    ROLLOUT = "rollout"
     DEPLOYED = "deployed"
     REFUSED = "refused"
     FAILED = "failed"
@@ -39,6 +41,10 @@ class State(StrEnum):
 
 #: States in which a run is still to begin, by itself.
 WAITING = frozenset({State.OPEN, State.REFUSED, State.FAILED})
+#: States in which an attempt is under way: no other begins.
+BUSY = frozenset({State.RETRAINING, State.GATED, State.ROLLOUT})
+#: States in which its model may be on its way into production: a person may have been asked, or asked for more.
+_ROLLED_OUT = frozenset({State.ROLLOUT, State.ESCALATED, *WAITING})
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def begun(incident: Incident, reason: str, now: datetime, checks: Checks = ()) -
     Raises:
         Conflict: a run is in flight, or the incident is closed.
     """
-    if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
+    if incident.state in {*BUSY, State.CLOSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, it takes no new attempt")
     before = incident.newest.value if incident.newest and incident.newest.value is not None else incident.before
     following = replace(
@@ -196,7 +202,7 @@ def waits(incident: Incident, waiting: Waiting, now: datetime, checks: Checks = 
     Raises:
         Conflict: a run is in flight, or the incident is closed.
     """
-    if incident.state in {State.RETRAINING, State.GATED, State.CLOSED}:
+    if incident.state in {*BUSY, State.CLOSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, nothing waits there")
     state = incident.state if incident.state in WAITING else State.OPEN
     before = incident.waiting
@@ -245,7 +251,7 @@ def settled(
 
 def ruled(incident: Incident, state: State, reason: str, by: str, now: datetime) -> Incident:
     """Return a gated incident after a person's word on the deployment. Raises Conflict if nothing was asked."""
-    if incident.state is not State.GATED or state not in {State.DEPLOYED, State.REFUSED}:
+    if incident.state is not State.GATED or state not in {State.DEPLOYED, State.ROLLOUT, State.REFUSED}:
         raise Conflict(f"incident {incident.id} is {incident.state}, there is no deployment to rule on")
     waiting = Waiting(reason, now, severity=_severity(incident)) if state in WAITING else None
     well = () if state is State.DEPLOYED else incident.well
@@ -260,6 +266,48 @@ def rolled_back(incident: Incident, to: str, reason: str, now: datetime) -> Inci
     waiting = Waiting(reason, now, severity=_severity(incident))
     following = replace(incident, state=State.FAILED, changed_at=now, waiting=waiting, well=())
     return _told(following, now, "rolled_back", reason=reason, to=to)
+
+
+def taken_back(incident: Incident, to: str, reason: str, now: datetime) -> Incident:
+    """Return the incident after the rollout of its model failed; one whose next attempt waits already only notes it.
+
+    Raises:
+        Conflict: nothing of it is being rolled out.
+    """
+    _check_rolled_out(incident)
+    if incident.state not in WAITING:
+        # The windows in which the old model was well count: it served some all the time, and serves all again.
+        waiting = Waiting(reason, now, severity=_severity(incident))
+        incident = replace(incident, state=State.FAILED, changed_at=now, waiting=waiting)
+    return _told(incident, now, "rolled_back", reason=reason, to=to)
+
+
+def rolled_out(incident: Incident, what: str, reason: str, now: datetime) -> Incident:
+    """Return the incident with a step of its model's rollout noted; one that was handed to a person for it goes on.
+
+    Raises:
+        Conflict: nothing of it is being rolled out.
+    """
+    _check_rolled_out(incident)
+    if incident.state is State.ESCALATED:
+        incident = replace(incident, state=State.ROLLOUT, changed_at=now)
+    return _told(incident, now, what, reason=reason)
+
+
+def promoted(incident: Incident, reason: str, by: str, now: datetime) -> Incident:
+    """Return the incident after a person ended its model's rollout by putting it into production wholly.
+
+    Raises:
+        Conflict: nothing of it is being rolled out.
+    """
+    _check_rolled_out(incident)
+    following = replace(incident, state=State.DEPLOYED, changed_at=now, waiting=None, well=(), asked_until=None)
+    return _told(following, now, "deployed", reason=reason, **({"by": by} if by else {}))
+
+
+def _check_rolled_out(incident: Incident) -> None:
+    if incident.state not in _ROLLED_OUT:
+        raise Conflict(f"incident {incident.id} is {incident.state}, nothing is being rolled out")
 
 
 def approved(incident: Incident, by: str, now: datetime, reason: str = "") -> Incident:
@@ -320,12 +368,12 @@ def escalated(incident: Incident, reason: str, now: datetime, *, by: str = "") -
 def well(incident: Incident, window: str, needed: int, newest: Newest, now: datetime) -> Incident:
     """Return the incident after an evaluation found the model well: closed once that many windows did.
 
-    One whose run is in flight or waits at the gate only notes it. Raises Conflict if it is closed.
+    One whose run is in flight, waits at the gate or is rolled out only notes it. Raises Conflict if it is closed.
     """
     noted = attached(incident, newest, now)
     windows = tuple(dict.fromkeys((*incident.well, window)))
     noted = replace(noted, well=windows)
-    if incident.state in {State.RETRAINING, State.GATED} or len(windows) < needed:
+    if incident.state in BUSY or len(windows) < needed:
         return noted
     return closed(noted, newest.reason, now)
 

@@ -14,6 +14,8 @@ _SAID = {
     "attached": "another bad evaluation",
     "healthy": "an evaluation finds the model well",
     "deployed": "the new model went into production",
+    "rollout": "the new model is being rolled out",
+    "advanced": "the rollout goes on",
     "gated": "the new model passed its gate",
     "refused": "the new model was refused",
     "failed": "the attempt failed",
@@ -113,6 +115,11 @@ def _sentence(incident: Incident, windows: int) -> str:
     sentences = {
         State.RETRAINING: f"The run of attempt {incident.attempt} is in flight; its gate decides.",
         State.GATED: "The new version waits for a person's approval.",
+        State.ROLLOUT: (
+            "The new model is being rolled out, each step on evidence alone. Proven worse, the model before serves "
+            "everybody again; proven well, the incident closes. By hand: `colony models promote` or "
+            "`colony models rollback`."
+        ),
         State.DEPLOYED: (
             f"The new model is being verified: {len(incident.well)} of {windows} data windows were well. If one is "
             "still bad the next attempt begins; if the model is worse than the one before, that one comes back."

@@ -1,5 +1,7 @@
 """What a rollout compares: a metric that is a mean over rows, so that each labelled row says something of it; pure."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worker.bee import BeeSpec
@@ -38,6 +40,11 @@ class Measure:
     def share(self) -> bool:
         """Whether each row's share is 0 or 1."""
         return self.metric in SHARES
+
+    def holds(self, values: Iterable[float]) -> bool:
+        """Tell whether these are values that the metric can have."""
+        lower, upper = self.bounds or (-math.inf, math.inf)
+        return all(lower <= value <= upper for value in values)
 
 
 def measure_of(bee: BeeSpec, plan: RolloutSpec) -> Measure:

@@ -158,6 +158,7 @@ _ACTIONS = {
 _ENDS = {
     "deployed": "Its model went into production",
     "gated": "Its model passed its gate",
+    "rollout": "Its model passed its gate and is being rolled out",
     "rejected": "Its model was refused",
     "registered": "Its model was kept, and goes nowhere by itself",
     "superseded": "Its model was not put into production",

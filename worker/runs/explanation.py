@@ -9,7 +9,7 @@ from worker.decide.rules import RuleResult
 
 _TOGETHER = ("vote", "arming")
 _GUARDS = (
-    *("mode", "one_run_per_bee", "pause", "colony_pause", "cooldown", "breaker", "colony_breaker"),
+    *("mode", "one_run_per_bee", "trial", "pause", "colony_pause", "cooldown", "breaker", "colony_breaker"),
     *("budget_runs", "budget_cost", "colony_budget_runs", "colony_budget_cost", "nothing_new", "concurrent_runs"),
     *("approval", "attempts"),
 )

@@ -14,11 +14,13 @@ from worker.errors import Conflict
 class Verdict(StrEnum):
     """How a settled run ended for the bee; `completed` is the end of a template that makes no model.
 
-    `gated` waits for a person's approval; it becomes deployed, rejected or superseded then.
+    `gated` waits for a person's approval; it becomes rollout, deployed, rejected or superseded then. `rollout` goes
+    into production step by step; it becomes deployed, rejected (proven worse) or superseded (ended by a person).
     """
 
     DEPLOYED = "deployed"
     GATED = "gated"
+    ROLLOUT = "rollout"
     REJECTED = "rejected"
     REGISTERED = "registered"
     SUPERSEDED = "superseded"

@@ -11,8 +11,9 @@ from worker.errors import Conflict
 from worker.incidents import machine
 from worker.incidents.machine import MAX_STORY, Incident, Newest, State, Waiting
 
-ENDS = [State.GATED, State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED, State.OPEN]
-BUSY = {State.RETRAINING, State.GATED, State.CLOSED}
+ENDS = [State.GATED, State.ROLLOUT, State.DEPLOYED, State.REFUSED, State.FAILED, State.ESCALATED, State.OPEN]
+BUSY = {State.RETRAINING, State.GATED, State.ROLLOUT, State.CLOSED}
+ROLLED_OUT = {State.ROLLOUT, State.ESCALATED, *machine.WAITING}
 BAD = Newest(NOW, NOW, bad=True, reason="bad", value=Decimal("0.4"))
 WELL = Newest(NOW, NOW, bad=False, reason="well")
 
@@ -72,7 +73,7 @@ class Life(RuleBasedStateMachine):
             assert self.incident.stopped == (state is State.OPEN)
             assert self.incident.tries == self.incident.attempt - len(self.incident.cancelled)
 
-    @rule(state=st.sampled_from([State.DEPLOYED, State.REFUSED, State.CLOSED]))
+    @rule(state=st.sampled_from([State.DEPLOYED, State.ROLLOUT, State.REFUSED, State.CLOSED]))
     def a_person_rules(self, state: State) -> None:
         """A person says yes or no to a deployment."""
         allowed = self.incident.state is State.GATED and state is not State.CLOSED
@@ -85,11 +86,32 @@ class Life(RuleBasedStateMachine):
         self._try("rolled_back", lambda: machine.rolled_back(self.incident, "1", "worse", NOW), allowed=allowed)
 
     @rule()
+    def a_step_is_advanced(self) -> None:
+        """The rollout of its model goes on; one that was handed to a person is in the rollout's hands again."""
+        before, allowed = self.incident.state, self.incident.state in ROLLED_OUT
+        change = lambda: machine.rolled_out(self.incident, "advanced", "not worse", NOW)  # noqa: E731
+        if self._try("advanced", change, allowed=allowed):
+            assert self.incident.state is (State.ROLLOUT if before is State.ESCALATED else before)
+
+    @rule()
+    def is_taken_back(self) -> None:
+        """The rollout of its model fails; what a person asked for in the meantime goes on waiting."""
+        before, allowed = self.incident.state, self.incident.state in ROLLED_OUT
+        change = lambda: machine.taken_back(self.incident, "1", "worse", NOW)  # noqa: E731
+        if self._try("rolled_back", change, allowed=allowed):
+            assert self.incident.state is (before if before in machine.WAITING else State.FAILED)
+
+    @rule()
+    def is_promoted(self) -> None:
+        """A person puts a model that is being rolled out wholly into production."""
+        allowed = self.incident.state in ROLLED_OUT
+        self._try("deployed", lambda: machine.promoted(self.incident, "enough", "ann", NOW), allowed=allowed)
+
+    @rule()
     def escalates(self) -> None:
-        """A person is asked to look."""
-        self._try(
-            "escalated", lambda: machine.escalated(self.incident, "stuck", NOW), allowed=self.incident.state not in BUSY
-        )
+        """A person is asked to look, also at a rollout that lacks evidence."""
+        allowed = self.incident.state not in BUSY - {State.ROLLOUT}
+        self._try("escalated", lambda: machine.escalated(self.incident, "stuck", NOW), allowed=allowed)
 
     @rule()
     def asked_for_again(self) -> None:
@@ -105,8 +127,8 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def closed_by_a_person(self) -> None:
-        """A person closes it: not while a run is in flight or a deployment waits."""
-        allowed = self.incident.state not in BUSY
+        """It is closed, by a person or as its model is verified: not while a run is in flight or a deployment waits."""
+        allowed = self.incident.state not in BUSY - {State.ROLLOUT}
         self._try("closed", lambda: machine.closed(self.incident, "known", NOW, by="ann"), allowed=allowed)
 
     @rule()

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from worker.publish.schemas.base import Bee, Data, IncidentId, Reason, RunId, Time, Version
 
-State = Literal["open", "retraining", "gated", "deployed", "refused", "failed", "escalated", "closed"]
+State = Literal["open", "retraining", "gated", "rollout", "deployed", "refused", "failed", "escalated", "closed"]
 Attempts = Annotated[int, Meta(ge=0, description="How many runs it has had.")]
 
 

@@ -7,7 +7,9 @@ from msgspec import Meta
 from worker.publish.schemas.base import Attempt, Bee, Cost, Data, IncidentId, Reason, RunId, Time
 
 Status = Literal["pending", "queued", "running", "succeeded", "failed", "cancelled"]
-Verdict = Literal["deployed", "gated", "rejected", "registered", "superseded", "completed", "failed", "cancelled"]
+Verdict = Literal[
+    "deployed", "gated", "rollout", "rejected", "registered", "superseded", "completed", "failed", "cancelled"
+]
 
 
 class _Run(Data, frozen=True, kw_only=True):
