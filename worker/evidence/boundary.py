@@ -9,23 +9,26 @@ limit theory and asymptotic confidence sequences (Annals of Statistics 52, 2024)
 import math
 
 #: The boundary is narrowest where the variation is so much for each planned row, in units of the range squared.
-_VARIATION_PER_ROW = 0.03
+VARIATION_PER_ROW = 0.02
 #: The level that a boundary's shape is tuned for; it is valid for every level.
 _USUAL = 0.05
 _CLOSE, _MOST_STEPS = 1e-9, 60
 
 
-def sub_exponential(variation: float, level: float, rho: float) -> float:
-    """Return what a sum of values of a range of 1, less their means, exceeds at any time with chance `level` at most.
+def sub_exponential(variation: float, wanted: float, rho: float) -> float:
+    """Return how far a sum of values of a range of 1 is from its mean when there is so much evidence against that.
+
+    At any time it is farther on that side with chance exp(−wanted) at most.
 
     Args:
         variation: the sum of the squared distances of the values from what was predicted before each, so far.
-        level: of one side, in (0, 1).
+        wanted: the logarithm of the evidence.
         rho: the tuning that `tuned` returns, chosen before the first value.
     """
     # The logarithm of a mixture is convex and rises: Newton's steps come down on its root from above.
-    wanted = -math.log(level)
-    at = math.sqrt(2 * variation * wanted) + wanted + 1
+    if wanted <= 0 and wanted <= log_mixture(0.0, variation, rho)[0]:
+        return 0.0
+    at = math.sqrt(2 * variation * max(wanted, 0.0)) + max(wanted, 0.0) + 1
     for _ in range(_MOST_STEPS):
         value, slope = log_mixture(at, variation, rho)
         step = (value - wanted) / slope
@@ -50,8 +53,13 @@ def log_mixture(total: float, variation: float, rho: float) -> tuple[float, floa
 
 
 def tuned(planned: int) -> float:
-    """Return the tuning with which `sub_exponential` is narrowest at about so many rows."""
-    return planned * _VARIATION_PER_ROW / _shape(_USUAL)
+    """Return the tuning with which `sub_exponential` is narrowest at about so many rows of usual variation."""
+    return planned * VARIATION_PER_ROW / _shape(_USUAL)
+
+
+def concentration(planned: int) -> float:
+    """Return the tuning with which the interval of a chance is narrowest at about so many rows."""
+    return max(planned / _shape(_USUAL), 1.0)
 
 
 def asymptotic(variance: float, count: int, level: float, planned: int) -> float:

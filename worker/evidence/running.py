@@ -7,7 +7,9 @@ J. Sekhon (Annals of Statistics 49, 2021), theorem 4, with its gamma-exponential
 for observations that depend on each other too; it covers the average of what each observation was expected to be.
 *Binary* ones have the beta-binomial mixture (H. Robbins, 1970; Howard et al., proposition 7), which holds for a
 constant chance. *Unbounded* ones have the asymptotic confidence sequence of I. Waudby-Smith et al. (Annals of
-Statistics 52, 2024): approximately valid, from `FEWEST_UNBOUNDED` rows on; below nothing is known.
+Statistics 52, 2024), which is approximately valid once the central limit has begun: from `FEWEST_UNBOUNDED` rows on,
+more where they are skewed (after W. G. Cochran's rule of 25 times the squared skewness, 1977, here 10 times) and never
+while all are equal; before that nothing is known. So declare bounds where there are any.
 """
 
 import math
@@ -19,19 +21,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from worker.errors import Rejected
-from worker.evidence.binary import beta_binomial
-from worker.evidence.boundary import asymptotic, sub_exponential, tuned
+from worker.evidence.binary import log_evidence
+from worker.evidence.boundary import asymptotic, concentration, log_mixture, sub_exponential, tuned
 from worker.evidence.interval import EVERYTHING, Interval
+from worker.evidence.reach import Side, root, widest
 
-__all__ = ["EVERYTHING", "FEWEST_UNBOUNDED", "PLANNED", "Interval", "Running", "difference"]
+__all__ = ["EVERYTHING", "FEWEST_UNBOUNDED", "PLANNED", "PLANNED_UNBOUNDED", "Interval", "Running", "difference"]
 
 Floats = NDArray[np.float64]
 #: Rows at which sequences are narrowest, where nothing else was planned; far from it they lose a tenth or so.
 PLANNED = 500
+#: Asymptotic sequences that are narrow early are so where they are least sure: those are planned for so many at least.
+PLANNED_UNBOUNDED = 2000
 #: Fewer unbounded values are no evidence: the central limit has not begun.
 FEWEST_UNBOUNDED = 100
+#: Nor are fewer than so many times their squared skewness.
+_PER_SKEWNESS = 10
 #: So much beyond its bounds, as a share of the range, a value is there by rounding alone.
 _ROUNDING = 1e-9
+_HALF = math.log(2)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Running:
         total: the sum of the values less the origin.
         variation: the sum of the squared distances from what was predicted before each value.
         squares: the sum of the squared distances from the mean.
+        cubes: the sum of the cubed distances from the mean of the values before each.
     """
 
     bounds: tuple[float, float] | None
@@ -57,6 +66,7 @@ class Running:
     total: float = 0.0
     variation: float = 0.0
     squares: float = 0.0
+    cubes: float = 0.0
 
     @classmethod
     def of(cls, bounds: tuple[float, float] | None, *, binary: bool = False, planned: int = PLANNED) -> Self:
@@ -73,7 +83,7 @@ class Running:
         if bounds is None:
             if binary:
                 raise Rejected("a binary stream has two values", field="bounds", mend="tell them as bounds")
-            return cls(None, planned=max(planned, 1))
+            return cls(None, planned=max(planned, PLANNED_UNBOUNDED))
         lower, upper = bounds
         if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
             raise Rejected(f"{lower} to {upper} bounds nothing", field="bounds", mend="tell the lower, then the upper")
@@ -94,14 +104,15 @@ class Running:
         totals = np.add.accumulate(np.concatenate(([self.total], away)))
         # The prediction counts the origin as one value: it lies within the bounds from the first on.
         missed = (away - totals[:-1] / (before + 1)) ** 2
-        strayed = (away - totals[:-1] / np.maximum(before, 1)) ** 2 * (before / (before + 1))
+        strayed = (away - totals[:-1] / np.maximum(before, 1)) * (before > 0)
         return replace(
             self,
             count=self.count + len(found),
             origin=origin,
             total=float(totals[-1]),
             variation=_continued(self.variation, missed),
-            squares=_continued(self.squares, strayed),
+            squares=_continued(self.squares, strayed**2 * (before / (before + 1))),
+            cubes=_continued(self.cubes, strayed**3),
         )
 
     @property
@@ -114,26 +125,37 @@ class Running:
         """The standard deviation of the values so far; None without two."""
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else None
 
+    @property
+    def settled(self) -> bool:
+        """Whether the central limit holds of so many values, skewed as they are: only then unbounded ones tell."""
+        if self.count < FEWEST_UNBOUNDED or not self.squares:
+            return False
+        skewness2 = self.cubes**2 / self.squares**3 * self.count
+        return self.count >= _PER_SKEWNESS * skewness2
+
     def interval(self, alpha: float) -> Interval:
         """Return where the mean lies: with chance 1 − alpha that holds at all looks together, both sides."""
         if self.mean is None:
             return EVERYTHING if self.bounds is None else Interval(*self.bounds)
         if self.bounds is None:
             return _around(self.mean, self._asymptotic(alpha))
-        lower, upper = self.bounds
-        if self.binary:
-            hits = round((self.mean - lower) / (upper - lower) * self.count)
-            share = beta_binomial(hits, self.count, alpha)
-            return Interval(lower + share.lower * (upper - lower), lower + share.upper * (upper - lower))
-        found = _around(self.mean, self.stray(alpha / 2) / self.count)
-        return Interval(max(found.lower, lower), min(found.upper, upper))
+        wanted, (below, above) = -math.log(alpha), self.sides()
+        return Interval(
+            self.mean - min(below.reach(wanted), below.most), self.mean + min(above.reach(wanted), above.most)
+        )
 
-    def stray(self, level: float) -> float:
-        """Return what the sum of bounded values, less their means, exceeds on one side with chance `level` at most."""
-        if self.bounds is None:
-            raise ValueError("an unbounded sum has no such boundary")
-        reach = self.bounds[1] - self.bounds[0]
-        return reach * sub_exponential(self.variation / reach**2, level, tuned(self.planned))
+    def sides(self) -> tuple[Side, Side]:
+        """Return the evidence against means below and above the one that was seen, of a bounded stream.
+
+        Both sides are tested by one e-process, so that they share a level.
+
+        Raises:
+            ValueError: the stream is unbounded or empty.
+        """
+        if self.bounds is None or self.mean is None:
+            raise ValueError("only bounded values that were seen have such evidence")
+        make = self._binary_side if self.binary else self._bounded_side
+        return make(-1, self.mean - self.bounds[0]), make(1, self.bounds[1] - self.mean)
 
     def encoded(self) -> dict[str, Any]:
         """Return the state as JSON can tell it."""
@@ -145,8 +167,30 @@ class Running:
         bounds = told["bounds"]
         return cls(**{**told, "bounds": None if bounds is None else (float(bounds[0]), float(bounds[1]))})
 
+    def _bounded_side(self, _: int, most: float) -> Side:
+        lower, upper = self.bounds or (0.0, 1.0)
+        step, rho = self.count / (upper - lower), tuned(self.planned)
+        variation = self.variation / (upper - lower) ** 2
+        # Half of the evidence is for this side; that of the other half, which is little here, is left out.
+        return Side(
+            lambda distance: log_mixture(distance * step, variation, rho)[0] - _HALF,
+            most,
+            lambda wanted: sub_exponential(variation, wanted + _HALF, rho) / step,
+        )
+
+    def _binary_side(self, sign: int, most: float) -> Side:
+        lower, upper = self.bounds or (0.0, 1.0)
+        hits = round((self.total / self.count + self.origin - lower) / (upper - lower) * self.count)
+        dense = concentration(self.planned)
+
+        def evidence(distance: float) -> float:
+            chance = hits / self.count + sign * distance / (upper - lower)
+            return log_evidence(min(max(chance, 0.0), 1.0), hits, self.count - hits, dense)
+
+        return Side(evidence, most, lambda wanted: root(evidence, most, wanted))
+
     def _asymptotic(self, alpha: float) -> float:
-        if self.count < FEWEST_UNBOUNDED:
+        if not self.settled:
             return math.inf
         return asymptotic(self.squares / (self.count - 1), self.count, alpha, self.planned)
 
@@ -171,19 +215,21 @@ class Running:
 def difference(challenger: Running, champion: Running, alpha: float) -> Interval:
     """Return the always valid interval of challenger's mean minus champion's, of two streams that are not paired.
 
-    Bounded: each stream at half the level (union bound). If one is unbounded: the asymptotic sequence of the
+    Bounded: what the product of both streams' evidence leaves over. If one is unbounded: the asymptotic sequence of the
     difference as a mean over all rows of both, for arms to which rows come in constant shares.
     """
     if challenger.mean is None or champion.mean is None:
         return EVERYTHING
+    seen = challenger.mean - champion.mean
     if challenger.bounds is None or champion.bounds is None:
-        return _around(challenger.mean - champion.mean, _asymptotic_of_two(challenger, champion, alpha))
-    ours, theirs = challenger.interval(alpha / 2), champion.interval(alpha / 2)
-    return Interval(ours.lower - theirs.upper, ours.upper - theirs.lower)
+        return _around(seen, _asymptotic_of_two(challenger, champion, alpha))
+    (ours_below, ours_above), (theirs_below, theirs_above) = challenger.sides(), champion.sides()
+    wanted = -math.log(alpha)
+    return Interval(seen - widest(ours_below, theirs_above, wanted), seen + widest(ours_above, theirs_below, wanted))
 
 
 def _asymptotic_of_two(first: Running, second: Running, alpha: float) -> float:
-    if min(first.count, second.count) < FEWEST_UNBOUNDED:
+    if not (first.settled and second.settled):
         return math.inf
     rows = first.count + second.count
     variance = sum(arm.squares / (arm.count - 1) / arm.count for arm in (first, second)) * rows

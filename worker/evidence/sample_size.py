@@ -14,6 +14,7 @@ from statistics import NormalDist
 from typing import Self
 
 from worker.errors import Rejected
+from worker.evidence.boundary import VARIATION_PER_ROW
 from worker.evidence.running import FEWEST_UNBOUNDED, Interval, Running, difference
 
 _MOST = 10**12
@@ -133,13 +134,14 @@ def sequential_rows(aim: Aim) -> Rows:
     Raises:
         Rejected: the effect is so small that it takes more than 10**12 rows.
     """
-    planned = fixed_rows(aim).arms
+    fixed = fixed_rows(aim).arms
+    planned = tuple(_planned(aim, rows) for rows in fixed)
     compared = range(1, len(planned)) if len(planned) > 1 else range(1)
 
     def enough(total: int) -> bool:
         return all(_seen(aim, _divided(aim, total), planned, arm) for arm in compared)
 
-    total = _fewest(enough, sum(planned))
+    total = _fewest(enough, sum(fixed))
     return Rows(_divided(aim, total), planned)
 
 
@@ -153,6 +155,15 @@ def _seen(aim: Aim, rows: tuple[int, ...], planned: tuple[int, ...], arm: int) -
         error = math.hypot(aim.deviations[0] / math.sqrt(rows[0]), aim.deviations[1] / math.sqrt(rows[arm]))
     towards = found if aim.effect > 0 else Interval(-found.upper, -found.lower)
     return towards.lower > NormalDist().inv_cdf(aim.power) * error
+
+
+def _planned(aim: Aim, rows: int) -> int:
+    """Return for what a stream is tuned that will be looked at until about twice the rows of a fixed test."""
+    if aim.bounds is None or aim.binary:
+        return 2 * rows
+    # Bounded ones are tuned by how much rows vary, told as that many rows of usual variation.
+    reach = aim.bounds[1] - aim.bounds[0]
+    return max(1, round(2 * rows * max(aim.deviations) ** 2 / reach**2 / VARIATION_PER_ROW))
 
 
 def _expected(aim: Aim, rows: int, planned: int, *, with_effect: bool) -> Running:

@@ -83,6 +83,15 @@ def test_a_few_unbounded_values_prove_nothing() -> None:
     assert None not in difference(enough, enough, 0.05).finite()
 
 
+def test_skewed_or_equal_values_prove_nothing_until_there_are_more() -> None:
+    """One among two hundred, or none at all, would have an interval that is far too sure: it is infinite still."""
+    rare = np.zeros(200)
+    rare[150] = 1.0
+    assert Running.of(None).add(rare).interval(0.05).finite() == (None, None)
+    assert Running.of(None).add(np.ones(5000)).interval(0.05).finite() == (None, None)
+    assert None not in Running.of(None).add(np.tile(rare, 20)).interval(0.05).finite()
+
+
 @pytest.mark.parametrize(
     ("begun", "values", "field"),
     [
@@ -172,6 +181,41 @@ def test_equals_are_not_worse_within_a_thousand_rows() -> None:
     for seed in range(50):
         values = np.clip(np.random.default_rng(seed).normal(0, 0.2, 1000), -1, 1)
         assert verdict(Running.of((-1.0, 1.0)).add(values).interval(0.05), 0.05) in {Verdict.NOT_WORSE, Verdict.BETTER}
+
+
+def test_a_rare_hit_is_known_more_closely_when_hits_are_all_there_is() -> None:
+    """Of 3 errors in 2,000 the binary interval is the narrower one, and does not reach zero errors."""
+    values = np.zeros(2000)
+    values[[100, 900, 1500]] = 1.0
+    binary, bounded = (Running.of((0.0, 1.0), binary=kind).add(values).interval(0.05) for kind in (True, False))
+    assert binary.upper - binary.lower < bounded.upper - bounded.lower
+    assert binary.lower > 0
+    assert bounded.lower == 0
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_two_streams_together_are_known_better_than_each_alone(*, binary: bool) -> None:
+    """The difference's interval is narrower by a sixth than that of each stream at half the level."""
+    generator = np.random.default_rng(1)
+    ours, theirs = (
+        Running.of((0.0, 1.0), binary=binary).add((generator.random(rows) < 0.3).astype(float)) for rows in (800, 1200)
+    )
+    found, one, other = difference(ours, theirs, 0.05), ours.interval(0.025), theirs.interval(0.025)
+    assert found.upper - found.lower < (one.upper - one.lower + other.upper - other.lower) * 5 / 6
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), None])
+def test_the_true_difference_is_left_out_at_any_look_by_chance_only(bounds: tuple[float, float] | None) -> None:
+    """Of 200 A/A tests at a split of 1 to 4, no more than a tenth ever exclude zero at alpha 0.1."""
+    excluded = 0
+    for seed in range(200):
+        generator, arms, out = np.random.default_rng(seed), [Running.of(bounds), Running.of(bounds)], False
+        for _ in range(12):
+            arms = [arm.add(generator.random(rows) ** 2) for arm, rows in zip(arms, (25, 100), strict=True)]
+            found = difference(arms[0], arms[1], 0.1)
+            out |= not found.lower <= 0 <= found.upper
+        excluded += out
+    assert excluded <= 20
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), None])
