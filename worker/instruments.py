@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from worker.intake.receive import Received
 from worker.ledger import Ledger
+from worker.models.trials import TrialKind
 from worker.publish.port import Outgoing
 from worker.runs.lifecycle import Run
 from worker.telemetry import Metrics
@@ -49,5 +50,8 @@ class Instruments:
         """Set the gauges that the ledger knows."""
         with ledger.begin(write=False) as transaction:
             active, waiting = transaction.runs.unsettled(), transaction.outbox.waiting()
+            trials = transaction.trials.list(kind=TrialKind.ROLLOUT, active=True)
         self.metrics.gauge("colony_runs_active", active)
         self.metrics.gauge("colony_outbox_waiting", waiting)
+        for state in ("running", "held"):
+            self.metrics.gauge("colony_rollouts", sum(trial.state == state for trial in trials), state=state)

@@ -34,6 +34,7 @@ METRICS: Mapping[str, Metric] = {
     "colony_decisions_total": Metric(Kind.COUNTER, "Decisions recorded, by action.", ("action",)),
     "colony_runs_total": Metric(Kind.COUNTER, "Runs settled, by verdict.", ("pipeline", "verdict")),
     "colony_runs_active": Metric(Kind.GAUGE, "Runs that have not been settled."),
+    "colony_rollouts": Metric(Kind.GAUGE, "Rollouts under way, by state: running, held.", ("state",)),
     "colony_events_published_total": Metric(Kind.COUNTER, "Outgoing events that the bus confirmed.", ("type",)),
     "colony_features_lag_seconds": Metric(
         Kind.GAUGE, "How far online features are behind the stored ones.", ("entity",)

@@ -5,6 +5,7 @@ from worker.adapters.ledger.sql import SqlLedger
 from worker.adapters.metrics.local import LocalMetrics
 from worker.app.upkeep import PRUNE_EVERY, Upkeep
 from worker.instruments import Instruments
+from worker.models.trials import Trial, TrialKind
 from worker.runs.port import Asked
 
 FIRST, SECOND = Asked("a" * 64, "run-1"), Asked("b" * 64, "run-2")
@@ -39,9 +40,24 @@ def test_many_old_keys_go_in_portions(ledger: SqlLedger) -> None:
 
 
 def test_what_is_counted_is_measured(ledger: SqlLedger) -> None:
-    """Each turn sets the gauges of what the ledger holds."""
+    """Each turn sets the gauges of what the ledger holds: runs, and rollouts by state, those that are over not."""
     metrics = LocalMetrics()
+    upkeep = Upkeep(ledger, Instruments(metrics), lambda: NOW, KEEP)
+    with ledger.begin() as transaction:
+        for bee, state in (("a", "held"), ("b", "running"), ("c", "running"), ("d", "verified")):
+            trial = Trial(bee, bee, TrialKind.ROLLOUT, state, state != "verified", NOW, NOW)
+            transaction.trials.save(trial)
 
-    Upkeep(ledger, Instruments(metrics), lambda: NOW, KEEP).turn()
+    upkeep.turn()
 
-    assert "colony_runs_active 0" in metrics.render()
+    told = metrics.render()
+    assert "colony_runs_active 0" in told
+    assert 'colony_rollouts{state="running"} 2' in told
+    assert 'colony_rollouts{state="held"} 1' in told
+
+    with ledger.begin() as transaction:
+        transaction.trials.save(
+            Trial("a", "a", TrialKind.ROLLOUT, "verified", active=False, started_at=NOW, changed_at=NOW)
+        )
+    upkeep.turn()
+    assert 'colony_rollouts{state="held"} 0' in metrics.render()
