@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Any
 
 from worker.clock import parse_time, to_text
-from worker.evidence.binary import beta_binomial
 from worker.evidence.boundary import asymptotic
 from worker.evidence.interval import EVERYTHING, Interval
 from worker.rollout.evidence import Compared, Evidence
@@ -154,8 +153,11 @@ def _of_samples(measure: Measure, mean: float, count: int, alpha: float) -> Inte
     """Return where the mean of single values lies whose bounds are known."""
     lower, upper = measure.bounds or (0.0, 1.0)
     if measure.share:
+        from worker.evidence.running import Running
+
         hits = min(max(round(mean * count), 0), count)
-        return beta_binomial(hits, count, alpha)
+        stream = Running((0.0, 1.0), binary=True, planned=_PLANNED_SAMPLES, count=count, origin=0.5)
+        return replace(stream, total=hits - count / 2).interval(alpha)
     half = asymptotic(((upper - lower) / 2) ** 2, count, alpha, _PLANNED_SAMPLES)
     return Interval(mean - half, mean + half)
 
