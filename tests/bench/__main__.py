@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import (
+    ab,
     drain,
     engine,
     engine_queue,
@@ -25,6 +26,7 @@ from tests.bench import (
 from tests.bench.measure import Figure
 
 BENCHES = {
+    "ab": ab.bench,
     "rule": rule.bench,
     "intake": intake.bench,
     "intake_sweep": intake_sweep.bench,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.errors import Rejected
@@ -31,6 +31,7 @@ def test_more_arms_are_compared_at_a_stricter_level() -> None:
     assert three.arms[0] == fixed_rows(Aim.of_mean(0.1, 1.0, alpha=0.025)).arms[0]
 
 
+@settings(max_examples=30)
 @given(st.floats(0.02, 0.3), st.floats(0.05, 0.5), st.sampled_from([None, (-1.0, 1.0)]))
 def test_looking_any_time_takes_more_rows(effect: float, deviation: float, bounds: tuple[float, float] | None) -> None:
     """The sequential plan is never below the fixed one, and a smaller effect never takes fewer."""
