@@ -37,6 +37,23 @@ class Instruments:
         """Count a prediction."""
         self.metrics.count("colony_predictions_total", bee=bee, version=version)
 
+    def logged(self, bee: str, count: int) -> None:
+        """Count predictions that are in the log."""
+        self.metrics.count("colony_predictions_logged_total", count, bee=bee)
+
+    def unlogged(self, bee: str, reason: str, count: int) -> None:
+        """Count predictions that will never be there."""
+        self.metrics.count("colony_predictions_unlogged_total", count, bee=bee, reason=reason)
+
+    def shadowed(self, bee: str, version: str, count: int, *, failed: bool) -> None:
+        """Count predictions beside the answer."""
+        outcome = "failed" if failed else "scored"
+        self.metrics.count("colony_shadow_predictions_total", count, bee=bee, version=version, outcome=outcome)
+
+    def stood_in(self, bee: str, version: str, reason: str) -> None:
+        """Count an answer of the champion instead of another live version's."""
+        self.metrics.count("colony_predictions_stood_in_total", bee=bee, version=version, reason=reason)
+
     def failed(self, loop: str) -> None:
         """Count a loop's fault."""
         self.metrics.count("colony_loop_errors_total", loop=loop)

@@ -41,6 +41,18 @@ METRICS: Mapping[str, Metric] = {
     ),
     "colony_outbox_waiting": Metric(Kind.GAUGE, "Outgoing events not yet confirmed."),
     "colony_predictions_total": Metric(Kind.COUNTER, "Predictions served.", ("bee", "version")),
+    "colony_predictions_logged_total": Metric(Kind.COUNTER, "Predictions stored in the prediction log.", ("bee",)),
+    "colony_predictions_unlogged_total": Metric(
+        Kind.COUNTER, "Predictions that will never be in the log: noEntity, full, refused, shutdown.", ("bee", "reason")
+    ),
+    "colony_predictions_stood_in_total": Metric(
+        Kind.COUNTER,
+        "Predictions of the champion instead of a live version: notLoaded, failed.",
+        ("bee", "version", "reason"),
+    ),
+    "colony_shadow_predictions_total": Metric(
+        Kind.COUNTER, "Predictions beside the answer, by outcome: scored, failed.", ("bee", "version", "outcome")
+    ),
     "colony_loop_errors_total": Metric(Kind.COUNTER, "Turns of a loop that ended in an error.", ("loop",)),
 }
 

@@ -1,10 +1,10 @@
 """Refuses, or warns of, an online read for a model that was trained with other definitions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from worker.errors import Conflict
-from worker.features.port import FeatureStore
+from worker.features.port import Definition
 from worker.features.skew import Guard, refused, skews
 
 
@@ -14,7 +14,12 @@ def trained_with(lineage: Mapping[str, Any], metadata: Mapping[str, Any]) -> dic
 
 
 def check_skew(
-    model: str, trained: Mapping[str, int], reads: Iterable[str], features: FeatureStore, guard: Guard
+    model: str,
+    trained: Mapping[str, int],
+    reads: Iterable[str],
+    definitions: Mapping[str, Definition],
+    versions: Callable[[str], Sequence[Definition]],
+    guard: Guard,
 ) -> list[str]:
     """Return a warning for each feature that has another version than `model` was trained with.
 
@@ -22,7 +27,8 @@ def check_skew(
         model: its bee and version, in words.
         trained: feature → version.
         reads: what is read for it; what these are computed from counts, too.
-        features: says what holds now.
+        definitions: what holds now, by name.
+        versions: returns every version of one that is defined.
         guard: what is refused.
 
     Raises:
@@ -30,10 +36,9 @@ def check_skew(
     """
     from worker.features.computed.inputs import closure
 
-    definitions = {item.name: item for item in features.definitions()}
     names = {*reads, *closure(reads, definitions)}
     wanted = {name: version for name, version in trained.items() if name in names}
-    found = skews(wanted, definitions, features.versions)
+    found = skews(wanted, definitions, versions)
     against = refused(found, guard)
     if against:
         mend = "Train it again, put the definition back, or set COLONY_SKEW=warn"

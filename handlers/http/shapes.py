@@ -54,7 +54,6 @@ Reason = Annotated[
 Json = dict[str, Any]
 _TEXT: Json = {"type": "string"}
 _OBJECT: Json = {"type": "object"}
-_NULL: Json = {"type": "null"}
 
 
 class Body(BaseModel):
@@ -253,15 +252,18 @@ class DeploymentShown(BaseModel):
 
 
 class PredictRequest(Body):
-    """Either an entity whose features are read online, or the features themselves."""
+    """An entity whose features are read online, or the features themselves; or both, and nothing is read.
+
+    Given both, the entity says which of the versions that are live answers, and whose prediction is logged.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "examples": [{"entityId": "c-1017"}, {"features": {"spam_probability": 0.93}}],
-            "oneOf": [
-                {"required": ["entityId"], "properties": {"entityId": _TEXT, "features": _NULL}},
-                {"required": ["features"], "properties": {"features": _OBJECT, "entityId": _NULL}},
+            "anyOf": [
+                {"required": ["entityId"], "properties": {"entityId": _TEXT}},
+                {"required": ["features"], "properties": {"features": _OBJECT}},
             ],
         },
     )
@@ -271,9 +273,10 @@ class PredictRequest(Body):
 
 
 class Prediction(BaseModel):
-    """A prediction of the champion; `missing` are the features that had no value.
+    """A prediction of `version`, one of those that are live; `missing` are the features that had no value.
 
-    `warnings` name features that are not defined any more as they were when the model was trained.
+    `warnings` name features that are not defined any more as they were when the model was trained, and a version that
+    should have answered and could not.
     """
 
     prediction: str | float | bool | None

@@ -15,6 +15,7 @@ from worker.app.checks import Checks
 from worker.app.configured import Configured
 from worker.app.packages import check_packages
 from worker.app.policy_watch import PolicyWatch
+from worker.app.predictions import logging_rules
 from worker.app.retention import Retention, keep_as_set
 from worker.app.upkeep import Upkeep
 from worker.checkup import Check
@@ -42,6 +43,7 @@ from worker.runs.schedule import Scheduler
 from worker.runs.settle import Settler
 from worker.runs.timers import Timers
 from worker.runs.watch import Watcher
+from worker.serving.log import PredictionLog
 
 
 class App(Configured):
@@ -161,9 +163,19 @@ class App(Configured):
 
     @cached_property
     def predictions(self) -> PredictionServer:
-        """Predictions from the champions."""
+        """Predictions from what is live."""
         guard = Guard(self.settings.skew)
-        return PredictionServer(self.ledger, self.features, self.artifacts, self.model_format, skew=guard)
+        return PredictionServer(
+            self.ledger, self.features, self.artifacts, self.model_format, skew=guard, predictions=self.prediction_log
+        )
+
+    @cached_property
+    def prediction_log(self) -> PredictionLog:
+        """Where predictions are logged: the feature store."""
+        # Opened first, to be closed last: what waits is stored when the log is closed.
+        features, rules = self.features, logging_rules(self.settings, remote=isinstance(self.features, Following))
+        log: PredictionLog = self._kept(PredictionLog(features, rules, self.instruments))
+        return log
 
     @cached_property
     def monitor(self) -> Any:

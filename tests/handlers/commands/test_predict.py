@@ -122,7 +122,7 @@ def test_no_model(server: PredictionServer) -> None:
     ("asked", "field"),
     [
         ({}, "entityId"),
-        ({"entity_id": "c1", "features": {}}, "entityId"),
+        ({"entity_id": "c1", "features": {"spam": 1}}, "features"),
         ({"features": {"spam": 1, "ham": 2}}, "features"),
         ({"features": {"spam_probability": "high"}}, "features.spam_probability"),
         ({"features": {"spam_probability": True}}, "features.spam_probability"),

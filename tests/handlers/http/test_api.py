@@ -128,8 +128,8 @@ def test_a_bee_without_a_model(colony: Colony) -> None:
 
 
 def test_predict(colony: Colony) -> None:
-    """A prediction names its version and what was missing, for given features and for an entity."""
-    for body in ({"features": {"spam_probability": 0.5}}, {"features": {}}):
+    """A prediction names its version and what was missing, for given features, of nobody or of an entity."""
+    for body in ({"features": {"spam_probability": 0.5}}, {"features": {}}, {"entityId": "c1", "features": {}}):
         found = colony.client.post("/api/mlops/models/spam-guard/predict", json=body).json()
 
         assert (found["prediction"], found["version"]) == (1.0, "1")
@@ -149,7 +149,7 @@ def test_predict(colony: Colony) -> None:
         (b'{"entityId": 7}', "entityId"),
         (b'{"entityID": "c1"}', "entityID"),
         (b"{}", "entityId"),
-        (b'{"entityId": "c1", "features": {}}', "entityId"),
+        (b'{"entityId": "", "features": {}}', "entityId"),
         (b"{", "body"),
         (b"", "body"),
         (b"[]", "body"),
