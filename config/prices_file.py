@@ -40,6 +40,10 @@ class _Vertex(Value):
     regions: dict[str, _Region] = Field(default_factory=dict)
 
 
+class _Local(Value):
+    typical_step: Duration | None = None
+
+
 class _Token(Value):
     input: Amount
     output: Amount
@@ -55,6 +59,7 @@ class PricesFile(Value):
 
     as_of: date
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    local: _Local = _Local()
     vertex: _Vertex = _Vertex()
     tokens: _Tokens = _Tokens()
 
@@ -89,6 +94,7 @@ def laid_over(files: Sequence[PricesFile]) -> PriceList:
         run_fee=_last([one.pipeline_run for one in vertex], None),
         increment=_last([one.increment for one in vertex], PriceList.increment),
         typical_step=_last([one.typical_step for one in vertex], PriceList.typical_step),
+        typical_local_step=_last([file.local.typical_step for file in used], PriceList.typical_local_step),
         regions=regions,
         tokens={name: TokenPrice(one.input, one.output) for file in used for name, one in file.tokens.models.items()},
     )

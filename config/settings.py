@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     step_timeout_s: float = Field(default=0, ge=0)
     lease_seconds: float = Field(default=20, ge=1, le=3600)
     cpu_hour_price: float = Field(default=0.05, ge=0)
+    memory_gb_hour_price: float = Field(default=0.005, ge=0)
     poll_seconds: float = Field(default=0.2, gt=0, le=3600)
     reconcile_seconds: float = Field(default=60, ge=1, le=3600)
     stalled_hours: float = Field(default=6, ge=0, le=8760)

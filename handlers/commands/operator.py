@@ -8,6 +8,7 @@ from worker.bee import BeeSpec
 from worker.decide.policy import Policy
 from worker.errors import NotFound, Rejected
 from worker.ledger import Ledger
+from worker.runs.estimates import Typical, no_typical
 from worker.runs.follow import Around, NewLabels
 
 MAX_REASON = 2000
@@ -27,11 +28,12 @@ class Operator:
     policy: Policy
     now: datetime
     new_labels: NewLabels = lambda _bee, _since, _until: None
+    typical: Typical = no_typical
 
     @property
     def around(self) -> Around:
         """What judging a bee asks beside the ledger."""
-        return Around(self.bees, self.new_labels)
+        return Around(self.bees, self.new_labels, self.typical)
 
     def bee(self, name: str) -> BeeSpec:
         """Return a bee's spec. Raises NotFound."""

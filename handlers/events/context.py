@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from worker.bee import BeeSpec
 from worker.decide.policy import Policy
+from worker.runs.estimates import Typical, no_typical
 from worker.runs.follow import NewLabels
 
 
@@ -14,6 +15,7 @@ class EventContext:
 
     Attributes:
         new_labels: counts how many labels of a bee became known since its last attempt.
+        typical: tells what a run will cost of which nothing is known.
         bee_of: names the bee of a run by the run's id, None where there is no such run. Raises TryLater.
     """
 
@@ -22,3 +24,4 @@ class EventContext:
     installation: str
     new_labels: NewLabels = lambda _bee, _since, _until: None
     bee_of: Callable[[str], str | None] = lambda _run_id: None
+    typical: Typical = no_typical

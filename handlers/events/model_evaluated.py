@@ -60,7 +60,7 @@ class ModelEvaluated:
         found = decide(parsed, history, before, situation, key)
         if found.effects or found.decision.action in {Action.TRIGGER, Action.HELD}:
             # Whether a run may begin depends on the whole colony, whose lock only those take who ask for one.
-            around = Around(self._context.bees(), self._context.new_labels)
+            around = Around(self._context.bees(), self._context.new_labels, self._context.typical)
             before, situation = look(bee, policy, transaction, now, whole=True, around=around)
             found = decide(parsed, history, before, situation, key)
         run = follow(before, found.course, found.effects, situation, transaction)

@@ -10,8 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from handlers.commands.answer_question import answer_question, find_question
-from handlers.commands.operator import Operator
-from handlers.http.operating import ApprovalName
+from handlers.http.operating import ApprovalName, as_operator
 from handlers.http.services import Services
 from worker.clock import to_text
 from worker.errors import ColonyError, Conflict, NotFound, Rejected
@@ -69,7 +68,7 @@ def _answer(services: Services, question_id: str, form: dict[str, str]) -> HTMLR
         return _page(422, "Say who you are, and approve or refuse.")
     # Anybody who has the link could give any name: it is recorded as what it is.
     by = f"{name} (by signed link)"
-    who = Operator(by, services.ledger, services.bees(), services.policy(), services.clock(), services.new_labels)
+    who = as_operator(services, by)
     try:
         done = answer_question(who, question_id, approve=said == "approve", reason=form.get("reason", ""))
     except (Rejected, Conflict, NotFound) as error:

@@ -169,5 +169,10 @@ def operator(services: Services, request: Request) -> Operator:
     """Return who acts, with what they act on."""
     caller: Caller = request.state.caller
     name = f"token {caller.name}" if token_known(caller) and caller.name != "local" else caller.name
-    now, new_labels = services.clock(), services.new_labels
-    return Operator(name, services.ledger, services.bees(), services.policy(), now, new_labels)
+    return as_operator(services, name)
+
+
+def as_operator(services: Services, name: str) -> Operator:
+    """Return somebody of that name, with what they act on."""
+    now, asked = services.clock(), (services.new_labels, services.typical)
+    return Operator(name, services.ledger, services.bees(), services.policy(), now, *asked)

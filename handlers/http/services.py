@@ -18,6 +18,7 @@ from worker.intake.port import Subscription
 from worker.ledger import Ledger
 from worker.loops import Loop
 from worker.pipelines.template import Template
+from worker.runs.estimates import Typical, no_typical
 from worker.runs.follow import NewLabels
 
 
@@ -32,6 +33,7 @@ class Services:
         identity: verifies Google ID tokens; None accepts none.
         policy: the one in force.
         new_labels: counts how many labels of a bee became known since its last attempt.
+        typical: tells what a run will cost of which nothing is known.
         links: makes and checks signed links; None: there are none.
         intake: makes the intake of messages that are pushed; None: none are taken.
         sender: judges the tokens of push deliveries; None: a token as any other is needed.
@@ -50,6 +52,7 @@ class Services:
     ready: Callable[[BeeSpec], None] = lambda _: None
     policy: Callable[[], Policy] = Policy
     new_labels: NewLabels = lambda _bee, _since, _until: None
+    typical: Typical = no_typical
     links: SignedLinks | None = None
     intake: Callable[[Subscription], Consumer] | None = None
     sender: Sender | None = None

@@ -36,7 +36,6 @@ from worker.publish.notify import Notifier
 from worker.publish.port import Outgoing
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
-from worker.runs.cost import Prices
 from worker.runs.fresh import FreshLabels
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
@@ -67,7 +66,12 @@ class App(Configured):
         # Read now: a fault in the configuration stops the worker, it must not turn messages away.
         bees, _ = self.bees, self.policy
         context = EventContext(
-            lambda: bees, lambda: self.policy, self.ledger.installation, self.new_labels, self._bee_of_run
+            lambda: bees,
+            lambda: self.policy,
+            self.ledger.installation,
+            self.new_labels,
+            self._bee_of_run,
+            self.pricing.typical,
         )
         return event_handlers(context)
 
@@ -101,14 +105,14 @@ class App(Configured):
         stall = timedelta(hours=settings.stalled_hours) if settings.stalled_hours else None
         return Advancer(
             ledger=self.ledger,
-            launcher=Launcher(self.ledger, self.engine, self.frozen),
+            launcher=Launcher(self.ledger, self.engine, self.frozen, self.pricing.typical),
             watcher=Watcher(self.ledger, self.engine, stall),
             settler=Settler(
                 self.ledger,
                 self.outcomes,
                 lambda: self.bees,
                 lambda: self.policy,
-                Prices(self.settings.cpu_hour_price),
+                self.pricing.prices,
             ),
             clock=self.clock,
             owner=self.owner,
@@ -129,7 +133,8 @@ class App(Configured):
     @cached_property
     def timers(self) -> Timers:
         """The loop over what waits for time."""
-        return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock, self.new_labels)
+        typical = self.pricing.typical
+        return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock, self.new_labels, typical)
 
     @cached_property
     def new_labels(self) -> FreshLabels:
@@ -313,4 +318,5 @@ class App(Configured):
     def verify(self) -> None:
         """Check ledger, configuration and bus before work begins. Raises Rejected or TryLater."""
         for name in ("configuration", "ledger", "events in", "events out"):
+            typical=self.pricing.typical,
             self.checks()[name]()

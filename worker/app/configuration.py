@@ -14,6 +14,7 @@ from worker.costs.prices import PriceList
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition
+from worker.monitor.feature_spec import FeatureGroup
 from worker.pipelines.cache import load_compiled
 from worker.pipelines.load import Templates
 from worker.pipelines.template import Template
@@ -83,6 +84,11 @@ class Configuration:
     def features(self) -> Mapping[str, Definition]:
         """The features that the configuration defines."""
         return schema.load_features(self.directories)
+
+    @cached_property
+    def feature_groups(self) -> Sequence[FeatureGroup]:
+        """The features that are watched."""
+        return schema.load_feature_groups(self.directories)
 
     def compiled(self, template: Template) -> Mapping[str, Any]:
         """Return a template's compiled spec. Raises Rejected if it is stale or missing."""

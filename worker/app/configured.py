@@ -10,6 +10,7 @@ from handlers.commands.define_feature import tell_defined
 from worker.app.configuration import Configuration
 from worker.app.frozen import Frozen
 from worker.app.ports import Ports
+from worker.app.pricing import Pricing
 from worker.bee import BeeSpec
 from worker.clock import Clock
 from worker.decide.policy import Policy
@@ -17,6 +18,7 @@ from worker.errors import Rejected
 from worker.features.port import Definition
 from worker.pipelines.cache import write_compiled
 from worker.pipelines.load import Templates
+from worker.runs.estimates import estimated
 
 
 class Configured(Ports):
@@ -41,6 +43,20 @@ class Configured(Ports):
     def templates(self) -> Templates:
         """Template name -> template; a faulty one says so when it is looked up."""
         return self.configuration.templates
+
+    @cached_property
+    def pricing(self) -> Pricing:
+        """What runs cost."""
+        return Pricing(self.configuration, self.settings)
+
+    def run_costs(self, bees: Mapping[str, BeeSpec]) -> dict[str, float]:
+        """Return bee -> what a run of its pipeline will cost, where that is known; empty where there is no ledger."""
+        if not self.has_ledger:
+            return {}
+        with self.ledger.begin(write=False) as transaction:
+            typical = self.pricing.typical
+            found = {bee: estimated(spec, spec.pipeline, transaction, typical).amount for bee, spec in bees.items()}
+        return {bee: cost for bee, cost in found.items() if cost is not None}
 
     @cached_property
     def frozen(self) -> Frozen:

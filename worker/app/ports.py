@@ -62,13 +62,6 @@ class Ports:
         """Whether there is a ledger: opening one makes it."""
         return not self._database.sqlite or Path(self._database.url.database).exists()
 
-    def run_costs(self, pipelines: Mapping[str, str]) -> dict[str, float]:
-        """Return bee -> what a run of its pipeline usually costs, empty where there is no ledger yet."""
-        if not self.has_ledger:
-            return {}
-        with self.ledger.begin(write=False) as transaction:
-            return {bee: transaction.runs.usual_cost(bee, pipeline) for bee, pipeline in pipelines.items()}
-
     @cached_property
     def features(self) -> FeatureStore:
         """The feature store."""

@@ -218,7 +218,7 @@ def _assumptions(app: Any, options: Mapping[str, Any]) -> Assumptions:
 
 
 def _usual_costs(app: Any) -> dict[str, Decimal]:
-    found = app.run_costs({name: bee.pipeline for name, bee in app.bees.items()})
+    found = app.run_costs(app.bees)
     return {bee: Decimal(str(round(cost, 6))) for bee, cost in found.items()}
 
 

@@ -16,7 +16,8 @@ def operator(app: Any, by: str | None) -> Any:
     """Return who acts, with what they act on."""
     from handlers.commands.operator import Operator
 
-    return Operator(by or _user(), app.ledger, app.bees, app.policy, app.clock(), app.new_labels)
+    typical = app.pricing.typical
+    return Operator(by or _user(), app.ledger, app.bees, app.policy, app.clock(), app.new_labels, typical)
 
 
 def _user() -> str:

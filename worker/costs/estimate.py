@@ -74,7 +74,7 @@ class History:
 def typical_local(steps: int, took: timedelta, cpu_hour: float, memory_gb_hour: float) -> Estimate:
     """Return what a run here will cost of which nothing is known: each step one core and one GB for a typical time."""
     hours = steps * took.total_seconds() / 3600
-    words = f"no run yet: {_steps(steps)} of {took.total_seconds() / 60:g} min on one core with 1 GB"
+    words = f"no run yet: {_steps(steps)} of {took.total_seconds():g} s on one core with 1 GB"
     return Estimate(round(hours * (cpu_hour + memory_gb_hour), 6), words)
 
 

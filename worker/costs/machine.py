@@ -1,7 +1,7 @@
 """What a step's machine must have, read from a compiled spec, and as the one line that the ledger keeps of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +104,21 @@ def machines(spec: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def steps(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each task that runs in a container, by its name for people, with the line of its machine."""
+def steps(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return each task that runs in a container, by its name for people, with the line of its machine."""
     known = machines(spec)
-    components = spec.get("components") or {}
-    for component in (spec.get("root") or {}, *components.values()):
+    found = []
+    for component in (spec.get("root") or {}, *(spec.get("components") or {}).values()):
         for key, task in ((component.get("dag") or {}).get("tasks") or {}).items():
             machine = known.get((task.get("componentRef") or {}).get("name", ""))
             if machine is not None:
-                yield (task.get("taskInfo") or {}).get("name") or key, machine
+                found.append(((task.get("taskInfo") or {}).get("name") or key, machine))
+    return found
+
+
+def by_name(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return task's name -> the line of its machine; of two tasks with one name and other machines nothing is known."""
+    found: dict[str, str] = {}
+    for name, machine in steps(spec):
+        found[name] = machine if found.get(name, machine) == machine else UNKNOWN
+    return found

@@ -52,7 +52,7 @@ class PriceList:
         currency: of all prices, and of the bill's figures once they are converted.
         run_fee: of one pipeline run; None: not known.
         increment: in steps of what a machine's time is charged.
-        typical_step: how long a step takes of which nothing is known.
+        typical_step, typical_local_step: how long a step takes of which nothing is known, on Vertex AI and here.
         regions: region -> its prices; tokens: model -> its price.
     """
 
@@ -61,6 +61,7 @@ class PriceList:
     run_fee: float | None = None
     increment: timedelta = timedelta(seconds=30)
     typical_step: timedelta = timedelta(minutes=5)
+    typical_local_step: timedelta = timedelta(seconds=30)
     regions: Mapping[str, RegionPrices] = field(default_factory=dict)
     tokens: Mapping[str, TokenPrice] = field(default_factory=dict)
 

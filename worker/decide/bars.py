@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from worker.bee import BeeSpec, duration_text
 from worker.clock import to_text
@@ -25,7 +26,7 @@ class Ask:
         memory, colony: what is remembered of the bee, and of all.
         active_run: a run of the bee that has not been settled.
         in_flight: how many runs of incidents are in flight in the colony.
-        estimate: what the run will cost.
+        estimate: what the run will cost; None: not known. estimated: what that stands on, in words.
         ahead: how many other bees wait for nothing but room, and go first.
         since: until when the last attempt of the same incident had data; None if this is the first.
         new_labels: how many labels have become known since; None where that is not known.
@@ -42,7 +43,8 @@ class Ask:
     now: datetime
     active_run: str | None = None
     in_flight: int = 0
-    estimate: Decimal = Decimal(0)
+    estimate: Decimal | None = Decimal(0)
+    estimated: str = ""
     ahead: int = 0
     since: datetime | None = None
     new_labels: int | None = None
@@ -164,12 +166,20 @@ def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleR
         yield RuleResult(f"{name}_runs", outcome, inputs, said, until)
     if budget.cost_per_month is not None:
         spent = tally.cost_in(ask.now)
-        over = spent + ask.estimate > budget.cost_per_month or spent >= budget.cost_per_month
-        costs = {"spent": spent, "estimate": ask.estimate, "costPerMonth": budget.cost_per_month}
+        over = spent + (ask.estimate or 0) > budget.cost_per_month or spent >= budget.cost_per_month
+        costs: dict[str, Any] = {"spent": spent, "estimate": ask.estimate, "costPerMonth": budget.cost_per_month}
+        costs |= {"estimatedBy": ask.estimated} if ask.estimated else {}
         share = f"{spent:.2f} of {budget.cost_per_month:.2f} of the month are spent{where}"
-        said = f"{share}, this run would cost {ask.estimate:.2f}"
+        said = f"{share}, {_would_cost(ask)}"
         outcome, until = (Outcome.HELD, next_month(ask.now)) if over else (Outcome.PASSED, None)
         yield RuleResult(f"{name}_cost", outcome, costs, said, until)
+
+
+def _would_cost(ask: Ask) -> str:
+    stands = f" ({ask.estimated})" if ask.estimated else ""
+    if ask.estimate is None:
+        return f"what this run would cost is not known{stands}"
+    return f"this run would cost {ask.estimate:.2f}{stands}"
 
 
 def _nothing_new(ask: Ask) -> RuleResult:

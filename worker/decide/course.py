@@ -41,7 +41,7 @@ class Situation:
     Attributes:
         active_run: a run of the bee that has not been settled.
         in_flight: how many runs of incidents are in flight in the colony.
-        estimate: what a retrain of the bee will cost.
+        estimate: what a retrain of the bee will cost; None: not known. estimated: what that stands on, in words.
         ahead: how many other bees wait for nothing but room, and may begin before this one.
         new_labels: how many labels have become known since the last attempt of the bee's incident; None: not known.
         trial: what is being tried on the bee's traffic, in words; empty while nothing is.
@@ -53,11 +53,12 @@ class Situation:
     now: datetime
     active_run: str | None = None
     in_flight: int = 0
-    estimate: Decimal = Decimal(0)
+    estimate: Decimal | None = Decimal(0)
     ahead: int = 0
     new_labels: int | None = None
     trial: str = ""
     findings: Sequence[OpenFinding] = ()
+    estimated: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Begin:
 
     as_of: datetime
     reason: str
-    estimate: Decimal
+    estimate: Decimal | None
+    estimated: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,10 @@ class AskPerson:
 
     attempt: int
     reason: str
-    estimate: Decimal
+    estimate: Decimal | None
     expires: datetime
     on_expiry: str
+    estimated: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,8 @@ def begin_or_wait(
     if approval.outcome is Outcome.HELD:
         asked_before = incident.asked_until is not None
         expires = incident.asked_until or now + policy.approval.expires
-        ask = AskPerson(incident.attempt + 1, reason, situation.estimate, expires, policy.approval.on_expiry)
+        silence, stands = policy.approval.on_expiry, situation.estimated
+        ask = AskPerson(incident.attempt + 1, reason, situation.estimate, expires, silence, stands)
         waiting = _waiting(situation, incident, approval.why, expires)
         waits = machine.waits(machine.asked(incident, expires), waiting, now, _checks(guards))
         return course.with_incident(waits), () if asked_before else (ask,), guards
@@ -162,10 +166,12 @@ def _begin(
 ) -> tuple[Course, tuple[Effect, ...]]:
     now, as_of = situation.now, as_of_now(incident, situation.now)
     memory = course.memory.acted(as_of, now)
-    memory = replace(memory, tally=memory.tally.begun(now, situation.estimate))
-    colony = replace(course.colony, tally=course.colony.tally.begun(now, situation.estimate))
+    # What nobody knows is counted once it is known: when the run has been settled.
+    cost = situation.estimate or Decimal(0)
+    memory = replace(memory, tally=memory.tally.begun(now, cost))
+    colony = replace(course.colony, tally=course.colony.tally.begun(now, cost))
     begun = Course(memory, colony, machine.begun(incident, reason, now, _checks(guards)))
-    return begun, (Begin(as_of, reason, situation.estimate),)
+    return begun, (Begin(as_of, reason, situation.estimate, situation.estimated),)
 
 
 def as_of_now(incident: Incident, now: datetime) -> datetime:
@@ -319,6 +325,7 @@ def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
         active_run=situation.active_run,
         in_flight=situation.in_flight,
         estimate=situation.estimate,
+        estimated=situation.estimated,
         ahead=situation.ahead,
         since=learned_until(course),
         new_labels=situation.new_labels,

@@ -115,7 +115,7 @@ class Approval:
     """When a person is asked: for runs or deployments always, never, or above a cost.
 
     Attributes:
-        above_cost: a run whose estimated cost is more than this waits for a person.
+        above_cost: a run whose estimated cost is more than this, or not known, waits for a person.
         deployments_above_cost: what a run made waits if the run cost more than this, or it is not known what.
         expires: how long the question stands.
         on_expiry: what silence means, `refuse` or `approve`.
@@ -128,9 +128,10 @@ class Approval:
     expires: timedelta = timedelta(days=1)
     on_expiry: Literal["refuse", "approve"] = "refuse"
 
-    def asked_for_run(self, cost: Decimal) -> bool:
-        """Tell whether a run of that estimated cost waits for a person."""
-        return self.runs == "always" or (self.above_cost is not None and cost > self.above_cost)
+    def asked_for_run(self, cost: Decimal | None) -> bool:
+        """Tell whether a run of that estimated cost waits for a person; so does one whose cost nobody knows."""
+        limit = self.above_cost
+        return self.runs == "always" or (limit is not None and (cost is None or cost > limit))
 
     def asked_for_deployment(self, cost: Decimal | None) -> bool:
         """Tell whether what a run of that cost made waits for a person before it goes into production."""

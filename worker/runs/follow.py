@@ -28,6 +28,7 @@ from worker.incidents.machine import WAITING, Incident, State
 from worker.ledger import Transaction
 from worker.models.port import Deployment
 from worker.monitor.finding import OpenFinding
+from worker.runs.estimates import Typical, estimated, no_typical
 from worker.runs.lifecycle import Run, run_id
 from worker.runs.noteworthy import tell_breakers, tell_budget
 from worker.runs.questions import ask_run, withdraw
@@ -48,10 +49,12 @@ class Around:
         known: the bees that are configured: only they can begin a run, so only they can go before another.
         new_labels: counts them; by default nobody knows.
     """
+        typical: tells what a run will cost of which nothing is known.
 
     known: Collection[str] = field(default_factory=tuple)
     new_labels: NewLabels = lambda _bee, _since, _until: None
 
+    typical: Typical = no_typical
 
 def look(
     bee: BeeSpec,
@@ -88,9 +91,12 @@ def look(
 
 def _whole(course: Course, situation: Situation, transaction: Transaction, around: Around) -> Situation:
     bee, now = situation.bee, situation.now
-    cost = transaction.runs.usual_cost(bee.bee, bee.pipeline)
+    cost = estimated(bee, bee.pipeline, transaction, around.typical)
     in_flight = transaction.runs.incidents_in_flight()
-    found = replace(situation, in_flight=in_flight, estimate=Decimal(str(round(cost, 6))))
+    found = replace(situation, in_flight=in_flight, estimate=_decimal(cost.amount), estimated=cost.basis)
+    champion = transaction.models.champion(bee.bee)
+    if champion is not None and champion.divided is not None:
+        found = replace(found, trial=under_way(transaction, bee.bee))
     incident, since = course.incident, learned_until(course)
     if incident is not None and since is not None and incident.state in {*WAITING, State.DEPLOYED}:
         found = replace(found, new_labels=around.new_labels(bee, since, as_of_now(incident, now)))
@@ -113,6 +119,10 @@ def _findings(bee: BeeSpec, transaction: Transaction) -> tuple[OpenFinding, ...]
 
 
 def _ahead(course: Course, situation: Situation, transaction: Transaction, known: Collection[str]) -> int:
+def _decimal(amount: float | None) -> Decimal | None:
+    return None if amount is None else Decimal(str(round(amount, 6)))
+
+
     """Return how many other bees wait for nothing but room and go before this one."""
     bee, now = situation.bee.bee, situation.now
     queue = [one for one in transaction.incidents.unfinished() if one.waiting and one.waiting.room]
@@ -170,7 +180,8 @@ def _begin(effect: Begin, incident: Incident, situation: Situation, transaction:
         incident_id=incident.id,
         attempt=incident.attempt,
         parameters={"beeId": bee.bee},
-        estimate=float(effect.estimate),
+        estimate=None if effect.estimate is None else float(effect.estimate),
+        estimate_basis=effect.estimated,
     )
     request_run(run, transaction, situation.now)
     return run

@@ -11,6 +11,7 @@ from worker.clock import to_text
 from worker.engine.state import Status
 from worker.errors import Conflict, Rejected, TryLater
 from worker.ledger import Ledger, Transaction
+from worker.runs.estimates import Typical, estimated, no_typical
 from worker.runs.lifecycle import Run, moved
 from worker.runs.port import Lease, PipelineEngine, Submission
 
@@ -51,11 +52,16 @@ class Freezer(Protocol):
 
 @dataclass(frozen=True)
 class Launcher:
-    """Hands runs over to the engine."""
+    """Hands runs over to the engine.
+
+    Attributes:
+        typical: tells what a run will cost of which nothing is known.
+    """
 
     ledger: Ledger
     engine: PipelineEngine
     freezer: Freezer
+    typical: Typical = no_typical
 
     def launch(self, lease: Lease, now: datetime) -> None:
         """Launch the run under a lease, if it is still PENDING.
@@ -84,10 +90,18 @@ class Launcher:
             if run.frozen is None and not run.cancel_requested:
                 try:
                     run = replace(run, frozen=freeze(run, transaction, self.freezer))
+                    run = self._estimated(run, transaction)
                 except Rejected as error:
                     run = replace(run, frozen={"refused": str(error)})
                 transaction.runs.save(run)
             return run
+
+    def _estimated(self, run: Run, transaction: Transaction) -> Run:
+        """Return the run with what it will cost, which one that was decided on knows already."""
+        if run.estimate is not None or run.estimate_basis:
+            return run
+        cost = estimated(BeeSpec.model_validate((run.frozen or {})["bee"]), run.template, transaction, self.typical)
+        return replace(run, estimate=cost.amount, estimate_basis=cost.basis)
 
     def _submission(self, run: Run) -> Submission:
         frozen = run.frozen or {}

@@ -1,6 +1,7 @@
 """Tell of what an operator wants to hear of at once: a budget that is used up, a circuit breaker that opened."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from worker.clock import to_text
 from worker.decide.course import Course
@@ -18,7 +19,8 @@ def tell_budget(guard: RuleResult, bee: str, transaction: Transaction, now: date
         "scope": scope,
         "budget": guard.name,
         "period": period,
-        "inputs": {name: float(value) for name, value in guard.inputs.items()},
+        # What is not a number stands in the reason: what an estimate rests on, or that there is none.
+        "inputs": {name: float(value) for name, value in guard.inputs.items() if isinstance(value, int | Decimal)},
         "until": to_text(guard.until) if guard.until else None,
         "reason": guard.why,
     }

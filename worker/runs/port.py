@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from worker.costs.estimate import Past, Window
+from worker.costs.summary import RunCost
 from worker.engine.state import Status
 from worker.runs.lifecycle import Run
 
@@ -127,6 +129,15 @@ class RunFilter:
     since: datetime | None = None
 
 
+@dataclass(frozen=True)
+class CostFilter:
+    """Runs of which the cost is asked: requested in [since, until), of one incident; None lets every one through."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    incident: str | None = None
+
+
 class ScheduleLedger(Protocol):
     """The ledger's record of schedules, inside one transaction."""
 
@@ -168,8 +179,16 @@ class RunLedger(Protocol):
         """Return how many runs of incidents have not been settled, of all bees."""
         ...
 
-    def usual_cost(self, bee: str, template: str) -> float:
-        """Return what the newest runs of a template for a bee cost on average; 0 while none is known."""
+    def past(self, template: str, bee: str | None, *, limit: int) -> Sequence[Past]:
+        """Return the newest settled runs of a template whose cost is known, newest first: a bee's, or of all bees."""
+        ...
+
+    def newest_window(self, bee: str) -> Window | None:
+        """Return the newest data window of a bee's runs of which the size is known."""
+        ...
+
+    def costs(self, which: CostFilter) -> Sequence[RunCost]:
+        """Return what runs cost, oldest first."""
         ...
 
     def save(self, run: Run) -> None:

@@ -22,7 +22,8 @@ def ask_run(effect: AskPerson, incident: Incident, transaction: Transaction, now
         "modelVersion": incident.version,
         "evaluatedAt": to_text(newest.evaluated_at) if newest else None,
         "value": float(newest.value) if newest and newest.value is not None else None,
-        "estimatedCost": float(effect.estimate),
+        "estimatedCost": None if effect.estimate is None else float(effect.estimate),
+        "estimatedBy": effect.estimated,
         "checks": [dict(check) for check in checks],
     }
     question = Question(
@@ -52,6 +53,7 @@ def deployment_question(
         "gate": outcome.get("gate"),
         "cost": run.cost,
         "estimatedCost": run.estimate,
+        "estimatedBy": run.estimate_basis,
     }
     return Question(
         id=question_id(Kind.DEPLOYMENT, run.id),

@@ -16,6 +16,7 @@ from worker.incidents.approval import Answer, Kind, Question
 from worker.incidents.machine import WAITING, Incident, State
 from worker.ledger import Ledger, Transaction
 from worker.runs.answer import Answerer, Word
+from worker.runs.estimates import Typical, no_typical
 from worker.runs.follow import Around, NewLabels, follow, look
 from worker.runs.lifecycle import Run
 
@@ -31,6 +32,7 @@ class Timers:
     policy: Callable[[], Policy]
     clock: Clock
     new_labels: NewLabels = lambda _bee, _since, _until: None
+    typical: Typical = no_typical
 
     def turn(self) -> int:
         """Take every bee on for which time alone is reason to; return how many changed. Raises TryLater."""
@@ -64,7 +66,7 @@ class Timers:
         try:
             with self.ledger.begin() as transaction:
                 transaction.lock([name])
-                around = Around(bees, self.new_labels)
+                around = Around(bees, self.new_labels, self.typical)
                 before, situation = look(bees[name], policy, transaction, now, whole=True, around=around)
                 after, effects = tick(before, situation)
                 if after == before and not effects:

@@ -190,7 +190,7 @@ class Simulation:
         spec, installation = bee.spec, self.assumptions.installation
         bee.run = run_id(spec.pipeline, spec.bee, installation, incident.id, str(incident.attempt))
         self._in_flight += 1
-        self._watcher.began(spec.bee, bee.run, effect.estimate, now)
+        self._watcher.began(spec.bee, bee.run, effect.estimate or Decimal(0), now)
         return bee.run
 
     def _ends_later(self, bee: _Bee, now: datetime) -> None:

@@ -128,6 +128,6 @@ def test_what_runs_cost(here: Here, asking: Colony) -> None:
     run = asking.end_run(cost={"cpuSeconds": 7200})
 
     assert "0.1000" in here("runs")[1]
-    assert "estimated 0.0000, spent 0.1000" in here("runs", "show", run.id)[1]
+    assert "estimated 0.0027, spent 0.1000" in here("runs", "show", run.id)[1]
     (row,) = _rows(here("runs", "--json")[1])
-    assert (row["estimatedCost"], row["cost"]) == (0.0, 0.1)
+    assert (row["estimatedCost"], row["cost"]) == (0.00275, 0.1)

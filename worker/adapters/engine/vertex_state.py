@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from worker.clock import EPOCH, from_us, to_us
+from worker.costs.machine import by_name
 from worker.engine.state import Status
 from worker.runs.port import EngineState, StepState
 
@@ -73,6 +74,7 @@ def _stalled(job: Any) -> datetime | None:
 def _begun(job: Any, paths: Mapping[int, str], *, ended: bool) -> Iterator[StepState]:
     """Yield the steps that Vertex tells of; a group that has begun is told by what is in it."""
     groups = {detail.parent_task_id for detail in job.job_detail.task_details}
+    machines = by_name(_spec(job))
     for detail in _ordered(job):
         if detail.task_id not in paths or detail.task_id in groups:
             continue
@@ -84,6 +86,7 @@ def _begun(job: Any, paths: Mapping[int, str], *, ended: bool) -> Iterator[StepS
             started_at=_time(detail.start_time),
             ended_at=_time(detail.end_time),
             error=_error(detail.error),
+            machine=machines.get(detail.task_name),
         )
 
 
@@ -130,9 +133,13 @@ def _names(detail: Any, details: Mapping[int, Any], declared: set[str]) -> list[
 
 
 def _declared(job: Any) -> set[str]:
-    spec = MessageToDict(type(job).pb(job).pipeline_spec)
-    tasks = spec.get("root", {}).get("dag", {}).get("tasks", {})
+    tasks = _spec(job).get("root", {}).get("dag", {}).get("tasks", {})
     return {task.get("taskInfo", {}).get("name") or key for key, task in tasks.items()}
+
+
+def _spec(job: Any) -> dict[str, Any]:
+    found: dict[str, Any] = MessageToDict(type(job).pb(job).pipeline_spec)
+    return found
 
 
 def _attempts(executor: Any) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,16 +12,24 @@ from worker.adapters.ledger.database import Database, dumps
 from worker.adapters.ledger.locks import lock_bees
 from worker.adapters.ledger.tables import run_steps, runs
 from worker.clock import from_us, to_us
+from worker.costs.estimate import Past, Window
+from worker.costs.summary import RunCost
+from worker.duration import parse_duration
 from worker.engine.state import Status
 from worker.errors import Conflict, LeaseLost
 from worker.runs.lifecycle import Run, Verdict
-from worker.runs.port import Lease, RunFilter, StepState
+from worker.runs.port import CostFilter, Lease, RunFilter, StepState
 
 #: Asked for every event: made once, since making a statement costs more than executing it.
 _IN_FLIGHT = sa.select(runs).where(runs.c.bee == sa.bindparam("of_bee"), runs.c.loop, sa.not_(runs.c.settled))
 
-#: How many of the newest runs tell what the next one will cost.
-_USUAL = 5
+#: Verdicts of runs that say nothing of what a whole one costs.
+_CUT_SHORT = (Verdict.CANCELLED.value, Verdict.FAILED.value)
+#: What of a run tells its cost.
+_COSTS = (
+    *("id", "bee", "template", "incident_id", "attempt", "created_at", "settled", "estimate"),
+    *("cost", "settled_cost", "billed_cost", "cost_basis"),
+)
 
 
 class SqlRuns:
@@ -83,16 +91,33 @@ class SqlRuns:
         )
         return int(self._connection.execute(query).scalar_one())
 
-    def usual_cost(self, bee: str, template: str) -> float:
-        """Return what the newest runs of a template for a bee cost on average; 0 while none is known."""
-        newest = (
-            sa.select(runs.c.cost)
-            .where(runs.c.bee == bee, runs.c.template == template, runs.c.cost.is_not(None))
-            .order_by(runs.c.created_at.desc())
-            .limit(_USUAL)
-            .subquery()
-        )
-        return float(self._connection.execute(sa.select(sa.func.avg(newest.c.cost))).scalar() or 0.0)
+    def past(self, template: str, bee: str | None, *, limit: int) -> Sequence[Past]:
+        """Return the newest settled runs of a template whose cost is known, newest first: a bee's, or of all bees."""
+        query = sa.select(runs.c.cost, runs.c.rows).where(runs.c.template == template, runs.c.cost.is_not(None))
+        whole = sa.or_(runs.c.verdict.is_(None), runs.c.verdict.not_in(_CUT_SHORT))
+        query = query.where(whole, *(() if bee is None else (runs.c.bee == bee,)))
+        query = query.order_by(runs.c.created_at.desc(), runs.c.id).limit(limit)
+        return [Past(row.cost, row.rows) for row in self._connection.execute(query)]
+
+    def newest_window(self, bee: str) -> Window | None:
+        """Return the newest data window of a bee's runs of which the size is known."""
+        query = sa.select(runs.c.rows, runs.c.frozen).where(runs.c.bee == bee, runs.c.rows > 0)
+        row = self._connection.execute(query.order_by(runs.c.created_at.desc(), runs.c.id).limit(1)).first()
+        if row is None:
+            return None
+        window = parse_duration(((json.loads(row.frozen or "{}").get("bee")) or {}).get("window"))
+        return Window(row.rows, window if isinstance(window, timedelta) else timedelta(0))
+
+    def costs(self, which: CostFilter) -> Sequence[RunCost]:
+        """Return what runs cost, oldest first."""
+        query = sa.select(*(runs.c[name] for name in _COSTS)).order_by(runs.c.created_at, runs.c.id)
+        if which.since is not None:
+            query = query.where(runs.c.created_at >= to_us(which.since))
+        if which.until is not None:
+            query = query.where(runs.c.created_at < to_us(which.until))
+        if which.incident is not None:
+            query = query.where(runs.c.incident_id == which.incident)
+        return [_cost_of(row) for row in self._connection.execute(query)]
 
     def save(self, run: Run) -> None:
         """Replace a run."""
@@ -261,6 +286,24 @@ def run_of(row: sa.Row[tuple[object, ...]]) -> Run:
         billed_cost=values["billed_cost"],
         billed_at=None if values["billed_at"] is None else from_us(values["billed_at"]),
         rows=values["rows"],
+    )
+
+
+def _cost_of(row: sa.Row[Any]) -> RunCost:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return RunCost(
+        run=values["id"],
+        bee=values["bee"],
+        template=values["template"],
+        created_at=from_us(values["created_at"]),
+        incident=values["incident_id"],
+        attempt=values["attempt"],
+        over=bool(values["settled"]),
+        estimated=values["estimate"],
+        settled=_settled_cost(values),
+        billed=values["billed_cost"],
+        cost=values["cost"],
+        basis=values["cost_basis"] or "",
     )
 
 

@@ -1,6 +1,6 @@
 """What a batch knows of its bees: memories, incidents, runs in flight, and what is in production."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from worker.adapters.ledger.batch.load import Pair, Reader
@@ -9,6 +9,7 @@ from worker.adapters.ledger.incidents import SqlIncidents, incident_of
 from worker.adapters.ledger.memories import SqlMemories, memory_of
 from worker.adapters.ledger.models import SqlModels, deployment_of, version_of
 from worker.adapters.ledger.runs import SqlRuns, run_of, run_row
+from worker.costs.estimate import Past, Window
 from worker.decide.memory import BeeMemory, ColonyMemory
 from worker.errors import Conflict
 from worker.incidents.machine import Incident, State
@@ -96,7 +97,8 @@ class BatchRuns(SqlRuns):
         """Read the bees' runs in flight."""
         self._flying: Store[str, Run | None] = Store(undo, super().in_flight)
         self._count: Store[str, int] = Store(undo, lambda _: super(BatchRuns, self).incidents_in_flight())
-        self._costs: Store[Pair, float] = Store(undo, lambda key: super(BatchRuns, self).usual_cost(*key))
+        self._past: Store[tuple[str, str | None, int], Sequence[Past]] = Store(undo, self._read_past)
+        self._windows: Store[str, Window | None] = Store(undo, super().newest_window)
         self.rows = Rows(undo)
         found = {row.bee: run_of(row) for row in reader.of_bees("runs", bees)}
         for bee in bees:
@@ -110,9 +112,17 @@ class BatchRuns(SqlRuns):
         """Return how many runs of incidents have not been settled, of all bees."""
         return self._count.get(_ALL)
 
-    def usual_cost(self, bee: str, template: str) -> float:
-        """Return what the newest runs of a template for a bee cost on average; 0 while none is known."""
-        return self._costs.get((bee, template))
+    def past(self, template: str, bee: str | None, *, limit: int) -> Sequence[Past]:
+        """Return the newest settled runs of a template whose cost is known; a batch settles none."""
+        return self._past.get((template, bee, limit))
+
+    def newest_window(self, bee: str) -> Window | None:
+        """Return the newest data window of a bee's runs of which the size is known."""
+        return self._windows.get(bee)
+
+    def _read_past(self, key: tuple[str, str | None, int]) -> Sequence[Past]:
+        template, bee, limit = key
+        return super().past(template, bee, limit=limit)
 
     def get(self, run_id: str) -> Run | None:
         """Return one run."""
