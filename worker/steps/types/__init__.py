@@ -13,4 +13,5 @@ STEPS: dict[str, str] = {
     "selection": "worker.steps.types.select",
     "score": "worker.steps.types.score",
     "backfill": "worker.steps.types.backfill",
+    "ab_test": "worker.steps.types.ab_test",
 }

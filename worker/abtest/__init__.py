@@ -1,0 +1,1 @@
+"""A/B tests: versions side by side on live traffic, judged by outcomes that come in, at any time."""
