@@ -16,7 +16,9 @@ from worker.incidents.machine import incident_id
 from worker.intake.envelope import Event
 from worker.intake.quick import QuickEvent
 from worker.ledger import Transaction
+from worker.models.port import Deployment
 from worker.runs.follow import Around, follow, look
+from worker.runs.heard import tried
 
 
 class ModelEvaluated:
@@ -54,7 +56,9 @@ class ModelEvaluated:
     def apply(self, event: Event, parsed: Evaluation, transaction: Transaction, now: datetime) -> Mapping[str, Any]:
         """Decide and record, all in the given transaction."""
         bee, policy = self._context.bees()[parsed.bee], self._context.policy()
-        history = _history(parsed, transaction)
+        champion = transaction.models.champion(parsed.bee)
+        said, keep = tried(parsed, champion, transaction)
+        history = _history(parsed, champion, said, transaction)
         key = incident_id(parsed.bee, event.source, event.id)
         before, situation = look(bee, policy, transaction, now, whole=False)
         found = decide(parsed, history, before, situation, key)
@@ -67,6 +71,7 @@ class ModelEvaluated:
         decision, incident = found.decision, found.course.incident
         if decision.moves_watermark:
             transaction.decisions.move_watermark(parsed.bee, parsed.version, parsed.evaluated_at)
+            keep()
         entry = recorded(
             event.source,
             event.id,
@@ -81,9 +86,8 @@ class ModelEvaluated:
         return printed(entry)
 
 
-def _history(parsed: Evaluation, transaction: Transaction) -> History:
+def _history(parsed: Evaluation, champion: Deployment | None, tried: str, transaction: Transaction) -> History:
     version = transaction.models.get(parsed.bee, parsed.version)
-    champion = transaction.models.champion(parsed.bee)
     recorded_metrics = version.metrics if version else {}
     fields = {
         "known": version is not None,
@@ -91,5 +95,6 @@ def _history(parsed: Evaluation, transaction: Transaction) -> History:
         "previous": champion.previous if champion else None,
         "recorded": {name: None if value is None else Decimal(str(value)) for name, value in recorded_metrics.items()},
         "watermark": transaction.decisions.watermark(parsed.bee, parsed.version),
+        "tried": tried,
     }
     return made(History, fields)

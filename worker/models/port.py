@@ -150,6 +150,10 @@ class ModelLedger(Protocol):
         """Change a version's state."""
         ...
 
+    def kept(self) -> Sequence[tuple[str, str]]:
+        """Return (bee, version) of what is deployed beside a champion, ready to be gone back to."""
+        ...
+
     def champion(self, bee: str) -> Deployment | None:
         """Return the newest deployment: what is in production."""
         ...

@@ -11,9 +11,13 @@ from worker.errors import Conflict, NotFound
 from worker.incidents.approval import Answer, Kind, Question, answered
 from worker.incidents.machine import State
 from worker.ledger import Transaction
+from worker.models.port import ModelVersion
 from worker.runs.deploy import deploy, tell_verdict
 from worker.runs.follow import Around, follow, look
 from worker.runs.lifecycle import Run, Verdict
+from worker.runs.rollout import begin
+from worker.runs.staging import plan_of, staged
+from worker.runs.trial import same_champion, under_way
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Answerer:
             raise NotFound(f"version {question.version} of {question.bee} is gone")
         verdict, reason = self._verdict(question, word)
         if verdict is Verdict.DEPLOYED:
-            deploy(version, run, reason, self.transaction, self.now)
+            verdict, reason = self._deploy(version, run, reason)
         elif verdict is Verdict.REJECTED:
             self.transaction.models.set_state(question.bee, version.version, "refused")
         run = replace(run, verdict=verdict, transition=run.transition + 1)
@@ -99,12 +103,25 @@ class Answerer:
         self._take_on(run, said, word.by)
         return Answered(question, said)
 
+    def _deploy(self, version: ModelVersion, run: Run, reason: str) -> tuple[Verdict, str]:
+        """Put a version into production, in steps where the run's plan has any; return what became of the run."""
+        plan = plan_of(run, run.outcome)
+        if not staged(plan, run.bee, self.transaction):
+            deploy(version, run, reason, self.transaction, self.now)
+            return Verdict.DEPLOYED, reason
+        incident = run.incident_id
+        begun = begin(version, self.bee, plan, self.transaction, self.now, reason=reason, run=run.id, incident=incident)
+        return Verdict.ROLLOUT, begun.reason
+
     def _verdict(self, question: Question, word: Word) -> tuple[Verdict, str]:
         said = f" ({word.reason})" if word.reason else ""
         if not word.approve:
             return Verdict.REJECTED, f"refused by {word.by}{said}"
-        champion = self.transaction.models.champion(question.bee)
-        if (champion.epoch if champion else None) != question.against:
+        busy = under_way(self.transaction, question.bee)
+        if busy:
+            return Verdict.SUPERSEDED, f"approved by {word.by}{said}, but {busy}"
+        if not same_champion(self.transaction, question.bee, question.against):
+            champion = self.transaction.models.champion(question.bee)
             live, judged = champion.version if champion else "none", question.evidence.get("champion") or "none"
             moved = f"it was judged against version {judged}, and production has moved on to {live}"
             return Verdict.SUPERSEDED, f"approved by {word.by}{said}, but {moved}"
@@ -116,5 +133,6 @@ class Answerer:
         incident = before.incident
         if incident is None or incident.id != run.incident_id or incident.state is not State.GATED:
             return
-        after = ruled(before, situation, approve=run.verdict is Verdict.DEPLOYED, reason=said, by=by)
+        approve, steps = run.verdict in {Verdict.DEPLOYED, Verdict.ROLLOUT}, run.verdict is Verdict.ROLLOUT
+        after = ruled(before, situation, approve=approve, reason=said, by=by, staged=steps)
         follow(before, after, (), situation, self.transaction)

@@ -33,6 +33,7 @@ from worker.runs.lifecycle import Run, run_id
 from worker.runs.noteworthy import tell_breakers, tell_budget
 from worker.runs.questions import ask_run, withdraw
 from worker.runs.request import request_run
+from worker.runs.trial import supersede, under_way
 
 #: Returns how many of a bee's labels became known after a time and by another; None if that cannot be told now.
 NewLabels = Callable[[BeeSpec, datetime, datetime], int | None]
@@ -198,6 +199,7 @@ def _roll_back(effect: RollBack, situation: Situation, transaction: Transaction)
     )
     transaction.models.set_state(bee, champion.version, "retired")
     transaction.models.set_state(bee, effect.to, "deployed")
+    supersede(transaction, bee, f"production went back to version {effect.to}: {effect.reason}", now)
     data = {
         "beeId": bee,
         "version": effect.to,

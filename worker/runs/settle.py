@@ -16,6 +16,7 @@ from worker.incidents.machine import State
 from worker.ledger import Ledger, Transaction
 from worker.models.gate import judge
 from worker.models.port import Artifact, ModelVersion
+from worker.rollout_plan import RolloutSpec
 from worker.runs.cost import Prices, cost_of, reckoned
 from worker.runs.deploy import deploy, tell_registered, tell_verdict
 from worker.runs.follow import follow, look
@@ -24,6 +25,9 @@ from worker.runs.outcome import checked
 from worker.runs.port import Lease
 from worker.runs.questions import ask, deployment_question
 from worker.runs.request import tell
+from worker.runs.rollout import begin
+from worker.runs.staging import plan_of, staged
+from worker.runs.trial import same_champion, under_way
 
 
 class Outcomes(Protocol):
@@ -41,6 +45,7 @@ class _Judged:
     register: bool = False
     gate_passed: bool = False
     until: datetime | None = None
+    plan: RolloutSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,15 @@ class Settler:
             policy, found = self.policy(), cost_of(held, transaction.runs.steps(held.id), outcome, self.prices)
             cost = found.amount
             judged = _gated(_judge(held, outcome, broken, transaction), policy.of(run.bee).approval, cost, now)
+            judged = _staged(judged, held, outcome, transaction)
             done = reckoned(concluded(held, judged.verdict, outcome), found, outcome)
             version = _register(done, judged, outcome, transaction, now) if judged.register and outcome else None
             if version and judged.verdict is Verdict.DEPLOYED:
                 deploy(version, done, judged.reason, transaction, now)
             transaction.runs.save(done)
             _tell(done, judged, version, transaction, now)
+            if version and judged.plan:
+                judged = _rolled_out(judged, version, done, judged.plan, transaction, now)
             _progress(done, judged, self.bees().get(run.bee), policy, transaction, now)
             if version and judged.until:
                 _ask(done, version, policy.of(run.bee).approval, judged.until, transaction, now)
@@ -134,6 +142,31 @@ def _gated(judged: _Judged, approval: Approval, cost: float | None, now: datetim
     return replace(judged, verdict=Verdict.GATED, reason=reason, until=now + approval.expires)
 
 
+def _staged(judged: _Judged, run: Run, outcome: Mapping[str, Any] | None, transaction: Transaction) -> _Judged:
+    """Let what would be deployed go into production in steps, where the plan has any and there is a champion."""
+    if judged.verdict not in {Verdict.DEPLOYED, Verdict.GATED}:
+        return judged
+    try:
+        plan = plan_of(run, outcome)
+    except Rejected as error:
+        # A plan that cannot be followed is no reason to go without one.
+        reason = f"it passed its gate, but its rollout cannot be followed: {error}"
+        return replace(judged, verdict=Verdict.FAILED, reason=reason, register=True, until=None)
+    if judged.verdict is Verdict.DEPLOYED and staged(plan, run.bee, transaction):
+        return replace(judged, verdict=Verdict.ROLLOUT, plan=plan)
+    return judged
+
+
+def _rolled_out(
+    judged: _Judged, version: ModelVersion, run: Run, plan: RolloutSpec, transaction: Transaction, now: datetime
+) -> _Judged:
+    bee = _frozen_bee(run)
+    if bee is None:
+        raise ValueError(f"run {run.id} was judged without its bee's spec")
+    begun = begin(version, bee, plan, transaction, now, reason=judged.reason, run=run.id, incident=run.incident_id)
+    return replace(judged, reason=begun.reason)
+
+
 def _ask(
     run: Run, version: ModelVersion, approval: Approval, until: datetime, transaction: Transaction, now: datetime
 ) -> None:
@@ -144,8 +177,13 @@ def _ask(
 
 def _swap(run: Run, reason: str, transaction: Transaction) -> _Judged:
     judged_against = (run.frozen or {}).get("champion") or {}
-    champion = transaction.models.champion(run.bee)
-    if (champion.epoch if champion else None) != judged_against.get("epoch"):
+    busy = under_way(transaction, run.bee)
+    if busy:
+        # It beat the champion, but not what may be the champion when that is over: nothing of it was passed for that.
+        reason = f"it beat version {judged_against.get('version')}, but {busy}"
+        return _Judged(Verdict.SUPERSEDED, reason, register=True)
+    if not same_champion(transaction, run.bee, judged_against.get("epoch")):
+        champion = transaction.models.champion(run.bee)
         live = champion.version if champion else "none"
         reason = f"it beat version {judged_against.get('version')}, but production has moved on to {live}"
         return _Judged(Verdict.SUPERSEDED, reason, register=True)
@@ -165,7 +203,7 @@ def _register(
     run: Run, judged: _Judged, outcome: Mapping[str, Any], transaction: Transaction, now: datetime
 ) -> ModelVersion:
     challenger = outcome["challenger"]
-    states = {Verdict.REJECTED: "refused", Verdict.DEPLOYED: "deployed"}
+    states = {Verdict.REJECTED: "refused", Verdict.DEPLOYED: "deployed", Verdict.ROLLOUT: "registered"}
     version = ModelVersion(
         bee=run.bee,
         version=transaction.models.next_version(run.bee),
@@ -207,6 +245,7 @@ def _tell(run: Run, judged: _Judged, version: ModelVersion | None, transaction: 
 _INCIDENT_STATES = {
     Verdict.DEPLOYED: State.DEPLOYED,
     Verdict.GATED: State.GATED,
+    Verdict.ROLLOUT: State.ROLLOUT,
     Verdict.REJECTED: State.REFUSED,
     Verdict.REGISTERED: State.REFUSED,
     Verdict.SUPERSEDED: State.REFUSED,

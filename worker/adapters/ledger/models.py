@@ -23,6 +23,14 @@ _CHAMPION = (
     .order_by(deployments.c.epoch.desc())
     .limit(1)
 )
+_LATER = deployments.alias("later")
+_NEWEST = ~sa.exists().where(_LATER.c.bee == deployments.c.bee, _LATER.c.epoch > deployments.c.epoch)
+_KEPT = (
+    sa.select(model_versions.c.bee, model_versions.c.version)
+    .join(deployments, sa.and_(deployments.c.bee == model_versions.c.bee, _NEWEST))
+    .where(model_versions.c.state == "deployed", model_versions.c.version != deployments.c.version)
+    .order_by(model_versions.c.bee, model_versions.c.position)
+)
 
 
 class SqlModels:
@@ -85,6 +93,10 @@ class SqlModels:
         """Change a version's state."""
         values = {"state": state} | ({} if forced is None else {"forced": forced})
         self._connection.execute(model_versions.update().where(_is(bee, version)).values(**values))
+
+    def kept(self) -> Sequence[tuple[str, str]]:
+        """Return (bee, version) of what is deployed beside a champion, ready to be gone back to."""
+        return [(row.bee, row.version) for row in self._connection.execute(_KEPT)]
 
     def champion(self, bee: str) -> Deployment | None:
         """Return the newest deployment: what is in production."""

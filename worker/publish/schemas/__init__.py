@@ -7,6 +7,7 @@ from worker.publish.schemas.guards import BreakerOpened, BudgetExceeded
 from worker.publish.schemas.incidents import EvaluationMissing, IncidentClosed, IncidentEscalated, IncidentOpened
 from worker.publish.schemas.models import ModelDeployed, ModelRegistered, ModelRejected, ModelRolledBack
 from worker.publish.schemas.people import ApprovalRequested, ColonyPaused, ColonyResumed
+from worker.publish.schemas.rollouts import RolloutAdvanced, RolloutHeld, RolloutStarted
 from worker.publish.schemas.runs import RunEnded, RunRequested, RunStarted
 
 OUTGOING: dict[str, type[Data]] = {
@@ -27,6 +28,9 @@ OUTGOING: dict[str, type[Data]] = {
     "model.registered": ModelRegistered,
     "model.rejected": ModelRejected,
     "model.rolled_back": ModelRolledBack,
+    "model.rollout.advanced": RolloutAdvanced,
+    "model.rollout.held": RolloutHeld,
+    "model.rollout.started": RolloutStarted,
     "pipeline.run.cancelled": RunEnded,
     "pipeline.run.failed": RunEnded,
     "pipeline.run.requested": RunRequested,

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from worker.publish.schemas.base import Artifact, Bee, Data, Gate, Metrics, Reason, RunId, Time, Version
+from worker.publish.schemas.rollouts import RolloutNumbers
 
 Previous = Annotated[str, Meta(description="What was in production until now.")]
 Forced = Annotated[bool, Meta(description="Whether a person put it into production although it passed no gate.")]
@@ -34,10 +35,11 @@ class ModelDeployed(_Made, frozen=True, kw_only=True):
     previous: Previous | None
     deployed_at: Time
     forced: Forced | UnsetType = UNSET
+    rollout: Annotated[RolloutNumbers, Meta(description="What it was verified on.")] | UnsetType = UNSET
 
 
 class ModelRolledBack(Data, frozen=True, kw_only=True):
-    """Production went back to an earlier version: by its evaluations, or by hand."""
+    """Production went back to an earlier version: by evidence of both, by its evaluations, or by hand."""
 
     bee_id: Bee
     version: Version
@@ -46,3 +48,4 @@ class ModelRolledBack(Data, frozen=True, kw_only=True):
     rolled_back_at: Time
     artifact: Artifact | UnsetType = UNSET
     forced: Forced | UnsetType = UNSET
+    rollout: Annotated[RolloutNumbers, Meta(description="What it was proven worse on.")] | UnsetType = UNSET

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from worker.bee import Value
 from worker.models.gate import judge
+from worker.rollout_plan import RolloutSpec
 from worker.steps import outcome
 from worker.steps.files import describe, read_json, write_json
 from worker.steps.frozen import bee_of
@@ -14,7 +15,13 @@ STAGE = "deploy"
 
 
 class DeployConfig(Value):
-    """Nothing to set: the bee's gate decides, here and again when the run is settled."""
+    """The bee's gate decides, here and again when the run is settled; how it then goes into production may be told.
+
+    Attributes:
+        rollout: the plan, instead of the one in the bee's file.
+    """
+
+    rollout: RolloutSpec | None = None
 
 
 def deploy(context: StepContext) -> None:
@@ -26,6 +33,8 @@ def deploy(context: StepContext) -> None:
     verdict = "deployable" if judged.passed else "rejected"
     checks = [asdict(check) for check in judged.checks]
     decision = {"verdict": verdict, "reason": judged.reason, "checks": checks, "challenger": registration["challenger"]}
+    plan: RolloutSpec | None = context.config.rollout
+    told = {} if plan is None else {"rollout": plan.model_dump(mode="json", by_alias=True)}
     write_json(context.outputs["deployment"], decision)
     describe(context.outputs["deployment"], {"verdict": verdict, "reason": judged.reason})
     outcome.record(
@@ -36,6 +45,7 @@ def deploy(context: StepContext) -> None:
         challenger=registration["challenger"],
         lineage=registration["lineage"],
         checks=checks,
+        **told,
     )
 
 
