@@ -49,13 +49,13 @@ class Around:
     Attributes:
         known: the bees that are configured: only they can begin a run, so only they can go before another.
         new_labels: counts them; by default nobody knows.
-    """
         typical: tells what a run will cost of which nothing is known.
+    """
 
     known: Collection[str] = field(default_factory=tuple)
     new_labels: NewLabels = lambda _bee, _since, _until: None
-
     typical: Typical = no_typical
+
 
 def look(
     bee: BeeSpec,
@@ -119,11 +119,11 @@ def _findings(bee: BeeSpec, transaction: Transaction) -> tuple[OpenFinding, ...]
     )
 
 
-def _ahead(course: Course, situation: Situation, transaction: Transaction, known: Collection[str]) -> int:
 def _decimal(amount: float | None) -> Decimal | None:
     return None if amount is None else Decimal(str(round(amount, 6)))
 
 
+def _ahead(course: Course, situation: Situation, transaction: Transaction, known: Collection[str]) -> int:
     """Return how many other bees wait for nothing but room and go before this one."""
     bee, now = situation.bee.bee, situation.now
     queue = [one for one in transaction.incidents.unfinished() if one.waiting and one.waiting.room]
