@@ -186,19 +186,6 @@ def test_shadows_are_asked_for_what_they_can_answer() -> None:
     assert (heard.counts["shadowed", "spam-guard", "2"], heard.counts["failed", "spam-guard", "2"]) == (2, 1)
 
 
-def test_a_killed_process_loses_what_waited_and_nothing_else() -> None:
-    """What was stored before a kill is whole, and what the queue held is gone: never half a prediction."""
-    store, heard = Kept(), Heard()
-    log = _log(store, heard, every_s=3600)
-    log.add(_entry("a"))
-    _until(lambda: heard.counts["logged", "spam-guard"] == 1)
-    log.add(_entry("lost"))
-    del log  # nothing is closed: as a kill leaves it
-
-    assert store.entities == ["a"]
-    assert len(store.values) == 4
-
-
 def test_many_threads_log_at_once() -> None:
     """Each prediction of many threads is stored once."""
     store, heard = Kept(), Heard()
