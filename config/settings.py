@@ -19,7 +19,8 @@ class Settings(BaseSettings):
     """Every setting; the mission's variables keep their names, ours begin with `COLONY_`.
 
     Backends: with no Google project everything is local; with one, everything that has a Google backend uses it;
-    `COLONY_BUS`, `COLONY_ENGINE`, `COLONY_FEATURES`, `COLONY_MODELS` and `COLONY_METRICS` override one alone.
+    `COLONY_BUS`, `COLONY_ENGINE`, `COLONY_FEATURES`, `COLONY_MODELS`, `COLONY_METRICS` and `COLONY_BILLING` override
+    one alone.
     """
 
     model_config = SettingsConfigDict(env_prefix="COLONY_", extra="ignore", frozen=True, populate_by_name=True)
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     features: str = ""
     models: str = ""
     metrics: str = ""
+    billing: str = ""
 
     project: str = _named("GOOGLE_CLOUD_PROJECT", "")
     region: str = _named("GOOGLE_CLOUD_REGION", "us-central1")
@@ -84,6 +86,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=20, ge=1, le=3600)
     cpu_hour_price: float = Field(default=0.05, ge=0)
     memory_gb_hour_price: float = Field(default=0.005, ge=0)
+    billing_table: str = ""
+    billing_days: float = Field(default=35, ge=2, le=400)
+    billing_max_gb: float = Field(default=10, gt=0, le=100_000)
     poll_seconds: float = Field(default=0.2, gt=0, le=3600)
     reconcile_seconds: float = Field(default=60, ge=1, le=3600)
     stalled_hours: float = Field(default=6, ge=0, le=8760)
@@ -209,7 +214,7 @@ def read_settings(*, local: bool = False, step: bool = False) -> Settings:
     forced: dict[str, Any] = {}
     if local:
         forced = {"GOOGLE_CLOUD_PROJECT": "", "PIPELINE_BUCKET": ""}
-        forced |= dict.fromkeys(("bus", "engine", "features", "models", "metrics"), "local")
+        forced |= dict.fromkeys(("bus", "engine", "features", "models", "metrics", "billing"), "local")
     if step:
         forced["ledger"] = "sqlite"
         forced |= {name: os.environ.get(f"COLONY_{name.upper()}") or "local" for name in ("features", "models")}

@@ -32,6 +32,16 @@ class Instruments:
         """Count a run by its verdict."""
         verdict = run.verdict.value if run.verdict else "none"
         self.metrics.count("colony_runs_total", pipeline=run.template, verdict=verdict)
+        if run.cost is None:
+            self.metrics.count("colony_cost_unknown_runs_total", bee=run.bee, pipeline=run.template)
+        else:
+            self.metrics.count("colony_cost_total", run.cost, bee=run.bee, pipeline=run.template)
+
+    def corrected(self, run: Run, before: float | None) -> None:
+        """Count what a bill added to a run's cost, or took from it: a counter cannot fall."""
+        more = (run.cost or 0.0) - (before or 0.0)
+        name = "colony_cost_total" if more >= 0 else "colony_cost_refunded_total"
+        self.metrics.count(name, abs(more), bee=run.bee, pipeline=run.template)
 
     def predicted(self, bee: str, version: str) -> None:
         """Count a prediction."""

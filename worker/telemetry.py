@@ -33,6 +33,15 @@ METRICS: Mapping[str, Metric] = {
     "colony_messages_total": Metric(Kind.COUNTER, "Messages received, by verdict.", ("verdict",)),
     "colony_decisions_total": Metric(Kind.COUNTER, "Decisions recorded, by action.", ("action",)),
     "colony_runs_total": Metric(Kind.COUNTER, "Runs settled, by verdict.", ("pipeline", "verdict")),
+    "colony_cost_total": Metric(
+        Kind.COUNTER, "What settled runs cost, and what bills added, in the price list's currency.", ("bee", "pipeline")
+    ),
+    "colony_cost_refunded_total": Metric(
+        Kind.COUNTER, "What bills took from the cost of settled runs.", ("bee", "pipeline")
+    ),
+    "colony_cost_unknown_runs_total": Metric(
+        Kind.COUNTER, "Settled runs whose cost was not known then.", ("bee", "pipeline")
+    ),
     "colony_runs_active": Metric(Kind.GAUGE, "Runs that have not been settled."),
     "colony_rollouts": Metric(Kind.GAUGE, "Rollouts under way, by state: running, held.", ("state",)),
     "colony_events_published_total": Metric(Kind.COUNTER, "Outgoing events that the bus confirmed.", ("type",)),

@@ -37,6 +37,8 @@ from worker.publish.port import Outgoing
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.fresh import FreshLabels
+from worker.runs.billing import Corrections
+from worker.runs.follow import Around
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
 from worker.runs.settle import Settler
@@ -248,6 +250,26 @@ class App(Configured):
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
+    @cached_property
+    def corrections(self) -> Corrections | None:
+        """The loop that corrects costs by the bill, None where there is no bill."""
+        if not self.settings.billing_table:
+            return None
+        bill = self.bill(self.configuration.prices.currency)
+        if bill is None:
+            return None
+        care, days = self.ledger_care, timedelta(days=self.settings.billing_days)
+        return Corrections(
+            ledger=self.ledger,
+            bill=bill,
+            clock=self.clock,
+            owner=self.owner,
+            days=days,
+            claim=care.claim,
+            postpone=care.postpone,
+            told=self.instruments.corrected,
+        )
+
             if self.settings.webhook.get_secret_value():
                 loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
@@ -291,6 +313,10 @@ class App(Configured):
             features=self.features,
             bees=lambda: self.bees,
             predictions=self.predictions,
+            if any(group.spec.every for group in self.configuration.feature_groups):
+                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
+            if self.corrections:
+                loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
             clock=self.clock,
             instruments=self.instruments,
             loops=loops,

@@ -14,6 +14,7 @@ from worker import adapters
 from worker.adapters.options import Options
 from worker.checkup import Check
 from worker.clock import Clock, wall_clock
+from worker.costs.port import Bill
 from worker.errors import Rejected
 from worker.features.port import FeatureStore
 from worker.intake.port import Subscription
@@ -140,6 +141,12 @@ class Ports:
         """Where metrics go."""
         metrics: Metrics = self._kept(self._backend("metrics", google="monitoring").from_options(self._options()))
         return metrics
+
+    def bill(self, currency: str) -> Bill | None:
+        """Return the export of the billing account, in a currency; None where there is none."""
+        backend = self._backend("billing", google="bigquery")
+        found: Bill | None = backend.from_options(self._options(), currency)
+        return found if found is None else self._kept(found)
 
     def google_checks(self, *, live: bool) -> Mapping[str, Check]:
         """Return what of Google's stands beside the ports, nothing without a project; `live` ones write, too."""

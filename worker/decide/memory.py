@@ -65,6 +65,10 @@ class Tally:
             return replace(self, month=month_of(now), cost=max(correction, Decimal(0)))
         return replace(self, cost=max(self.cost + correction, Decimal(0)))
 
+    def corrected(self, month: str, correction: Decimal) -> "Tally":
+        """Return it after the bill of a run of that month came; of a month that is over nothing is counted any more."""
+        return replace(self, cost=max(self.cost + correction, Decimal(0))) if self.month == month else self
+
     def went_well(self) -> "Tally":
         """Return it after a run that deployed: what failed before is forgiven, the breaker closes."""
         return replace(self, failures=(), open_until=None, trial=False)

@@ -12,7 +12,7 @@ from worker.engine.state import Status
 from worker.errors import Conflict, Rejected, TryLater
 from worker.ledger import Ledger, Transaction
 from worker.runs.estimates import Typical, estimated, no_typical
-from worker.runs.lifecycle import Run, moved
+from worker.runs.lifecycle import Run, billing_label, moved
 from worker.runs.port import Lease, PipelineEngine, Submission
 
 
@@ -113,7 +113,7 @@ class Launcher:
             spec=spec,
             parameters=root_parameters(spec, frozen),
             output_dir=str(frozen["outputDir"]),
-            labels={"installation": self.ledger.installation, "run": run.id[-63:], "bee": run.bee},
+            labels={"installation": self.ledger.installation, "run": billing_label(run.id), "bee": run.bee},
         )
 
     def _move(self, lease: Lease, status: Status, now: datetime, error: str | None) -> None:

@@ -97,6 +97,11 @@ def run_id(template: str, bee: str, *key: str) -> str:
     return f"{f'{template}-{bee}'[:_MAX_NAMES]}-{digest}"
 
 
+def billing_label(run_id: str) -> str:
+    """Return the label `run` that a run's jobs carry elsewhere, and the bill with them; it is the run's alone."""
+    return run_id[-63:]
+
+
 def moved(run: Run, status: Status, now: datetime, *, error: str | None = None) -> Run:
     """Return the run in its next state. Raises Conflict if there is no way from here to there."""
     if status not in _NEXT.get(run.status, set()):

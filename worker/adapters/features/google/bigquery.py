@@ -192,7 +192,7 @@ class BigQuery:
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
-        from worker.adapters.features.google.silence import bound
+        from worker.adapters.google_silence import bound
 
         anonymous: Any = AnonymousCredentials
         options = {"api_endpoint": self._endpoint}
