@@ -29,13 +29,13 @@ def bench(_: Path, *, runs: int = RUNS) -> list[Figure]:
 def _equals(runs: int) -> list[Figure]:
     shares = Running.of((0.0, 1.0), binary=True)
     return [
-        _rate("A/A of shares, 7 looks x 250 rows: told apart", runs, lambda one: _apart(one, shares, _hits, 7, 250)),
+        _rate("A/A of shares, 6 looks x 250 rows: told apart", runs, lambda one: _apart(one, shares, _hits, 6, 250)),
         _rate(
-            "A/A of means, 40 looks x 50 rows: told apart",
+            "A/A of means, 25 looks x 80 rows: told apart",
             runs,
-            lambda one: _apart(one, Running.of(None), _times, 40, 50),
+            lambda one: _apart(one, Running.of(None), _times, 25, 80),
         ),
-        _rate("A/A with CUPED, 10 looks x 100 rows: told apart", runs, _apart_adjusted),
+        _rate("A/A with CUPED, 8 looks x 100 rows: told apart", runs, _apart_adjusted),
     ]
 
 
@@ -43,10 +43,10 @@ def _rollouts(runs: int) -> list[Figure]:
     rows = sequential_rows(_pairs())
     return [
         _rate(
-            "rollout of an equal, 40 looks x 50 pairs: called worse", runs, lambda one: _called(one, 0.0, Verdict.WORSE)
+            "rollout of an equal, 25 looks x 80 pairs: called worse", runs, lambda one: _called(one, 0.0, Verdict.WORSE)
         ),
         _rate(
-            "rollout of one worse by the margin, 40 looks: let through",
+            "rollout of one worse by the margin, 25 looks: let through",
             runs,
             lambda one: _called(one, -MARGIN, Verdict.NOT_WORSE),
         ),
@@ -128,7 +128,7 @@ def _apart(generator: np.random.Generator, begun: Running, draw: Draw, looks: in
 
 def _apart_adjusted(generator: np.random.Generator) -> bool:
     arms = [Covaried(), Covaried()]
-    for _ in range(10):
+    for _ in range(8):
         for place, arm in enumerate(arms):
             before = generator.exponential(size=100)
             known = np.where(generator.random(100) < 0.2, np.nan, before)
@@ -140,10 +140,10 @@ def _apart_adjusted(generator: np.random.Generator) -> bool:
 
 def _called(generator: np.random.Generator, mean: float, what: Verdict) -> bool:
     stream = Running.of((-1.0, 1.0))
-    for _ in range(40):
+    for _ in range(25):
         # Pairs of answers, right or wrong: the two differ in a fifth of them.
         worse = (0.2 - mean) / 2
-        stream = stream.add(generator.choice([-1.0, 0.0, 1.0], size=50, p=[worse, 0.8, 0.2 - worse]))
+        stream = stream.add(generator.choice([-1.0, 0.0, 1.0], size=80, p=[worse, 0.8, 0.2 - worse]))
         found = verdict(stream.interval(ALPHA), MARGIN)
         if found is what or (what is Verdict.NOT_WORSE and found is Verdict.BETTER):
             return True

@@ -17,10 +17,11 @@ def log_evidence(chance: float, hits: int, misses: int, concentration: float) ->
         misses: so far.
         concentration: of the drawn chances around it, chosen before the first count.
     """
-    from scipy.special import betaln  # type: ignore[import-untyped]
-
     if not 0 < chance < 1:
         return math.inf if (misses if chance else hits) else 0.0
     prior_hits, prior_misses = concentration * chance, concentration * (1 - chance)
-    mixed = float(betaln(prior_hits + hits, prior_misses + misses) - betaln(prior_hits, prior_misses))
+    mixed = math.lgamma(concentration) - math.lgamma(concentration + hits + misses)
+    # Without a hit both terms are one, and the prior's is infinite where the chance is next to 0.
+    mixed += math.lgamma(prior_hits + hits) - math.lgamma(prior_hits) if hits else 0.0
+    mixed += math.lgamma(prior_misses + misses) - math.lgamma(prior_misses) if misses else 0.0
     return mixed - hits * math.log(chance) - misses * math.log1p(-chance)
