@@ -36,9 +36,9 @@ from worker.publish.notify import Notifier
 from worker.publish.port import Outgoing
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
-from worker.runs.fresh import FreshLabels
 from worker.runs.billing import Corrections
 from worker.runs.follow import Around
+from worker.runs.fresh import FreshLabels
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
 from worker.runs.settle import Settler
@@ -139,6 +139,22 @@ class App(Configured):
         return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock, self.new_labels, typical)
 
     @cached_property
+    def verifier(self) -> Verifier:
+        """The loop over rollouts under way."""
+        around = partial(Around, self.bees, self.new_labels, self.pricing.typical)
+        return Verifier(
+            self.ledger, lambda: self.bees, lambda: self.policy, lambda: self.rollout_outcomes, self.clock, around
+        )
+
+    @cached_property
+    def rollout_outcomes(self) -> Any:
+        """What rollouts go by where labels come in (`worker.rollout.outcomes.Outcomes`; it loads much)."""
+        from worker.rollout.outcomes import Outcomes
+        from worker.rollout.scoring import Scorers
+
+        return Outcomes(Scorers(lambda: self.features, self.artifacts, self.model_format))
+
+    @cached_property
     def new_labels(self) -> FreshLabels:
         """Counts what the last attempt has not seen."""
         return FreshLabels(lambda: self.features)
@@ -199,6 +215,21 @@ class App(Configured):
             self.ledger, lambda: self.bees, lambda: self.monitor, self.tell_intake, self.clock, claim, self.owner
         )
 
+    @cached_property
+    def feature_watch(self) -> FeatureWatch:
+        """The loop over features that are watched by themselves."""
+        return FeatureWatch(
+            ledger=self.ledger,
+            groups=lambda: self.configuration.feature_groups,
+            bees=lambda: self.bees,
+            policy=lambda: self.policy,
+            store=lambda: self.features,
+            publish=self.tell_intake,
+            clock=self.clock,
+            claim=self.ledger_care.claim,
+            owner=self.owner,
+        )
+
     def tell_intake(self, event: Outgoing) -> Mapping[str, Any] | None:
         """Put an event on the intake bus; the local one handles it at once and returns what was concluded.
 
@@ -216,6 +247,26 @@ class App(Configured):
         told = bool(self.settings.serving_service_account)
         rules = Rules(self.settings.serving, told, timedelta(hours=self.settings.serving_hold_hours))
         return Projector(self.ledger, self.registry, self.clock, self.owner, rules)
+
+    @cached_property
+    def corrections(self) -> Corrections | None:
+        """The loop that corrects costs by the bill, None where there is no bill."""
+        if not self.settings.billing_table:
+            return None
+        bill = self.bill(self.configuration.prices.currency)
+        if bill is None:
+            return None
+        care, days = self.ledger_care, timedelta(days=self.settings.billing_days)
+        return Corrections(
+            ledger=self.ledger,
+            bill=bill,
+            clock=self.clock,
+            owner=self.owner,
+            days=days,
+            claim=care.claim,
+            postpone=care.postpone,
+            told=self.instruments.corrected,
+        )
 
     @cached_property
     def upkeep(self) -> Upkeep:
@@ -250,26 +301,7 @@ class App(Configured):
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
-    @cached_property
-    def corrections(self) -> Corrections | None:
-        """The loop that corrects costs by the bill, None where there is no bill."""
-        if not self.settings.billing_table:
-            return None
-        bill = self.bill(self.configuration.prices.currency)
-        if bill is None:
-            return None
-        care, days = self.ledger_care, timedelta(days=self.settings.billing_days)
-        return Corrections(
-            ledger=self.ledger,
-            bill=bill,
-            clock=self.clock,
-            owner=self.owner,
-            days=days,
-            claim=care.claim,
-            postpone=care.postpone,
-            told=self.instruments.corrected,
-        )
-
+            loops.append(self.loop("rollouts", self.verifier.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.webhook.get_secret_value():
                 loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
@@ -279,6 +311,10 @@ class App(Configured):
                 loops.append(self.loop("freshness", self.measure_features, idle_s=60.0, vital=False))
             if any(bee.monitor.every for bee in self.bees.values()):
                 loops.append(self.loop("monitor", self.watch.turn, idle_s=max(idle_s, 5.0), vital=False))
+            if any(group.spec.every for group in self.configuration.feature_groups):
+                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
+            if self.corrections:
+                loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops
@@ -313,10 +349,6 @@ class App(Configured):
             features=self.features,
             bees=lambda: self.bees,
             predictions=self.predictions,
-            if any(group.spec.every for group in self.configuration.feature_groups):
-                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
-            if self.corrections:
-                loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
             clock=self.clock,
             instruments=self.instruments,
             loops=loops,
