@@ -37,7 +37,6 @@ from worker.publish.port import Outgoing
 from worker.publish.relay import Relay
 from worker.runs.advance import Advancer
 from worker.runs.billing import Corrections
-from worker.runs.follow import Around
 from worker.runs.fresh import FreshLabels
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
@@ -139,22 +138,6 @@ class App(Configured):
         return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock, self.new_labels, typical)
 
     @cached_property
-    def verifier(self) -> Verifier:
-        """The loop over rollouts under way."""
-        around = partial(Around, self.bees, self.new_labels, self.pricing.typical)
-        return Verifier(
-            self.ledger, lambda: self.bees, lambda: self.policy, lambda: self.rollout_outcomes, self.clock, around
-        )
-
-    @cached_property
-    def rollout_outcomes(self) -> Any:
-        """What rollouts go by where labels come in (`worker.rollout.outcomes.Outcomes`; it loads much)."""
-        from worker.rollout.outcomes import Outcomes
-        from worker.rollout.scoring import Scorers
-
-        return Outcomes(Scorers(lambda: self.features, self.artifacts, self.model_format))
-
-    @cached_property
     def new_labels(self) -> FreshLabels:
         """Counts what the last attempt has not seen."""
         return FreshLabels(lambda: self.features)
@@ -213,21 +196,6 @@ class App(Configured):
         claim = self.ledger_care.claim
         return Watch(
             self.ledger, lambda: self.bees, lambda: self.monitor, self.tell_intake, self.clock, claim, self.owner
-        )
-
-    @cached_property
-    def feature_watch(self) -> FeatureWatch:
-        """The loop over features that are watched by themselves."""
-        return FeatureWatch(
-            ledger=self.ledger,
-            groups=lambda: self.configuration.feature_groups,
-            bees=lambda: self.bees,
-            policy=lambda: self.policy,
-            store=lambda: self.features,
-            publish=self.tell_intake,
-            clock=self.clock,
-            claim=self.ledger_care.claim,
-            owner=self.owner,
         )
 
     def tell_intake(self, event: Outgoing) -> Mapping[str, Any] | None:
@@ -301,7 +269,6 @@ class App(Configured):
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
-            loops.append(self.loop("rollouts", self.verifier.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.webhook.get_secret_value():
                 loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
@@ -311,8 +278,6 @@ class App(Configured):
                 loops.append(self.loop("freshness", self.measure_features, idle_s=60.0, vital=False))
             if any(bee.monitor.every for bee in self.bees.values()):
                 loops.append(self.loop("monitor", self.watch.turn, idle_s=max(idle_s, 5.0), vital=False))
-            if any(group.spec.every for group in self.configuration.feature_groups):
-                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.corrections:
                 loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
             if self.settings.features_accessed:
