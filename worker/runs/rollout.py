@@ -14,6 +14,7 @@ from worker.decide import rollouts
 from worker.decide.course import Course, Situation
 from worker.decide.policy import Policy
 from worker.errors import Conflict
+from worker.incidents import machine as incidents
 from worker.ledger import Transaction
 from worker.models.port import Deployment, ModelVersion
 from worker.models.trials import TrialKind
@@ -125,7 +126,8 @@ def look(
         return None
     champion = transaction.models.champion(bee.bee)
     if champion is None or champion.epoch != rollout.epoch:
-        return _superseded(rollout, champion, _Taking(bee, policy, transaction, now, around))
+        ended = _superseded(rollout, bee, policy, transaction, now)
+        return Looked(ended, Conclusion(Move.WAIT, ended.reason))
     after, conclusion = machine.looked(rollout, evidence, paused=_paused(bee, transaction, now))
     if after == rollout:
         return Looked(rollout, conclusion)
@@ -149,7 +151,7 @@ def end_by_hand(  # noqa: PLR0913 - whose, how, why and by whom
     """End a bee's rollout by a person's word: put its version wholly into production, or stop it.
 
     Args:
-        bee: its spec; None if it is not configured any more (its incident then stays as it is).
+        bee: its spec; None if it is not configured any more.
         policy: of the whole colony.
         transaction: the open one.
         state: PROMOTED or STOPPED.
@@ -163,18 +165,17 @@ def end_by_hand(  # noqa: PLR0913 - whose, how, why and by whom
     """
     rollout = rollout_of(transaction, bee_id)
     champion = transaction.models.champion(bee_id)
-    if rollout is None or champion is None:
+    if rollout is None or champion is None or champion.epoch != rollout.epoch:
         raise Conflict(f"no rollout of {bee_id} is under way")
-    if champion.epoch != rollout.epoch:
-        raise Conflict(f"production of {bee_id} was changed beside the rollout of version {rollout.version}")
     who = f" by {by}" if by else " by hand"
     said = f"{'put into production' if state is State.PROMOTED else 'stopped'}{who}: {reason}"
     after = machine.ended_by_hand(rollout, state, said, now)
     after = _serve(after, champion, transaction, now)
     _conclude(after, champion, transaction, now)
-    if bee is not None and rollout.incident is not None:
-        taking = _Taking(bee, policy, transaction, now, None)
-        taking.incident(after, by)
+    if bee is not None:
+        _Taking(bee, policy, transaction, now).incident(after, by)
+    else:
+        _without_bee(after, by, transaction, now)
     transaction.trials.save(encoded(after))
     return after
 
@@ -201,7 +202,7 @@ class _Taking:
     policy: Policy
     transaction: Transaction
     now: datetime
-    around: Around | None
+    around: Around | None = None
 
     def take_on(self, after: Rollout, champion: Deployment, conclusion: Conclusion) -> Rollout:
         """Do what a look concluded, and return the rollout as it stands then."""
@@ -230,6 +231,17 @@ class _Taking:
         if course is before and after.state is State.HELD:
             tell.tell_escalated(after, self.transaction, self.now)
         follow(before, course, (), situation, self.transaction)
+
+
+def _without_bee(rollout: Rollout, by: str, transaction: Transaction, now: datetime) -> None:
+    """Take the incident of a bee on that is not configured any more: no policy says how it goes on."""
+    incident = transaction.incidents.get(rollout.incident) if rollout.incident else None
+    if incident is None or incident.state is not incidents.State.ROLLOUT:
+        return
+    if rollout.state in WON:
+        transaction.incidents.save(incidents.promoted(incident, rollout.reason, by, now))
+    else:
+        transaction.incidents.save(incidents.taken_back(incident, rollout.champion, rollout.reason, now))
 
 
 def _went_on(course: Course, situation: Situation, rollout: Rollout, by: str) -> Course:
@@ -288,15 +300,21 @@ def _rule(rollout: Rollout, verdict: Verdict, transaction: Transaction) -> None:
         transaction.runs.save(replace(run, verdict=verdict, transition=run.transition + 1))
 
 
-def _superseded(rollout: Rollout, champion: Deployment | None, taking: _Taking) -> Looked:
+def _superseded(
+    rollout: Rollout, bee: BeeSpec | None, policy: Policy, transaction: Transaction, now: datetime
+) -> Rollout:
+    """End a rollout beside which production was changed, and return it."""
+    champion = transaction.models.champion(rollout.bee)
     live = f"version {champion.version} ({champion.reason})" if champion else "nothing"
-    reason = f"production was changed beside the rollout, to {live}"
-    after = machine.ended_by_hand(rollout, State.SUPERSEDED, reason, taking.now)
-    let_go(taking.transaction, rollout.bee, rollout.version, "registered")
-    _rule(after, Verdict.SUPERSEDED, taking.transaction)
-    taking.incident(after, "")
-    taking.transaction.trials.save(encoded(after))
-    return Looked(after, Conclusion(Move.WAIT, reason))
+    after = machine.ended_by_hand(
+        rollout, State.SUPERSEDED, f"production was changed beside the rollout, to {live}", now
+    )
+    let_go(transaction, rollout.bee, rollout.version, "registered")
+    _rule(after, Verdict.SUPERSEDED, transaction)
+    if bee is not None:
+        _Taking(bee, policy, transaction, now).incident(after, "")
+    transaction.trials.save(encoded(after))
+    return after
 
 
 def _paused(bee: BeeSpec, transaction: Transaction, now: datetime) -> str:
