@@ -21,8 +21,9 @@ def print_judgement(judgement: "Judgement") -> None:
     asked, found = judgement.asked, judgement.results
     head = f"{asked.bee.bee} version {asked.version.version}, {asked.window.id}"
     positives = "" if found.positives is None else f", {found.positives} of them positive"
+    served = f", {judgement.logged:,} of them by what was served" if judgement.logged else ""
     if judgement.complete:
-        click.echo(f"{click.style(head, bold=True)}: {found.rows} labelled rows{positives}{_share(judgement)}")
+        click.echo(f"{click.style(head, bold=True)}: {found.rows} labelled rows{positives}{served}{_share(judgement)}")
         _print_metrics(judgement)
     else:
         click.echo(f"{click.style(head, bold=True)}: not judged yet, its labels are awaited{_share(judgement)}")

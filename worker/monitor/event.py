@@ -35,6 +35,7 @@ def evaluation(judgement: Judgement) -> dict[str, Any]:
         "end": to_text(asked.window.end),
         "sampleCount": found.rows,
         **({} if found.positives is None else {"positiveCount": found.positives}),
+        **({"loggedCount": judgement.logged} if judgement.logged else {}),
         **({} if judgement.labelled is None else {"labelledShare": judgement.labelled}),
     }
     told: dict[str, Any] = {

@@ -15,14 +15,11 @@ from worker.monitor.drift import Drift, compare_column, judge
 from worker.monitor.measured import Results, results
 from worker.monitor.period import PREVIOUS, Period, enough, labelled_share, window_at
 from worker.monitor.rows import Reading, Rows, Seen
+from worker.monitor.scoring import scores, served
 from worker.publish.events import event_id
-from worker.steps.comparison import score
-from worker.steps.metrics import Scores, joined
 
 #: So many predictions on each side tell how they are distributed.
 _MOST_PREDICTED = 20_000
-#: So many rows are scored at once, so that many more do not take more memory.
-_AT_ONCE = 50_000
 TYPE = "model.evaluated"
 
 
@@ -74,6 +71,7 @@ class Judgement:
         labelled, usual: share of the entities seen that have a label, in the window and before; None: not known.
         drift: None if there was too little of everything.
         reference_rows: how many rows drift is measured from.
+        logged: how many of the rows were judged by what was said when they were served; the others were scored now.
     """
 
     asked: Asked
@@ -84,6 +82,7 @@ class Judgement:
     drift: Drift | None
     reference_rows: int
     baseline: Mapping[str, float | None] = field(default_factory=dict)
+    logged: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,25 +110,20 @@ class Monitor:
         rows = seen.labelled.of_period(asked.window)
         complete = bool(len(rows)) and enough(now, usual, spec.min_labelled)
         predictor = self.format.load(self.artifacts.fetch(asked.version.artifact), asked.version.artifact.sha256)
-        scores = _scores(predictor, rows, bee) if complete else None
+        said = served(reading.store, bee, asked.version.version, seen.labelled, asked.window, asked.as_of)
+        measured = scores(predictor, rows, said, bee) if complete else None
         seed = int(asked.event_id[:8], 16)
-        found = results(bee.metric, bee.task, scores, confidence=spec.confidence, seed=seed)
+        found = results(bee.metric, bee.task, measured, confidence=spec.confidence, seed=seed)
         sides = _sides(asked, reading, seen, complete=complete)
         drift = _drift(bee, reading, predictor, *sides)
-        return Judgement(asked, complete, now, usual, found, drift, len(sides[0]), dict(asked.version.metrics))
+        logged = sum(answer is not None for answer in said) if complete else 0
+        return Judgement(asked, complete, now, usual, found, drift, len(sides[0]), dict(asked.version.metrics), logged)
 
 
 def _labelled(seen: Seen, period: Period) -> float | None:
     # A label may have a later time than the row that it is about.
     labelled = seen.labelled.within(period.start).entities
     return labelled_share(seen.entities.of_period(period).entities, labelled)
-
-
-def _scores(predictor: Predictor, rows: Rows, bee: BeeSpec) -> Scores:
-    names = (*bee.features, bee.label)
-    # The numbers of classes are told by all rows together.
-    size = len(rows) if bee.task == "multiclass" else _AT_ONCE
-    return joined([score(predictor, part.lists(names), bee) for part in rows.parts(size)])
 
 
 def _sides(asked: Asked, reading: Reading, seen: Seen, *, complete: bool) -> tuple[Rows, Rows]:

@@ -21,6 +21,9 @@ class Window(Data, frozen=True, kw_only=True):
     end: Time | None = None
     sample_count: Count | None = None
     positive_count: Count | None = None
+    logged_count: (
+        Annotated[int, Meta(ge=0, description="Of the samples, judged by what was said when they were served.")] | None
+    ) = None
     labelled_share: (
         Annotated[float, Meta(ge=0, le=1, description="Share of the entities seen whose label is in.")] | None
     ) = None
