@@ -40,6 +40,22 @@ def test_the_moments_are_numpys(values: list[float]) -> None:
         assert running.deviation == pytest.approx(np.std(values, ddof=1), abs=1e-6)
 
 
+@given(_VALUES)
+def test_each_value_is_predicted_by_those_before_it(values: list[float]) -> None:
+    """The variation is the sum over squared distances from the mean of the middle and all earlier values."""
+    expected = sum((value - sum(values[:place]) / (place + 1)) ** 2 for place, value in enumerate(values))
+    assert Running.of((-1.0, 1.0)).add(values).variation == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("begun", [one for one in _KINDS if one.bounds])
+def test_evidence_and_reach_are_each_others_inverse(begun: Running) -> None:
+    """At the distance that so much evidence reaches there is so much, on either side."""
+    stream = begun.add(np.where(np.random.default_rng(8).random(400) < 0.4, 1.0, -1.0))
+    for side in stream.sides():
+        for wanted in (0.5, 3.0, 6.0):
+            assert side.evidence(side.reach(wanted)) == pytest.approx(wanted, abs=1e-4)
+
+
 @pytest.mark.parametrize("begun", _KINDS)
 @given(_VALUES, st.floats(0.001, 0.3))
 def test_an_interval_holds_its_mean_and_lies_within_the_bounds(
