@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from handlers.http import (
+    ab_tests,
     answers,
     approvals,
     decisions,
@@ -40,6 +41,7 @@ ROUTES: dict[str, Callable[[Services], APIRouter]] = {
     "pipeline": pipelines.routes,
     "run events": run_events.routes,
     "models": models.routes,
+    "ab tests": ab_tests.routes,
     "decisions": decisions.routes,
     "why": why.routes,
     "incidents": incidents.routes,

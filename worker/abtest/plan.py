@@ -52,9 +52,9 @@ class AbPlan(Value):
         every: it is looked at so often; None: forty times in all.
         horizon: an entity's outcome is the mean of what comes within so long after its first exposure, and counts once
             that time is over; None: its first outcome.
-        exposure: `logged`: who was exposed to what is read from the prediction log; `assigned`: nobody was served
-            (versions are scored offline, as in a replay): each entity that has rows counts as exposed at its first row
-            to the version that the split gives it.
+        exposure: `logged`: who was exposed to what is read from the prediction log; `assigned`: nothing is logged here,
+            for whoever serves divides by the documented hash himself, or versions are scored offline: each entity that
+            has rows counts as exposed, at its first row, to the version that the split gives it.
         adjust: `cuped`: by the entity's own metric before the test; `none`; `auto`: the former where the history shows
             that it helps. What holds is decided before the test starts.
         stratify: a feature by whose strata the metric is adjusted instead.

@@ -57,7 +57,7 @@ def _head(shown: Mapping[str, Any]) -> str:
 
 _EXPOSURE = {
     "logged": "as the prediction log tells it",
-    "assigned": "nobody was served: each entity that has rows, by the split (scored offline)",
+    "assigned": "not logged: each entity that has rows, by the hash of the split",
 }
 
 

@@ -65,16 +65,15 @@ class Source:
         return {name: self._guard(name) for name in self.plan.guards}
 
     def check(self) -> None:
-        """Refuse what can never be answered. Raises Rejected."""
+        """Refuse what can never be answered.
+
+        Raises:
+            Rejected: a bee without an entity, a metric that is none, or a feature that is not known.
+        """
         if not self.bee.entity:
             mend = "say in its file whose outcomes count: entity: …"
             raise Rejected(f"{self.bee.bee} has no entity that traffic could be divided by", field="entity", mend=mend)
-        measures = [self.primary, *self.guards.values()]
-        offline = self.plan.exposure == "assigned"
-        unserved = [one.name for one in measures if one.rows is None] if offline else []
-        if unserved:
-            reason = f"{', '.join(unserved)}: nobody was served, so that outcomes cannot tell versions apart"
-            raise Rejected(reason, field="exposure", mend="serve the versions: exposure: logged")
+        _ = self.primary, self.guards
         for name in (*self.plan.slices, *([self.plan.stratify] if self.plan.stratify else [])):
             if name not in self.bee.features and name not in self.definitions:
                 raise Rejected(f"{name!r} is not a feature", field="slices", mend="name features of the bee")
@@ -138,14 +137,15 @@ class Source:
 
     def _assigned(self, as_of: datetime) -> tuple[Exposures, Answers]:
         rows = self.observed(self.primary, self.since, as_of)
-        answers = self.offline(rows, self.traffic.version_for)
-        return exposures_of(answers.entities, answers.times_us, self.traffic), answers
+        scored = any(one.rows is not None for one in (self.primary, *self.guards.values()))
+        answers = self.offline(rows, self.traffic.version_for) if scored else _NO_ANSWERS
+        return exposures_of(rows.ids, rows.times_us, self.traffic), answers
 
     def _logged(self, as_of: datetime) -> Answers:
         logged = Logged(self.store, self.bee)
         if not logged.exists:
             reason = f"no prediction of {self.bee.bee} was ever logged, so that nobody knows who was exposed to what"
-            mend = "serve it (`colony serve`) with the log on, or compare offline with exposure: assigned"
+            mend = "serve it here with the log on, or say exposure: assigned, by the documented hash"
             raise Rejected(reason, field="exposure", mend=mend)
         found, read = logged.texts(self.since, as_of, as_of), decoder(Served)
         served: list[Served] = [read(text) for text in found.values.tolist()]

@@ -35,6 +35,7 @@ from worker.publish.accessed import Accesses
 from worker.publish.notify import Notifier
 from worker.publish.port import Outgoing
 from worker.publish.relay import Relay
+from worker.runs.ab_watch import AbWatch
 from worker.runs.advance import Advancer
 from worker.runs.billing import Corrections
 from worker.runs.fresh import FreshLabels
@@ -198,6 +199,18 @@ class App(Configured):
             self.ledger, lambda: self.bees, lambda: self.monitor, self.tell_intake, self.clock, claim, self.owner
         )
 
+    @cached_property
+    def ab_judge(self) -> Any:
+        """What reads and analyses A/B tests (`worker.abtest.judge.Judge`; it loads much)."""
+        from worker.abtest.judge import Judge
+
+        return Judge(lambda: self.features, self.artifacts, self.model_format)
+
+    @cached_property
+    def ab_watch(self) -> AbWatch:
+        """The loop over A/B tests."""
+        return AbWatch(self.ledger, lambda: self.bees, lambda: self.ab_judge, self.clock)
+
     def tell_intake(self, event: Outgoing) -> Mapping[str, Any] | None:
         """Put an event on the intake bus; the local one handles it at once and returns what was concluded.
 
@@ -280,6 +293,7 @@ class App(Configured):
                 loops.append(self.loop("monitor", self.watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.corrections:
                 loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
+            loops.append(self.loop("ab tests", self.ab_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops

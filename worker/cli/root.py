@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "List, promote, roll back and adopt model versions."),
     "model-server": ("model_server", "Serve one model, as the container of a Vertex endpoint does."),
     "monitor": ("monitor", "Judge the models in production on the labels that have come in; tell drift."),
+    "ab": ("ab", "Try versions side by side on live traffic: plan, start, status, report, stop."),
     "predict": ("predict", "Predict with a bee's model in production."),
     "features": ("features", "Define, import, read and list features."),
     "pipelines": ("pipelines", "List, validate, compile and show pipeline templates."),

@@ -35,7 +35,7 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
             # What cannot be executed here is not to be left behind as a pending run.
             app.engine.verify()
         now = app.clock()
-        parameters = _parameters(app.templates.get_known(template).declared, more["parameters"])
+        parameters = parameters_of(app.templates.get_known(template).declared, more["parameters"])
         key = more["key"] or secrets.token_hex(8)
         asked = TriggerPipeline(template, bee, as_of, key, more["reason"], parameters)
         run = trigger_pipeline(asked, app.ledger, app.bees, app.templates, now, app.configuration.check_reachable)
@@ -50,7 +50,8 @@ def command(template: str, bee: str, as_of: datetime | None, *, wait: bool, **mo
         return 0 if done.verdict in GOOD else RUN_FAILED
 
 
-def _parameters(declared: Mapping[str, Parameter], words: Sequence[str]) -> dict[str, Any]:
+def parameters_of(declared: Mapping[str, Parameter], words: Sequence[str]) -> dict[str, Any]:
+    """Return what `NAME=VALUE` words give a template's parameters. Raises Rejected."""
     pairs = [word.partition("=") for word in words]
     for name, equals, _ in pairs:
         if not name or not equals:

@@ -10,13 +10,14 @@ from worker.bee import BeeSpec
 from worker.decide.course import Ending, ended
 from worker.decide.policy import Approval, Policy
 from worker.engine.state import Status
-from worker.errors import Rejected
+from worker.errors import Conflict, NotFound, Rejected
 from worker.incidents import machine
 from worker.incidents.machine import State
 from worker.ledger import Ledger, Transaction
 from worker.models.gate import judge
 from worker.models.port import Artifact, ModelVersion
 from worker.rollout_plan import RolloutSpec
+from worker.runs.ab_test import begin as begin_test
 from worker.runs.cost import Prices, cost_of, reckoned
 from worker.runs.deploy import deploy, tell_registered, tell_verdict
 from worker.runs.follow import follow, look
@@ -75,6 +76,8 @@ class Settler:
             cost = found.amount
             judged = _gated(_judge(held, outcome, broken, transaction), policy.of(run.bee).approval, cost, now)
             judged = _staged(judged, held, outcome, transaction)
+            if judged.verdict is Verdict.COMPLETED and outcome and outcome.get("abTest"):
+                judged, outcome = _tested(judged, held, outcome, transaction, now)
             done = reckoned(concluded(held, judged.verdict, outcome), found, outcome)
             version = _register(done, judged, outcome, transaction, now) if judged.register and outcome else None
             if version and judged.verdict is Verdict.DEPLOYED:
@@ -165,6 +168,20 @@ def _rolled_out(
         raise ValueError(f"run {run.id} was judged without its bee's spec")
     begun = begin(version, bee, plan, transaction, now, reason=judged.reason, run=run.id, incident=run.incident_id)
     return replace(judged, reason=begun.reason)
+
+
+def _tested(
+    judged: _Judged, run: Run, outcome: Mapping[str, Any], transaction: Transaction, now: datetime
+) -> tuple[_Judged, Mapping[str, Any]]:
+    """Begin the A/B test that a run has planned; one that cannot begin is refused, and the outcome says why."""
+    try:
+        with transaction.savepoint():
+            test = begin_test(run, outcome["abTest"], transaction, now)
+    except (Rejected, NotFound, Conflict) as error:
+        judged = _Judged(Verdict.REJECTED, f"the A/B test was not begun: {error}")
+    else:
+        judged = replace(judged, reason=f"the A/B test {test.id} has begun; {judged.reason}")
+    return judged, {**outcome, "reason": judged.reason}
 
 
 def _ask(

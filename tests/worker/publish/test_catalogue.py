@@ -16,7 +16,7 @@ from worker.publish.catalogue import PATH, catalogue, described
 from worker.publish.schemas import INCOMING, OUTGOING
 
 ROOT = Path(__file__).parents[3]
-TYPE = re.compile(r'"((?:approval|breaker|budget|colony|evaluation|feature|incident|model|pipeline)(?:\.[a-z_]+)+)"')
+TYPE = re.compile(r'"((?:ab_test|approval|breaker|budget|colony|evaluation|feature|incident|model|pipeline)(?:\.[a-z_]+)+)"')
 
 #: Not everything with a dot is an event.
 FILES = {"colony.json", "colony.steps", "model.skops"}

@@ -1,5 +1,6 @@
 """The published contract: event type → the data that it carries. Adding an event is a type here, and its line."""
 
+from worker.publish.schemas.ab_tests import AbTestConcluded, AbTestStarted, AbTestStopped
 from worker.publish.schemas.base import Data
 from worker.publish.schemas.evaluation import ModelEvaluated
 from worker.publish.schemas.features import FeatureAccessed, FeatureDefined, FeatureDrifted, FeatureStale
@@ -11,6 +12,9 @@ from worker.publish.schemas.rollouts import RolloutAdvanced, RolloutHeld, Rollou
 from worker.publish.schemas.runs import RunEnded, RunRequested, RunStarted
 
 OUTGOING: dict[str, type[Data]] = {
+    "ab_test.concluded": AbTestConcluded,
+    "ab_test.started": AbTestStarted,
+    "ab_test.stopped": AbTestStopped,
     "approval.requested": ApprovalRequested,
     "breaker.opened": BreakerOpened,
     "budget.exceeded": BudgetExceeded,
