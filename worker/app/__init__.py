@@ -38,11 +38,13 @@ from worker.publish.relay import Relay
 from worker.runs.ab_watch import AbWatch
 from worker.runs.advance import Advancer
 from worker.runs.billing import Corrections
+from worker.runs.follow import Around
 from worker.runs.fresh import FreshLabels
 from worker.runs.launch import Launcher
 from worker.runs.schedule import Scheduler
 from worker.runs.settle import Settler
 from worker.runs.timers import Timers
+from worker.runs.verify import Verifier
 from worker.runs.watch import Watcher
 from worker.serving.log import PredictionLog
 
@@ -137,6 +139,22 @@ class App(Configured):
         """The loop over what waits for time."""
         typical = self.pricing.typical
         return Timers(self.ledger, lambda: self.bees, lambda: self.policy, self.clock, self.new_labels, typical)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """The loop over rollouts under way."""
+        around = partial(Around, self.bees, self.new_labels, self.pricing.typical)
+        return Verifier(
+            self.ledger, lambda: self.bees, lambda: self.policy, lambda: self.rollout_outcomes, self.clock, around
+        )
+
+    @cached_property
+    def rollout_outcomes(self) -> Any:
+        """What rollouts go by where labels come in (`worker.rollout.outcomes.Outcomes`; it loads much)."""
+        from worker.rollout.outcomes import Outcomes
+        from worker.rollout.scoring import Scorers
+
+        return Outcomes(Scorers(lambda: self.features, self.artifacts, self.model_format))
 
     @cached_property
     def new_labels(self) -> FreshLabels:
@@ -282,6 +300,7 @@ class App(Configured):
             # A replay's clock jumps over weeks: what a schedule would have done then is none of its business.
             loops.append(PolicyWatch(self.configuration, self.instruments.failed))
             loops.append(self.loop("timers", self.timers.turn, idle_s=max(idle_s, 1.0)))
+            loops.append(self.loop("rollouts", self.verifier.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.webhook.get_secret_value():
                 loops.append(self.loop("webhook", self.notifier.turn, idle_s=max(idle_s, 1.0)))
             loops.append(self.loop("schedule", self.scheduler.turn, idle_s=max(idle_s, 5.0)))
