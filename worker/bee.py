@@ -188,6 +188,8 @@ class BeeSpec(Value):
             raise ValueError(f"features holds the label {self.label!r}: the model would be told the answer")
         try:
             lower_is_better(self.metric, self.metric_direction)
+            if self.rollout.metric not in {"", self.metric}:
+                lower_is_better(self.rollout.metric)
         except Rejected as error:
             raise ValueError(str(error)) from error
         return self

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from worker.duration import Duration
+from worker.errors import Rejected
+from worker.metric import lower_is_better
 from worker.value import Value
 
 _DAY = timedelta(days=1)
@@ -30,7 +32,7 @@ class GuardMetric(Value):
 
     Attributes:
         margin: by so much it may be worse, in its own unit, or as a share of the champion's where `relative`.
-        lower_is_better: its direction.
+        lower_is_better: its direction; left out, the one that is known of the metric.
         min_samples: fewer are no evidence.
         bounds: what one value can be; None: unbounded (then the test is valid only for large samples).
         required: without evidence of it no step is advanced; if not, a metric that nobody tells is passed over.
@@ -42,6 +44,16 @@ class GuardMetric(Value):
     min_samples: int = Field(default=100, ge=1)
     bounds: tuple[float, float] | None = None
     required: bool = True
+
+
+def _directed(name: str, guard: GuardMetric) -> GuardMetric:
+    """Return a guard with the direction of its metric. Raises ValueError if that is neither declared nor known."""
+    if "lower_is_better" in guard.model_fields_set:
+        return guard
+    try:
+        return guard.model_copy(update={"lower_is_better": lower_is_better(name)})
+    except Rejected as error:
+        raise ValueError(f"which way {name} is better is not known: declare lowerIsBetter") from error
 
 
 _DEFAULT_STEPS: dict[str, tuple[RolloutStep, ...]] = {
@@ -76,6 +88,11 @@ class RolloutSpec(Value):
     guards: dict[str, GuardMetric] = Field(default_factory=dict)
     limit: Duration = timedelta(days=14)
     hold: Duration = timedelta(days=7)
+
+    @field_validator("guards", mode="after")
+    @classmethod
+    def _directed(cls, guards: dict[str, GuardMetric]) -> dict[str, GuardMetric]:
+        return {name: _directed(name, guard) for name, guard in guards.items()}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
