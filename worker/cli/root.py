@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pipelines": ("pipelines", "List, validate, compile and show pipeline templates."),
     "tokens": ("tokens", "Make, list and revoke the bearer tokens of the HTTP API."),
     "pubsub": ("pubsub", "Make the Pub/Sub topics and subscriptions."),
+    "backtest": ("backtest", "Live through a bee's history in event time: managed, never and weekly retrained."),
     "doctor": ("doctor", "Check every part with a real call and say what is missing."),
 }
 
