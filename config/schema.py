@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from config.policy_file import PolicyFile
 from config.prices_file import PricesFile, laid_over
@@ -14,6 +14,7 @@ from worker.costs.prices import PriceList
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition
+from worker.monitor.feature_spec import FeatureGroup, FeatureMonitorSpec
 
 SHIPPED = Path(__file__).parent
 Model = TypeVar("Model", bound=BaseModel)
@@ -37,7 +38,16 @@ class _Feature(Value):
 
 
 class _FeatureFile(Value):
-    features: list[_Feature]
+    features: list[_Feature] = Field(default_factory=list)
+    monitor: FeatureMonitorSpec | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.features and self.monitor is None:
+            raise ValueError("says nothing; add features, or monitor")
+        if self.monitor is not None and not (self.features or self.monitor.features):
+            raise ValueError("monitor names no features; add them there: names, or all")
+        return self
 
 
 def layers(overlay: Path | None) -> list[Path]:
@@ -69,6 +79,21 @@ def load_features(directories: Iterable[Path]) -> dict[str, Definition]:
             values = feature.model_dump(exclude={"ttl"})
             found[feature.name] = Definition(**values, ttl=ttl)
     return found
+
+
+def load_feature_groups(directories: Iterable[Path]) -> list[FeatureGroup]:
+    """Return the features that are watched, in the groups of `monitor:` in `features/*.yaml`, by the files' names.
+
+    A later directory's file replaces the group of one of the same name. Raises Rejected.
+    """
+    found: dict[str, FeatureGroup] = {}
+    for file, content in _each(directories, "features", _FeatureFile):
+        name, spec = file.path.stem, content.monitor
+        found.pop(name, None)
+        if spec is not None:
+            named = tuple(spec.features) or tuple(feature.name for feature in content.features)
+            found[name] = FeatureGroup(name, spec, None if spec.features == "all" else named)
+    return [found[name] for name in sorted(found)]
 
 
 def load_policy(directories: Iterable[Path], bees: Collection[str] | None = None) -> Policy:

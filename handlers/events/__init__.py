@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from handlers.events.context import EventContext
+from handlers.events.feature_found import FeatureFound
 from handlers.events.model_evaluated import ModelEvaluated
 from handlers.events.run_state_changed import RESOURCE, RunStateChanged
 from worker.intake.receive import EventHandler
 
 EVENTS: Mapping[str, Callable[[EventContext], EventHandler]] = {
+    "feature.found": FeatureFound,
     "model.evaluated": ModelEvaluated,
     RESOURCE: RunStateChanged,
 }

@@ -24,6 +24,10 @@ from worker.runs.heard import tried
 class ModelEvaluated:
     """Handles one evaluation of a bee's model."""
 
+    #: What an event means, and what it adds to what is tried on live traffic.
+    conclude = staticmethod(decide)
+    tried = staticmethod(tried)
+
     def __init__(self, context: EventContext) -> None:
         """Keep the configuration's readers."""
         self._context = context
@@ -57,16 +61,16 @@ class ModelEvaluated:
         """Decide and record, all in the given transaction."""
         bee, policy = self._context.bees()[parsed.bee], self._context.policy()
         champion = transaction.models.champion(parsed.bee)
-        said, keep = tried(parsed, champion, transaction)
+        said, keep = self.tried(parsed, champion, transaction)
         history = _history(parsed, champion, said, transaction)
         key = incident_id(parsed.bee, event.source, event.id)
         before, situation = look(bee, policy, transaction, now, whole=False)
-        found = decide(parsed, history, before, situation, key)
+        found = self.conclude(parsed, history, before, situation, key)
         if found.effects or found.decision.action in {Action.TRIGGER, Action.HELD}:
             # Whether a run may begin depends on the whole colony, whose lock only those take who ask for one.
             around = Around(self._context.bees(), self._context.new_labels, self._context.typical)
             before, situation = look(bee, policy, transaction, now, whole=True, around=around)
-            found = decide(parsed, history, before, situation, key)
+            found = self.conclude(parsed, history, before, situation, key)
         run = follow(before, found.course, found.effects, situation, transaction)
         decision, incident = found.decision, found.course.incident
         if decision.moves_watermark:

@@ -30,6 +30,7 @@ from worker.intake.receive import EventHandler, NowFor, Received
 from worker.loops import Loop
 from worker.models.desired import Rules
 from worker.models.project import Projector
+from worker.monitor.feature_schedule import FeatureWatch
 from worker.monitor.schedule import Watch
 from worker.publish.accessed import Accesses
 from worker.publish.notify import Notifier
@@ -229,6 +230,21 @@ class App(Configured):
         """The loop over A/B tests."""
         return AbWatch(self.ledger, lambda: self.bees, lambda: self.ab_judge, self.clock)
 
+    @cached_property
+    def feature_watch(self) -> FeatureWatch:
+        """The loop over features that are watched by themselves."""
+        return FeatureWatch(
+            ledger=self.ledger,
+            groups=lambda: self.configuration.feature_groups,
+            bees=lambda: self.bees,
+            policy=lambda: self.policy,
+            store=lambda: self.features,
+            publish=self.tell_intake,
+            clock=self.clock,
+            claim=self.ledger_care.claim,
+            owner=self.owner,
+        )
+
     def tell_intake(self, event: Outgoing) -> Mapping[str, Any] | None:
         """Put an event on the intake bus; the local one handles it at once and returns what was concluded.
 
@@ -313,6 +329,8 @@ class App(Configured):
             if self.corrections:
                 loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
             loops.append(self.loop("ab tests", self.ab_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
+            if any(group.spec.every for group in self.configuration.feature_groups):
+                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops

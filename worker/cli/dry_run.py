@@ -120,7 +120,8 @@ class DryRun:
         bees: Any = trusted if trusted is not None else app.bees
         context = EventContext(lambda: bees, lambda: app.policy, self._assumptions.installation)
         # What else comes in live says nothing of models.
-        handlers = {type_: one for type_, one in event_handlers(context).items() if type_ == "model.evaluated"}
+        judged = {"feature.found", "model.evaluated"}
+        handlers = {type_: one for type_, one in event_handlers(context).items() if type_ in judged}
         versions = TrustedVersions() if trusted is not None else KnownVersions(*self._history)
         bee_of = trusted.of if trusted is not None else (lambda evaluation: app.bees[evaluation.bee])
         ahead = max(case.policy.max_ahead for case in self._whatif.cases)
@@ -255,7 +256,8 @@ def _of_ledger(app: Any, stream: Stream, begin: datetime | None, end: datetime |
     with app.ledger.begin(write=False) as transaction:
         for one in transaction.decisions.list():
             if (begin is None or one.evaluated_at >= begin) and (end is None or one.evaluated_at < end):
-                event = Event(one.source, one.event_id, "model.evaluated", one.evaluated_at, one.evaluation)
+                type_ = "feature.found" if "kinds" in one.evaluation else "model.evaluated"
+                event = Event(one.source, one.event_id, type_, one.evaluated_at, one.evaluation)
                 yield stream.recorded(event)
 
 

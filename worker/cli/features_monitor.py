@@ -1,4 +1,4 @@
-"""`colony features monitor`: whether features are fresh, and as they were in the period before."""
+"""`colony features monitor`: whether features are fresh, as before, as models learned them, and served as they are."""
 
 import math
 from collections.abc import Sequence
@@ -7,75 +7,85 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.bee import DriftSpec, duration_text
+from worker.bee import duration_text
 from worker.cli.common import Time, json_option, opened, print_json, print_table, short
 from worker.cli.common import publish as publish_waiting
 from worker.cli.monitor import Span
 from worker.errors import Rejected
-from worker.features.port import Definition
 
 if TYPE_CHECKING:
+    from worker.monitor.feature_look import Seen
     from worker.monitor.features import FeatureState
+
+_BOTH = ("previous", "training")
 
 
 @click.command("monitor")
 @click.argument("names", nargs=-1)
 @click.option("--window", type=Span(), default="1d", show_default=True, help="Look at so long, and as long before.")
 @click.option("--as-of", type=Time(), help="By what was known then (default: now).")
+@click.option("--reference", type=click.Choice([*_BOTH, "both"]), default="both", show_default=True,
+              help="Compare with the period before, with what models in production were trained on.")  # fmt: skip
 @click.option("--expect", type=Span(), help="How old the newest value may be where a definition has no ttl.")
 @click.option("--min-rows", type=click.IntRange(2), default=100, show_default=True,
               help="Fewer values are evidence of nothing.")  # fmt: skip
-@click.option("--publish", is_flag=True, help="Tell the colony: `feature.drifted`, `feature.stale`.")
+@click.option("--publish", is_flag=True, help="Tell the colony, and keep findings and profiles.")
+@click.option("--history", "feature", metavar="FEATURE", help="Show what one was like in the windows kept so far.")
+@click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="With --history: so many windows.")
 @json_option
-def monitor(
-    names: tuple[str, ...], *, window: timedelta, as_of: datetime | None, publish: bool, as_json: bool, **more: Any
-) -> None:
-    """Look at ingested features (all, or those named): freshness, volume, missing values, range, distribution.
+def monitor(names: tuple[str, ...], *, feature: str | None, limit: int, as_json: bool, **asked: Any) -> None:
+    """Look at ingested features (all, or those named): freshness, volume, missing values, range, distribution, skew.
 
     Findings come first. Freshness is expected within the definition's ttl. With --publish each finding is one event
-    per feature and window, however often it is asked for.
+    per feature and window, however often it is asked for; policies go by what was found in the newest window.
     """
     with opened() as app:
-        now = app.clock()
-        if as_of is not None and as_of > now:
-            raise Rejected("lies in the future", field="--as-of", mend="give a time that has passed")
-        found = _states(app, names, as_of or now, window, DriftSpec(min_rows=more["min_rows"]), more["expect"])
-        if as_json:
-            print_json(_shown(state) for state in found)
-        else:
-            _print(found)
-        if publish:
-            told = _publish(app, found, now)
-            click.echo(f"{told} findings are told", err=True)
+        if feature is not None:
+            if names:
+                raise click.UsageError("--history shows one feature; leave the others out")
+            _history(app, feature, limit, as_json=as_json)
+            return
+        _look(app, names, as_json=as_json, **asked)
 
 
-def _states(
-    app: Any, names: Sequence[str], end: datetime, window: timedelta, spec: DriftSpec, expected: timedelta | None
-) -> "list[FeatureState]":
-    from worker.monitor.features import observe, states
+def _look(
+    app: Any, names: Sequence[str], *, publish: bool, as_json: bool, as_of: datetime | None, **asked: Any
+) -> None:
+    now = app.clock()
+    if as_of is not None and as_of > now:
+        raise Rejected("lies in the future", field="--as-of", mend="give a time that has passed")
+    seen = _seen(app, names, as_of or now, **asked)
+    if as_json:
+        print_json(_shown(state) for state in seen.states)
+    else:
+        _print(seen.states)
+    if publish:
+        click.echo(f"{_publish(app, seen, as_of or now, now)} findings are told", err=True)
+
+
+def _seen(app: Any, names: Sequence[str], end: datetime, **asked: Any) -> "Seen":
+    from worker.bee import DriftSpec
+    from worker.monitor.feature_look import Look
+    from worker.monitor.feature_schedule import champions, kept_in
+    from worker.monitor.feature_spec import FeatureGroup, FeatureMonitorSpec
     from worker.monitor.period import Period
 
-    middle, start = end - window, end - 2 * window
-    # Who was seen is told by all features of an entity, whichever are asked for.
-    wanted = _named(app, names)
-    entities = {item.entity for item in wanted}
-    chosen = {item.name for item in wanted}
-    all_ = [item for item in app.features.definitions() if item.source == "ingested" and item.entity in entities]
-    seen = [observe(app.features, item, start, middle, end) for item in all_]
-    newest = {one.feature: one.newest_event for one in app.features.facts()}
-    seen = [_with_newest(one, newest.get(one.definition.name), end) for one in seen]
-    found = states(seen, Period(middle, end), spec, expected)
-    return [state for state in found if state.definition.name in chosen]
+    _check(app, names)
+    spec = FeatureMonitorSpec(
+        window=asked["window"],
+        expect=asked["expect"],
+        reference=_BOTH if asked["reference"] == "both" else (asked["reference"],),
+        keep=max(2 * asked["window"], timedelta(days=400)),
+        drift=DriftSpec(min_rows=asked["min_rows"]),
+    )
+    group = FeatureGroup("", spec, tuple(names) or None)
+    window = Period(end - asked["window"], end)
+    if not app.has_ledger:
+        return Look(app.features, group, window, end).see()
+    return Look(app.features, group, window, end, kept_in(app.ledger), champions(app.ledger, app.bees)).see()
 
 
-def _with_newest(one: Any, newest: datetime | None, end: datetime) -> Any:
-    """Take the store's newest event where it had happened by then and the window has none."""
-    from dataclasses import replace
-
-    return replace(one, newest=newest) if one.newest is None and newest is not None and newest < end else one
-
-
-def _named(app: Any, names: Sequence[str]) -> list[Definition]:
+def _check(app: Any, names: Sequence[str]) -> None:
     from worker.features.definition import unknown_feature
 
     defined = {item.name: item for item in app.features.definitions()}
@@ -85,7 +95,6 @@ def _named(app: Any, names: Sequence[str]) -> list[Definition]:
         if defined[name].source != "ingested":
             reason = f"{name} is computed: nothing of it comes in"
             raise Rejected(reason, field="NAMES", mend="name the features that it is computed from")
-    return [item for name, item in defined.items() if item.source == "ingested" and (not names or name in names)]
 
 
 def _print(found: "Sequence[FeatureState]") -> None:
@@ -118,14 +127,26 @@ def _shown(state: "FeatureState") -> dict[str, object]:
     return {**drifted_data(state), **told, "stale": state.stale}
 
 
-def _publish(app: Any, found: "Sequence[FeatureState]", now: datetime) -> int:
-    from worker.monitor.features import drifted_data, stale_data
+def _publish(app: Any, seen: "Seen", as_of: datetime, now: datetime) -> int:
+    from worker.monitor.feature_schedule import champions
+    from worker.monitor.feature_tell import reports, tell
 
-    events = [("feature.drifted", state, drifted_data(state)) for state in found if state.findings]
-    events += [("feature.stale", state, stale_data(state)) for state in found if state.stale]
     with app.ledger.begin() as transaction:
-        for type_, state, data in events:
-            subject = f"features/{state.definition.name}"
-            transaction.outbox.add(subject, type_, f"{subject}/{state.window.id}", 1, now, data)
+        told = tell(seen, transaction, now)
     publish_waiting(app)
-    return len(events)
+    models = champions(app.ledger, app.bees)
+    for event in reports(seen, models, app.policy, app.features.definitions(), as_of):
+        app.tell_intake(event)
+    return told
+
+
+def _history(app: Any, feature: str, limit: int, *, as_json: bool) -> None:
+    from worker.cli.features_history import print_history, shown_profile
+
+    _check(app, [feature])
+    with app.ledger.begin(write=False) as transaction:
+        profiles = transaction.features.history(feature, limit=limit)
+    if as_json:
+        print_json(shown_profile(profile) for profile in profiles)
+    else:
+        print_history(feature, profiles)

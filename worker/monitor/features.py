@@ -1,40 +1,39 @@
 """Features by themselves: are they fresh, do as many values come in as before, of the same kind, within their range."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from worker.bee import DriftSpec, duration_text
-from worker.clock import from_us, to_text
-from worker.errors import Rejected
+from worker.clock import to_text
 from worker.features.definition import range_text
-from worker.features.port import Definition, FeatureStore, LabelWindow, Reader, TrainingRequest
-from worker.monitor.column import Summary, summed_up
+from worker.features.port import Definition
+from worker.monitor.column import Side
 from worker.monitor.correction import corrected
 from worker.monitor.distance import chi_square
 from worker.monitor.drift import ColumnDrift, compare_column, judge
+from worker.monitor.finding import Finding
 from worker.monitor.period import Period
-from worker.monitor.rows import Rows, no_rows, read_rows
 
 #: The volume has changed when it is less than this share of what it was, or more than its inverse.
 VOLUME = 0.5
-#: How many there were, in the period before and in the window.
-Both = tuple[int, int]
-_READER = Reader("monitor:features", "batch")
 
 
 @dataclass(frozen=True)
 class Observed:
-    """One feature's values in the window and in the period before; `newest` is its newest event by then, if any."""
+    """One feature's values in the window and in the period before; `newest` is its newest event by then, if any.
+
+    Attributes:
+        previous: None where it is not compared with the period before.
+    """
 
     definition: Definition
-    window: Summary
-    previous: Summary
+    window: Side
+    previous: Side | None
     newest: datetime | None
-    entities: tuple[frozenset[str], frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,10 @@ class FeatureState:
     """What is said of one feature.
 
     Attributes:
+        counts: how many values came in, in the period before (0 if it was not looked at) and in the window.
         fresh_within: how old its newest value may be; None where nothing is expected.
-        findings: what is wrong with its values, in words; that it is stale is said by `stale` alone.
+        column: how far the window is from the period before, NaN where that was not looked at.
+        found: what is wrong with its values; that it is stale is told by `stale`.
     """
 
     definition: Definition
@@ -53,33 +54,34 @@ class FeatureState:
     newest: datetime | None
     fresh_within: timedelta | None
     column: ColumnDrift
-    findings: tuple[str, ...]
+    found: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong with its values, in words."""
+        return tuple(one.words for one in self.found)
 
     @property
     def stale(self) -> bool:
         """Whether its newest value is older than is expected; what never had one has none to grow old."""
-        if self.fresh_within is None or self.newest is None:
-            return False
-        return self.window.end - self.newest > self.fresh_within
+        return bool(self._stale())
 
+    @property
+    def all(self) -> tuple[Finding, ...]:
+        """What is wrong, that it is stale first."""
+        return (*self._stale(), *self.found)
 
-def observe(store: FeatureStore, definition: Definition, start: datetime, middle: datetime, end: datetime) -> Observed:
-    """Read an ingested feature's values of [start, end), known by then, cut in two at `middle`. Raises Rejected."""
-    rows = _values(store, definition, start, end)
-    parts = rows.within(start, middle), rows.within(middle, end)
-    before, now = (summed_up(part.column(definition.name, definition.type)) for part in parts)
-    newest = from_us(int(np.max(rows.times_us))) if len(rows) else None
-    return Observed(definition, now, before, newest, (frozenset(parts[0].entities), frozenset(parts[1].entities)))
+    def _stale(self) -> tuple[Finding, ...]:
+        if self.fresh_within is None or self.newest is None or self.window.end - self.newest <= self.fresh_within:
+            return ()
+        words = (
+            f"its newest value is of {to_text(self.newest)}, one is expected every {duration_text(self.fresh_within)}"
+        )
+        return (Finding("stale", words),)
 
-
-def _values(store: FeatureStore, definition: Definition, start: datetime, end: datetime) -> Rows:
-    request = TrainingRequest(definition.entity, (), label=LabelWindow(definition.name, start, end))
-    try:
-        return read_rows(store, request, _READER)
-    except Rejected as error:
-        if error.field != "respectKnownAt":
-            raise
-        return no_rows()
+    def with_more(self, found: Iterable[Finding]) -> "FeatureState":
+        """Return it with more that is wrong."""
+        return replace(self, found=(*self.found, *found))
 
 
 def states(
@@ -93,79 +95,94 @@ def states(
         spec: the thresholds.
         expected: how old a newest value may be where the definition has no ttl; None: any age.
     """
-    previous = Period(window.start - (window.end - window.start), window.start)
-    seen = _seen(observed)
-    columns = judge([_column(one, seen[one.definition.entity], spec) for one in observed], None, spec).features
+    previous = before(window)
+    columns = judge([_column(one, spec) for one in observed], None, spec).features
     by_name = {column.name: column for column in columns}
     volumes = corrected([_volume_p(one, spec) for one in observed], spec.correction)
     found = []
     for one, volume in zip(observed, volumes, strict=True):
         column = by_name[one.definition.name]
-        said = (*column.findings, *_volume(one, volume, spec), *_range(one))
-        counts = one.previous.known, one.window.known
+        said = (*column.found, *_volume(one, volume, spec), *_range(one))
+        counts = one.previous.count if one.previous else 0, one.window.count
         ttl = one.definition.ttl or expected
         found.append(FeatureState(one.definition, window, previous, counts, one.newest, ttl, column, said))
-    return sorted(found, key=lambda state: (not (state.stale or state.findings), state.definition.name))
+    return ranked(found)
 
 
-def _seen(observed: Sequence[Observed]) -> dict[str, Both]:
-    """Return who was seen by any feature of its entity, before and now."""
-    found: dict[str, tuple[set[str], set[str]]] = {}
-    for one in observed:
-        sides = found.setdefault(one.definition.entity, (set(), set()))
-        for side, entities in zip(sides, one.entities, strict=True):
-            side.update(entities)
-    return {entity: (len(before), len(now)) for entity, (before, now) in found.items()}
+def ranked(states_: Iterable[FeatureState]) -> list[FeatureState]:
+    """Return them by name, those with findings first."""
+    return sorted(states_, key=lambda state: (not state.all, state.definition.name))
 
 
-def _column(one: Observed, seen: Both, spec: DriftSpec) -> ColumnDrift:
+def before(window: Period) -> Period:
+    """Return as long a period before a window."""
+    return Period(window.start - (window.end - window.start), window.start)
+
+
+def only_seen(definition: Definition, window: Period) -> FeatureState:
+    """Return a feature of which nothing comes in by itself: it is computed."""
+    return FeatureState(definition, window, before(window), (0, 0), None, None, _uncompared(definition.name, 0))
+
+
+def _uncompared(name: str, rows: int) -> ColumnDrift:
+    nan = math.nan
+    return ColumnDrift(name, 0, rows, nan, nan, "", nan, nan, (nan, nan), nan, new_categories={})
+
+
+def _column(one: Observed, spec: DriftSpec) -> ColumnDrift:
     """Compare the values; missing is who was seen and has no value of this feature."""
-    column = compare_column(one.definition.name, one.previous, one.window, spec)
-    holes = [np.array([all_ - len(own), len(own)]) for all_, own in zip(seen, one.entities, strict=True)]
-    before, now = (hole[0] / hole.sum() if hole.sum() else math.nan for hole in holes)
-    p_value = chi_square(*holes).p_value if min(seen) >= spec.min_rows else math.nan
-    return replace(column, missing=(float(before), float(now)), missing_p_value=p_value)
+    if one.previous is None:
+        return _uncompared(one.definition.name, one.window.values.known)
+    sides = one.previous, one.window
+    column = compare_column(one.definition.name, sides[0].values, sides[1].values, spec)
+    holes = [np.array([side.seen - side.entities, side.entities]) for side in sides]
+    shares = [float(hole[0] / hole.sum()) if hole.sum() else math.nan for hole in holes]
+    p_value = chi_square(*holes).p_value if min(side.seen for side in sides) >= spec.min_rows else math.nan
+    return replace(column, missing=(shares[0], shares[1]), missing_p_value=p_value)
 
 
 def _volume_p(one: Observed, spec: DriftSpec) -> float:
     """Return how likely so different counts are of two periods in which equally many are expected."""
-    before, now = one.previous.known, one.window.known
-    if before < spec.min_rows:
+    if one.previous is None or one.previous.count < spec.min_rows:
         return math.nan
     from scipy.special import chdtrc  # type: ignore[import-untyped]
 
-    return float(chdtrc(1, (before - now) ** 2 / (before + now)))
+    was, now = one.previous.count, one.window.count
+    return float(chdtrc(1, (was - now) ** 2 / (was + now)))
 
 
-def _volume(one: Observed, p_value: float, spec: DriftSpec) -> tuple[str, ...]:
-    before, now = one.previous.known, one.window.known
-    if not p_value < spec.alpha or VOLUME <= now / before <= 1 / VOLUME:
+def _volume(one: Observed, p_value: float, spec: DriftSpec) -> tuple[Finding, ...]:
+    if one.previous is None or not p_value < spec.alpha:
         return ()
-    return (f"{now:,} values came in, {before:,} did in the period before",)
+    was, now = one.previous.count, one.window.count
+    if VOLUME <= now / was <= 1 / VOLUME:
+        return ()
+    return (Finding("volume", f"{now:,} values came in, {was:,} did in the period before"),)
 
 
-def _range(one: Observed) -> tuple[str, ...]:
-    numbers, definition = one.window.numbers, one.definition
+def _range(one: Observed) -> tuple[Finding, ...]:
+    numbers, definition = one.window.values.numbers, one.definition
     if numbers is None or definition.type != "number":
         return ()
     low = -math.inf if definition.minimum is None else definition.minimum
     high = math.inf if definition.maximum is None else definition.maximum
     outside = int(np.sum((numbers < low) | (numbers > high)))
-    return (f"{outside:,} values lie outside {range_text(definition)}",) if outside else ()
+    return (Finding("range", f"{outside:,} values lie outside {range_text(definition)}"),) if outside else ()
 
 
 def drifted_data(state: FeatureState) -> dict[str, object]:
     """Return the data of a `feature.drifted` event."""
-    psi, (before, now) = state.column.psi, state.column.missing
+    psi, (was, now) = state.column.psi, state.column.missing
     return {
         "feature": state.definition.name,
         "entity": state.definition.entity,
         "findings": list(state.findings),
+        "kinds": list(dict.fromkeys(one.kind for one in state.found)),
         "window": _period(state.window, state.counts[1]),
         "previous": _period(state.previous, state.counts[0]),
         "psi": None if math.isnan(psi) else psi,
         "missing": None if math.isnan(now) else now,
-        "missingBefore": None if math.isnan(before) else before,
+        "missingBefore": None if math.isnan(was) else was,
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.bee import BeeSpec
-from worker.clock import to_us
+from worker.clock import from_us, to_us
 from worker.errors import Rejected
 from worker.features.columns import Column, id_array
 from worker.features.port import ANYONE, FeatureStore, LabelWindow, Reader, TrainingRequest, TrainingTable
@@ -57,6 +57,23 @@ class Rows:
     def entities(self) -> set[str]:
         """The entities that there are."""
         return set(self.table.spine.ids.take(self.kept).to_pylist())
+
+    @property
+    def distinct(self) -> int:
+        """How many entities there are."""
+        from pyarrow import compute as pc
+
+        return int(pc.count_distinct(self.spine.ids).as_py())
+
+    @property
+    def first(self) -> datetime | None:
+        """The time of the earliest, None without any."""
+        return from_us(int(self.times_us.min())) if len(self) else None
+
+    @property
+    def last(self) -> datetime | None:
+        """The time of the latest, None without any."""
+        return from_us(int(self.times_us.max())) if len(self) else None
 
     def within(self, start: datetime, end: datetime | None = None) -> "Rows":
         """Return the rows from `start` on, up to but not including `end`."""
@@ -113,6 +130,18 @@ class Reading:
         anchor = self._anchor()
         return Seen(self._labelled(start), self._observed(anchor, start) if anchor else no_rows())
 
+    def observed(self, start: datetime) -> Rows:
+        """Return entities with their times from `start` on, as their features came in; nothing is kept of it."""
+        anchor = self._anchor()
+        if anchor is None:
+            return no_rows()
+        return values_in(self.store, self._request((), label=LabelWindow(anchor, start, self.as_of)), self._reader)
+
+    def values_of(self, entities: Rows) -> Rows:
+        """Return the features of rows whose entities and times are known; nothing is kept of it. Raises Rejected."""
+        request = self._request(self.bee.features, spine=entities.spine)
+        return values_in(self.store, request, self._reader) if len(entities) else no_rows()
+
     def features_of(self, entities: Rows) -> Rows:
         """Return the features of rows whose entities and times are known. Raises Rejected."""
         return self._read(self._request(self.bee.features, spine=entities.spine)) if len(entities) else no_rows()
@@ -145,7 +174,11 @@ class Reading:
         return TrainingRequest(bee.entity, tuple(features), entities, respect_known_at=bee.respect_known_at, **rows)
 
     def _read(self, request: TrainingRequest) -> Rows:
-        return read_rows(self.store, request, Reader(f"monitor:{self.bee.bee}", "batch"))
+        return read_rows(self.store, request, self._reader)
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader(f"monitor:{self.bee.bee}", "batch")
 
     def _anchor(self) -> str | None:
         """Return the feature that tells when an entity was seen: the first of its own that is stored."""
@@ -163,6 +196,16 @@ def read_rows(store: FeatureStore, request: TrainingRequest, reader: Reader) -> 
     if isinstance(store, Columnar):
         return Rows.of(store.training_table(request, reader=reader)[1])
     return Rows.of(_columns(store, store.training_read(request, reader=reader)))
+
+
+def values_in(store: FeatureStore, request: TrainingRequest, reader: Reader) -> Rows:
+    """Return the rows of a read of which nothing is kept, none where nothing was known in time. Raises Rejected."""
+    try:
+        return Rows.of(store.values_at(request, reader=reader))
+    except Rejected as error:
+        if error.field != "respectKnownAt":
+            raise
+        return no_rows()
 
 
 def no_rows() -> Rows:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from worker.bee import BeeSpec
 from worker.decide.course import Begin, Course, Effect, Ending, RollBack, Situation, ended, fair_order, ruled, tick
-from worker.decide.decision import Decision, History, decide
+from worker.decide.decision import Decision, History
 from worker.decide.due import due_at, waits_for_others
 from worker.decide.evaluation import Drift, Evaluation
+from worker.decide.finding import FoundFeature, conclude
 from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
 from worker.decide.quick import QuickEvaluation
@@ -106,7 +107,7 @@ class Simulation:
             previous=bee.replaced,
         )
         situation = self._situation(bee, item.now)
-        found = decide(taken, history, self._course(bee), situation, item.key)
+        found = conclude(taken, history, self._course(bee), situation, item.key)
         run = self._follow(bee, found.course, found.effects, item.now)
         if found.decision.moves_watermark:
             mark = bee.watermarks.get(evaluation.version)
@@ -156,7 +157,7 @@ class Simulation:
 
     def _as_assumed(self, evaluation: Evaluation, bee: _Bee, item: Item) -> Evaluation:
         """Return the evaluation, or that of the well model which is assumed to be in the version's place."""
-        if bee.replaced is None:
+        if bee.replaced is None or isinstance(evaluation, FoundFeature):
             return evaluation
         if item.standing.champion != bee.replaced:
             # The recording has moved on to another version: what was assumed in between is over.

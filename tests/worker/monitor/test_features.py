@@ -11,7 +11,9 @@ from tests.worker.monitor.watched import DAY, START, fill, store_in
 from worker.adapters.features.local import LocalFeatureStore
 from worker.bee import DriftSpec
 from worker.features.port import Definition, Write
-from worker.monitor.features import FeatureState, drifted_data, observe, stale_data, states
+from worker.monitor.feature_look import Look
+from worker.monitor.feature_spec import FeatureGroup, FeatureMonitorSpec
+from worker.monitor.features import FeatureState, drifted_data, stale_data
 from worker.monitor.period import Period
 from worker.publish.catalogue import catalogue
 
@@ -29,10 +31,9 @@ def store(tmp_path: Path) -> Iterator[LocalFeatureStore]:
 def _look(store: LocalFeatureStore, day: int, expected: timedelta | None = None) -> dict[str, FeatureState]:
     """Return what is said of a week that ends then."""
     end = START + day * DAY
-    middle, start = end - 7 * DAY, end - 14 * DAY
-    ingested = [item for item in store.definitions() if item.source == "ingested"]
-    seen = [observe(store, item, start, middle, end) for item in ingested]
-    return {one.definition.name: one for one in states(seen, Period(middle, end), SPEC, expected)}
+    spec = FeatureMonitorSpec(window=7 * DAY, expect=expected, drift=SPEC)
+    seen = Look(store, FeatureGroup("all", spec), Period(end - 7 * DAY, end), end).see()
+    return {one.definition.name: one for one in seen.states}
 
 
 def test_a_quiet_week_has_no_findings(store: LocalFeatureStore) -> None:

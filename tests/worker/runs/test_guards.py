@@ -14,9 +14,10 @@ from tests.worker import world
 from tests.worker.runs.colony import HOUR, Colony
 from tests.worker.world import BEE, OTHER
 from worker.decide.memory import BeeMemory, Tally, day_of, month_of
-from worker.decide.policy import Approval, Arming, Breaker, Budget, Policy, Retry
+from worker.decide.policy import Approval, Arming, Breaker, Budget, FeatureRule, Policy, Retry
 from worker.engine.state import Status
 from worker.incidents.machine import State
+from worker.monitor.finding import FeatureFindings, Finding
 from worker.runs.lifecycle import Verdict, concluded
 
 #: Beyond every bar: another day, another month, every pause over.
@@ -79,6 +80,18 @@ def _settle(bee: str) -> Callable[[Colony], None]:
     return lift
 
 
+#: Kinds that are held for, and one that is not.
+STALE = Finding("stale", "its newest value is 9d old"), Finding("range", "7 values lie outside 0 to 1")
+
+
+def _broken(found: tuple[Finding, ...] = ()) -> Callable[[Colony], None]:
+    def before(colony: Colony) -> None:
+        with colony.ledger.begin() as transaction:
+            transaction.features.found(FeatureFindings("user_reputation_score", colony.now - HOUR, colony.now, found))
+
+    return before
+
+
 def _approve(colony: Colony) -> None:
     colony.pass_time()
     (question,) = colony.questions()
@@ -114,6 +127,8 @@ GUARDS = [
           _shared(month=NOW_MONTH, cost=Decimal(9))),
     Guard("concurrent_runs", "1 of 1 runs at once are in flight", _colony_wide(runs=1),
           _run_of_another_bee, _settle(OTHER.bee)),
+    Guard("features", "never trained on a broken feature: user_reputation_score: its newest value is 9d old",
+          lambda policy: replace(policy, features=FeatureRule(hold=("missing", "stale"))), _broken(STALE), _broken()),
     Guard("one_run_per_bee", "of this bee is in flight",
           before=lambda colony: world.ask_for_run(colony.ledger), lift=_settle(BEE.bee)),
 ]  # fmt: skip

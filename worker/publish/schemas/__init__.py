@@ -3,7 +3,7 @@
 from worker.publish.schemas.ab_tests import AbTestConcluded, AbTestStarted, AbTestStopped
 from worker.publish.schemas.base import Data
 from worker.publish.schemas.evaluation import ModelEvaluated
-from worker.publish.schemas.features import FeatureAccessed, FeatureDefined, FeatureDrifted, FeatureStale
+from worker.publish.schemas.features import FeatureAccessed, FeatureDefined, FeatureDrifted, FeatureFound, FeatureStale
 from worker.publish.schemas.guards import BreakerOpened, BudgetExceeded
 from worker.publish.schemas.incidents import EvaluationMissing, IncidentClosed, IncidentEscalated, IncidentOpened
 from worker.publish.schemas.models import ModelDeployed, ModelRegistered, ModelRejected, ModelRolledBack
@@ -42,4 +42,4 @@ OUTGOING: dict[str, type[Data]] = {
     "pipeline.run.succeeded": RunEnded,
 }
 
-INCOMING: dict[str, type[Data]] = {"model.evaluated": ModelEvaluated}
+INCOMING: dict[str, type[Data]] = {"feature.found": FeatureFound, "model.evaluated": ModelEvaluated}

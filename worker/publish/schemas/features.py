@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from worker.publish.schemas.base import Data, Time
+from worker.publish.schemas.base import Bee, Data, Time
+from worker.publish.schemas.evaluation import Window
 
 Feature = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,127}$", examples=["spam_probability"])]
 
@@ -52,11 +53,34 @@ class FeatureDrifted(Data, frozen=True, kw_only=True):
     feature: Feature
     entity: str
     findings: Annotated[list[str], Meta(min_length=1, description="What is wrong, in words.")]
+    kinds: (
+        Annotated[
+            list[str], Meta(description="What is wrong: drifted, missing, volume, range, skewed, unlikeTraining.")
+        ]
+        | UnsetType
+    ) = UNSET
     window: Seen
     previous: Seen
     psi: Annotated[float, Meta(ge=0, description="Population stability index.")] | None
     missing: Annotated[float, Meta(ge=0, le=1, description="Share of the entities seen that have no value.")] | None
     missing_before: Annotated[float, Meta(ge=0, le=1)] | None
+
+
+class FeatureFound(Data, frozen=True, kw_only=True):
+    """Something is wrong with a feature that a bee's model in production reads; the policy says what follows."""
+
+    bee_id: Bee
+    model_version: Annotated[str, Meta(min_length=1, max_length=128, examples=["3"])] | int
+    feature: Annotated[str, Meta(min_length=1, max_length=128, examples=["spam_probability"])]
+    kinds: Annotated[
+        list[Literal["drifted", "missing", "volume", "range", "stale", "skewed", "unlikeTraining"]],
+        Meta(min_length=1, max_length=50),
+    ]
+    findings: (
+        Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=50, description="In words.")] | None
+    ) = None
+    evaluated_at: Annotated[Time, Meta(description="The event time; else the envelope's.")] | None = None
+    window: Window | None = None
 
 
 class FeatureStale(Data, frozen=True, kw_only=True):

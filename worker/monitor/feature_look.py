@@ -1,0 +1,218 @@
+"""A look at features through the store: the window, the period before, what models learned from, what was served.
+
+One feature after the other is read and summed up, so that fifty take no more memory than one. The period before is its
+profile where that was kept; so is a training snapshot.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from worker.bee import BeeSpec
+from worker.errors import NotFound, Rejected
+from worker.features.computed.inputs import closure
+from worker.features.port import Definition, FeatureStore, LabelWindow, Reader, TrainingRequest
+from worker.models.port import ModelVersion
+from worker.monitor.column import Side, Summary, summed_up
+from worker.monitor.drift import compare_column, judge
+from worker.monitor.feature_read import Crowd, Read
+from worker.monitor.feature_spec import FeatureGroup
+from worker.monitor.features import FeatureState, Observed, before, only_seen, ranked, states
+from worker.monitor.finding import Finding
+from worker.monitor.period import Period
+from worker.monitor.profile import SNAPSHOT, Profile
+from worker.monitor.rows import Reading, Rows, values_in
+from worker.monitor.sketch import profile_of, side_of
+from worker.serving.skew import serving_skew
+
+log = structlog.get_logger()
+
+_READER = Reader("monitor:features", "batch")
+#: Returns what was kept of a feature and a period, None if nothing was.
+Kept = Callable[[str, str], Profile | None]
+Champion = tuple[BeeSpec, ModelVersion]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look found.
+
+    Attributes:
+        states: of each feature, those with findings first.
+        profiles: to be kept.
+        feeds: feature -> the computed features that are made of it.
+    """
+
+    window: Period
+    states: Sequence[FeatureState]
+    profiles: Sequence[Profile]
+    feeds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Looks at one window of a group of features.
+
+    Attributes:
+        as_of: what was not known by then is not there.
+        kept: profiles of before.
+        champions: the bees with what they have in production.
+    """
+
+    store: FeatureStore
+    group: FeatureGroup
+    window: Period
+    as_of: datetime
+    kept: Kept = lambda _feature, _period: None
+    champions: Sequence[Champion] = ()
+
+    def see(self) -> Seen:
+        """Return what is said of the group's features. Raises Rejected: values that cannot be read."""
+        definitions = {item.name: item for item in self.store.definitions()}
+        spec = self.group.spec
+        wanted = self.group.of(definitions)
+        observed, profiles = self._observed(wanted, definitions)
+        found = {one.definition.name: one for one in states(observed, self.window, spec.drift, spec.expect)}
+        feeds = _feeds(found, definitions)
+        for name, finding in self._of_bees({*found, *(one for fed in feeds.values() for one in fed)}, profiles):
+            state = found.get(name) or only_seen(definitions[name], self.window)
+            found[name] = state.with_more([finding])
+        return Seen(self.window, ranked(found.values()), profiles, feeds)
+
+    def _observed(
+        self, wanted: Sequence[Definition], definitions: Mapping[str, Definition]
+    ) -> tuple[list[Observed], list[Profile]]:
+        entities = dict.fromkeys(item.entity for item in wanted)
+        found, profiles = [], []
+        for entity in entities:
+            # Who was seen is told by all features of an entity, whichever are asked for.
+            own = [item for item in definitions.values() if item.source == "ingested" and item.entity == entity]
+            names = {item.name for item in wanted}
+            for one in self._of_entity(own):
+                profiles.append(profile_of(one.definition.name, one.definition.type, self.window, one.window))
+                found += [one] if one.definition.name in names else []
+        return found, profiles
+
+    def _of_entity(self, items: Sequence[Definition]) -> list[Observed]:
+        """Return what came in of all features of one entity."""
+        compared = "previous" in self.group.spec.reference
+        kept = {item.name: self._kept(item) if compared else None for item in items}
+        # Who was seen before is known from profiles only if there is one of each feature.
+        complete = compared and all(kept.values())
+        crowds, sums = (Crowd(), Crowd()), {}
+        for item in items:
+            profile = kept[item.name] if complete else None
+            earlier = None if profile is None else self._side(profile)
+            part = self._read(item, back=compared and earlier is None)
+            crowds[0].take(part.window)
+            crowds[1].take(part.previous)
+            sums[item.name] = part.summed(earlier, profile)
+        newest = {one.feature: one.newest_event for one in self.store.facts()}
+        return [sums[item.name].observed(item, crowds, newest.get(item.name), self.window.end) for item in items]
+
+    def _kept(self, item: Definition) -> Profile | None:
+        profile = self.kept(item.name, before(self.window).id)
+        return profile if profile is not None and profile.type == item.type else None
+
+    def _side(self, profile: Profile) -> Side | None:
+        """Return the period before as it was kept; None where its rows are to be read."""
+        try:
+            return side_of(profile)
+        except Rejected as error:
+            log.warning("a profile cannot be read", feature=profile.feature, period=profile.period, reason=str(error))
+            return None
+
+    def _read(self, item: Definition, *, back: bool) -> Read:
+        start = before(self.window).start if back else self.window.start
+        request = TrainingRequest(item.entity, (), label=LabelWindow(item.name, start, self.as_of))
+        rows = values_in(self.store, request, _READER)
+        return Read(item, rows.of_period(self.window), rows.of_period(before(self.window)) if back else None)
+
+    def _of_bees(self, names: set[str], profiles: list[Profile]) -> Iterator[tuple[str, Finding]]:
+        """Yield what is wrong with a feature for the model of one bee. What cannot be compared is told in the log."""
+        for bee, version in self.champions:
+            read = [name for name in bee.features if name in names]
+            if bee.task == "generation" or not read:
+                continue
+            for compare in (self._unlike, self._skewed):
+                try:
+                    yield from compare(bee, version, read, profiles)
+                except (Rejected, NotFound) as error:
+                    log.warning("features cannot be compared for a bee", bee=bee.bee, reason=str(error))
+
+    def _unlike(
+        self, bee: BeeSpec, version: ModelVersion, names: Sequence[str], profiles: list[Profile]
+    ) -> Iterator[tuple[str, Finding]]:
+        snapshot = str(version.lineage.get("snapshotId") or "")
+        if "training" not in self.group.spec.reference or not snapshot:
+            return
+        reading = Reading(self.store, bee, self.as_of)
+        rows = reading.values_of(reading.observed(self.window.start).of_period(self.window))
+        types = {item.name: item.type for item in self.store.definitions()}
+        learned = self._learned(reading, snapshot, names, types, profiles)
+        drift = self.group.spec.drift
+        columns = [
+            compare_column(name, learned[name], summed_up(rows.column(name, types[name])), drift)
+            for name in names
+            if name in types
+        ]
+        for column in judge(columns, None, drift).features:
+            if column.findings:
+                words = f"unlike what version {version.version} of {bee.bee} learned from: {', '.join(column.findings)}"
+                yield column.name, Finding("unlikeTraining", words, bee.bee, version.version)
+
+    def _learned(
+        self, reading: Reading, snapshot: str, names: Sequence[str], types: Mapping[str, str], profiles: list[Profile]
+    ) -> dict[str, Summary]:
+        """Return the columns of a training snapshot, from what was kept of it if all of them were."""
+        period = f"{SNAPSHOT}{snapshot}"
+        kept = {name: self.kept(name, period) for name in names}
+        sides = {name: side_of(one) for name, one in kept.items() if one is not None and one.type == types.get(name)}
+        whole = {name: side.values for name, side in sides.items() if side is not None}
+        if len(whole) == len(names):
+            return whole
+        rows = reading.trained_on(snapshot)
+        found = {name: summed_up(rows.column(name, types.get(name, "string"))) for name in names}
+        span = _named_period(period, rows, self.window)
+        for name, summary in found.items():
+            side = Side(summary, summary.known, summary.rows)
+            profiles.append(profile_of(name, types.get(name, "string"), span, side))
+        return found
+
+    def _skewed(
+        self, bee: BeeSpec, version: ModelVersion, names: Sequence[str], _profiles: list[Profile]
+    ) -> Iterator[tuple[str, Finding]]:
+        for one in serving_skew(self.store, bee, self.window.start, self.window.end):
+            words = one.finding(min_rows=self.group.spec.drift.min_rows)
+            if words and one.feature in names:
+                yield one.feature, Finding("skewed", words, bee.bee, version.version)
+
+
+@dataclass(frozen=True)
+class _Named(Period):
+    """A period with a name of its own."""
+
+    name: str = ""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+
+def _named_period(name: str, rows: Rows, window: Period) -> Period:
+    # A snapshot is kept as long as the windows that are compared with it.
+    return _Named(rows.first or window.start, window.end, name)
+
+
+def _feeds(names: Mapping[str, object], definitions: Mapping[str, Definition]) -> dict[str, list[str]]:
+    """Return which computed features are made of each of these, through others, too."""
+    found: dict[str, list[str]] = {}
+    for item in definitions.values():
+        if item.source == "computed":
+            for name in closure([item.name], definitions):
+                if name in names and name != item.name:
+                    found.setdefault(name, []).append(item.name)
+    return found
