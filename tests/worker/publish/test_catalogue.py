@@ -46,7 +46,7 @@ def test_each_schema_is_one(type_: str) -> None:
 
 def test_what_is_not_there() -> None:
     """An unknown type, or another version of a known one, is not found."""
-    with pytest.raises(NotFound, match=r"there are: model\.evaluated"):
+    with pytest.raises(NotFound, match=r"there are: feature\.found, model\.evaluated"):
         described("model.exploded")
     with pytest.raises(NotFound, match="no version 2"):
         described("model.deployed", 2)
