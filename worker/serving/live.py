@@ -62,8 +62,10 @@ class Live:
     @property
     def shadows(self) -> Sequence[Model]:
         """Those that are asked beside every answer."""
-        wanted = self.deployment.traffic.shadow
-        return [self.models[version] for version in wanted if version in self.models]
+        divided = self.deployment.divided
+        if divided is None or not divided.shadow:
+            return ()
+        return [self.models[version] for version in divided.shadow if version in self.models]
 
     @property
     def stale(self) -> str | None:

@@ -32,7 +32,7 @@ class Names(NamedTuple):
     served: str
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one version said."""
 
     prediction: Any
@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
         return Scored(self.prediction, self.score)
 
 
-class Served(msgspec.Struct, omit_defaults=True):
+class Served(msgspec.Struct, omit_defaults=True, gc=False):
     """The JSON of one served prediction; entity and time are those of the value.
 
     Attributes:

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.bee import BeeSpec
 from worker.features.port import Value
@@ -14,9 +13,8 @@ from worker.serving.port import Told
 from worker.serving.served import Answer, Served
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One prediction that was served and is to be logged."""
+class Entry(NamedTuple):
+    """One prediction that was served and is to be logged: a tuple, since one is made while somebody waits."""
 
     bee: BeeSpec
     entity: str
