@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from worker.clock import to_text
+from worker.costs.summary import Sums, total
 from worker.decide.policy import Policy
 from worker.incidents.machine import Incident
 from worker.incidents.words import Entry, following, told
 from worker.ledger import Transaction
 from worker.runs.explain import runs_of
+from worker.runs.port import CostFilter
 
 
 def story_of(incident: Incident, transaction: Transaction, policy: Policy) -> tuple[Sequence[Entry], str]:
@@ -16,6 +18,11 @@ def story_of(incident: Incident, transaction: Transaction, policy: Policy) -> tu
     own, questions = policy.of(incident.bee), transaction.approvals.of_incident(incident.id)
     runs = {attempt: run.id for attempt, run in runs_of(transaction, incident).items()}
     return told(incident, runs, questions), following(incident, own.retry.limit, own.verify.windows, questions)
+
+
+def cost_of(incident: Incident, transaction: Transaction) -> Sums:
+    """Return what all attempts of an incident cost together."""
+    return total(transaction.runs.costs(CostFilter(incident=incident.id)))
 
 
 def shown_incident(incident: Incident, transaction: Transaction, policy: Policy) -> dict[str, Any]:
@@ -33,6 +40,7 @@ def shown_incident(incident: Incident, transaction: Transaction, policy: Policy)
         "waitsFor": waiting.why if waiting else None,
         "waitsUntil": to_text(waiting.until) if waiting and waiting.until else None,
         "next": next_,
+        "cost": cost_of(incident, transaction).told(),
         "story": list(incident.story),
         "timeline": [
             {"at": entry.at, "what": entry.what, "said": entry.said, "details": list(entry.details)}

@@ -25,11 +25,14 @@ _SUMMARY: dict[str, Any] = {
     "runId": _RUN_ID, "pipeline": "auto-retrain", "beeId": "spam-guard", "trigger": "manual", "reason": "new data",
     "incidentId": None, "attempt": 1, "asOf": "2002-10-01T00:00:00Z", "status": "pending", "verdict": None,
     "settled": False, "cancelRequested": False, "error": None, "createdAt": "2026-11-23T07:48:32.654916Z",
-    "startedAt": None, "endedAt": None, "estimatedCost": None, "cost": None,
+    "startedAt": None, "endedAt": None, "estimatedCost": None, "estimatedBy": None, "cost": None, "costBasis": None,
+    "settledCost": None, "correctedCost": None, "correctedAt": None,
 }  # fmt: skip
 _ENDED = _SUMMARY | {
     "status": "succeeded", "verdict": "deployed", "settled": True, "startedAt": "2026-11-23T07:48:32.741634Z",
-    "endedAt": "2026-11-23T07:48:37.200774Z", "estimatedCost": 0.0, "cost": 0.000041,
+    "endedAt": "2026-11-23T07:48:37.200774Z", "estimatedCost": 0.000039, "cost": 0.000041, "settledCost": 0.000041,
+    "estimatedBy": "median of 5 runs of auto-retrain for spam-guard, scaled to 2180 rows",
+    "costBasis": "2.7 CPU seconds at 0.05 an hour, 0.000215 GB hours of memory at 0.005",
 }  # fmt: skip
 _STEP = {
     "stepId": "train_model", "status": "succeeded", "attempt": 1, "startedAt": "2026-11-23T07:48:34.785671Z",
@@ -63,6 +66,18 @@ _TEMPLATE = {
     },
     "steps": [{"id": "score", "type": "score", "after": []}], "error": None,
 }  # fmt: skip
+_SUMS = {
+    "runs": 2, "open": 0, "estimated": 0.24, "settled": 0.23, "corrected": 0.25, "cost": 0.25, "difference": 0.01,
+    "unestimated": 0, "unknown": 0, "uncorrected": 0,
+}  # fmt: skip
+_GATE = {"before": 0.41, "after": 0.93, "gain": 0.52, "gainPerCost": 2.08, "windows": None}
+_MEASURED = {"before": 0.64, "after": 0.91, "gain": 0.27, "gainPerCost": 1.08, "windows": [1, 4]}
+_GAIN = {
+    "beeId": "spam-guard", "version": "2", "previous": "1", "deployedAt": "2002-09-28T00:10:00Z", "metric": "f1",
+    "lowerIsBetter": False, "gate": _GATE, "measured": _MEASURED, "gain": 0.27, "runs": 2, "cost": 0.25,
+    "costUnknown": None, "gainPerCost": 1.08, "forced": None,
+}  # fmt: skip
+_COSTS_SPAN = {"since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"}
 _RUN = {"runId": _RUN_ID}
 _INCIDENT_ID, _APPROVAL_ID = "9f2c6b0f5b7a4d0c8e1f2a3b", "5f1d7a84db00d2fce00b"
 _HELD = {"at": "2002-09-28T00:00:00Z", "what": "held", "reason": "paused by ann (moving house) until it is resumed"}
@@ -70,6 +85,7 @@ _INCIDENT = {
     "incidentId": _INCIDENT_ID, "beeId": "spam-guard", "modelVersion": "1", "state": "open", "attempt": 0,
     "openedAt": "2002-09-28T00:00:00Z", "changedAt": "2002-09-28T00:00:00Z", "waitsFor": _HELD["reason"],
     "waitsUntil": None, "next": "Attempt 1 of 3 waits: paused by ann (moving house) until it is resumed. …",
+    "cost": _SUMS | {"runs": 0, "estimated": 0, "settled": 0, "corrected": 0, "cost": 0, "difference": 0},
     "story": [_HELD],
     "timeline": [
         {"at": _HELD["at"], "what": "held", "said": f"the next attempt waits: {_HELD['reason']}", "details": []}
@@ -121,6 +137,20 @@ EXAMPLES: Mapping[str, Example] = {
         },
     ),
     "cancel": Example(_SUMMARY | {"status": "running", "cancelRequested": True}, parameters=_RUN),
+    "listCosts": Example(
+        {
+            "by": "bee", "currency": "USD", "pricesAsOf": "2026-10-07", **_COSTS_SPAN,
+            "groups": [{"name": "spam-guard", **_SUMS}], "total": _SUMS, "unknown": [],
+        },
+        parameters={"by": "bee", **_COSTS_SPAN},
+    ),
+    "listGains": Example(
+        {"currency": "USD", "gains": [_GAIN], "bees": [
+            {"beeId": "spam-guard", "metric": "f1", "versions": 1, "counted": 1, "gain": 0.27, "cost": 0.25,
+             "gainPerCost": 1.08}
+        ]},
+        parameters=_COSTS_SPAN,
+    ),
     "listTemplates": Example({"templates": [_TEMPLATE]}),
     "followRun": Example(None, parameters={**_RUN, "Last-Event-ID": "5d41402abc4b2a76"}),
     "listModels": Example({"models": [_VERSION]}, parameters={"beeId": "spam-guard"}),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from handlers.commands.operator import Operator
 from handlers.http.authentication import token_known
+from handlers.http.cost_shapes import CostSums
 from handlers.http.services import Services
 from handlers.http.shapes import BeeId, Body, Json, Moment, Reason
 from worker.access.token import Caller
@@ -38,6 +39,7 @@ class IncidentShown(BaseModel):
     waitsFor: str | None
     waitsUntil: str | None
     next: str
+    cost: CostSums
     story: list[Json]
     timeline: list[TimelineEntry]
 

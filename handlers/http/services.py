@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from handlers.commands.predict import PredictionServer
 from handlers.http.access import Access
@@ -10,6 +11,7 @@ from worker.access.link import SignedLinks
 from worker.access.port import Identity
 from worker.bee import BeeSpec
 from worker.clock import Clock
+from worker.costs.prices import PriceList
 from worker.decide.policy import Policy
 from worker.features.port import FeatureStore
 from worker.instruments import Instruments
@@ -34,6 +36,7 @@ class Services:
         policy: the one in force.
         new_labels: counts how many labels of a bee became known since its last attempt.
         typical: tells what a run will cost of which nothing is known.
+        prices: the price list.
         links: makes and checks signed links; None: there are none.
         intake: makes the intake of messages that are pushed; None: none are taken.
         sender: judges the tokens of push deliveries; None: a token as any other is needed.
@@ -53,6 +56,7 @@ class Services:
     policy: Callable[[], Policy] = Policy
     new_labels: NewLabels = lambda _bee, _since, _until: None
     typical: Typical = no_typical
+    prices: Callable[[], PriceList] = lambda: PriceList(date.min)
     links: SignedLinks | None = None
     intake: Callable[[Subscription], Consumer] | None = None
     sender: Sender | None = None

@@ -111,7 +111,9 @@ class ArtifactShown(BaseModel):
 class RunSummary(BaseModel):
     """A run as lists show it; `verdict` is how it ended for the bee, once it is settled.
 
-    `estimatedCost` is what it was thought to cost before it began, `cost` what it did, in the currency of the prices.
+    `estimatedCost` is what it was thought to cost before it began, `cost` what it did, in the currency of the prices:
+    what the price list said when it was settled (`settledCost`), until the bill comes (`correctedCost`). Null is what
+    nobody knows; `costBasis` says why.
     """
 
     runId: str
@@ -132,6 +134,10 @@ class RunSummary(BaseModel):
     endedAt: str | None
     estimatedCost: float | None
     cost: float | None
+    costBasis: str | None
+    settledCost: float | None
+    correctedCost: float | None
+    correctedAt: str | None
 
 
 class RunShown(RunSummary):

@@ -374,6 +374,8 @@ class App(Configured):
             identity=GoogleIdentity(access.audience) if access.audience else None,
             policy=lambda: self.policy,
             new_labels=self.new_labels,
+            typical=self.pricing.typical,
+            prices=lambda: self.configuration.prices,
             links=self.signed_links,
             intake=lambda subscription: self.consumer(subscription=subscription),
             sender=PushSender(self.settings.push_audience, self.settings.push_email)

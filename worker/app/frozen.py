@@ -9,6 +9,7 @@ from worker.app.packages import code_version
 from worker.bee import BeeSpec
 from worker.errors import Rejected
 from worker.features.port import FeatureStore
+from worker.generation import Price
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Frozen:
         bees = self.configuration.bees
         if name not in bees:
             raise Rejected(f"there is no bee {name!r} any more", field="bee", mend=f"add config/bees/{name}.yaml")
-        return bees[name]
+        return _priced(bees[name], self.configuration)
 
     def spec(self, template: str) -> Mapping[str, Any]:
         """Return the compiled spec. Raises Rejected if the template is unknown or its spec is stale."""
@@ -72,3 +73,12 @@ class Frozen:
     def code_version(self) -> str:
         """The version of this program."""
         return code_version()
+
+
+def _priced(bee: BeeSpec, configuration: Configuration) -> BeeSpec:
+    """Return a bee that generates text with the price list's tokens beside its own: steps read no price list."""
+    if bee.task != "generation":
+        return bee
+    listed = {name: Price(input=one.input, output=one.output) for name, one in configuration.prices.tokens.items()}
+    prices = {**listed, **bee.trainer.prices}
+    return bee.model_copy(update={"trainer": bee.trainer.model_copy(update={"prices": prices})})

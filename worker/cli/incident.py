@@ -67,7 +67,8 @@ def show(ctx: click.Context, incident_id: str, *, as_json: bool) -> None:
 
 
 def _tell(app: Any, transaction: Any, incident: Any) -> None:
-    from handlers.commands.show_incident import story_of
+    from handlers.commands.show_incident import cost_of, story_of
+    from worker.cli.cost_lines import sums_line
     from worker.cli.pauses import tell_pauses
 
     tell_pauses(app, transaction, incident.bee)
@@ -78,6 +79,9 @@ def _tell(app: Any, transaction: Any, incident: Any) -> None:
     click.echo()
     print_story(entries)
     click.echo()
+    sums = cost_of(incident, transaction)
+    if sums.runs:
+        click.echo(f"Cost of {sums.runs} run{'' if sums.runs == 1 else 's'}: {sums_line(sums)}")
     click.echo(f"Next: {following}")
 
 

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("pause", "Start nothing new for a bee, or for the colony."),
     "resume": ("resume", "End a pause."),
     "pauses": ("pauses", "List what is paused."),
+    "costs": ("costs", "Sum what runs cost, by bee, template or month; tell what the loop gained for it."),
     "policy": ("policy", "Show the policy in force."),
     "notices": ("notices", "List what was told by webhook, and what could not be."),
     "events": ("events", "List what was published."),

@@ -57,9 +57,21 @@ def show(run_id: str, *, as_json: bool) -> None:
                 click.echo("\n".join(f"          {line}" for line in step.log_tail.splitlines()[-12:]))
         if run.settled:
             click.echo("\n".join(verdict_lines(run)))
-        if run.cost is not None or run.estimate is not None:
-            click.echo(f"        estimated {money(run.estimate) or '–'}, spent {money(run.cost) or '–'}")
+        click.echo("\n".join(_cost_lines(run)))
         print_outcome(run.outcome or {})
+
+
+def _cost_lines(run: Any) -> list[str]:
+    """Return what a run was thought to cost, what it cost, and what either stands on."""
+    estimate = f"estimated {money(run.estimate) or 'not known'}"
+    lines = [f"        {estimate}, spent {money(run.cost) or ('not known' if run.settled else '–')}"]
+    lines += [f"        estimate: {run.estimate_basis}"] if run.estimate_basis else []
+    if run.cost_basis:
+        settled = "" if run.settled_cost is None else f"{money(run.settled_cost)} by "
+        lines.append(f"        settled: {settled}{run.cost_basis}")
+    if run.billed_cost is not None:
+        lines.append(f"        corrected: {money(run.billed_cost)} by the bill of {short(run.billed_at)}")
+    return lines
 
 
 @command.command("cancel")

@@ -51,7 +51,12 @@ def shown_summary(run: Run) -> dict[str, Any]:
         "startedAt": _time(run.started_at),
         "endedAt": _time(run.ended_at),
         "estimatedCost": run.estimate,
+        "estimatedBy": run.estimate_basis or None,
         "cost": run.cost,
+        "costBasis": run.cost_basis or None,
+        "settledCost": run.settled_cost,
+        "correctedCost": run.billed_cost,
+        "correctedAt": _time(run.billed_at),
     }
 
 
