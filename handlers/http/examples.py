@@ -47,7 +47,34 @@ _VERSION = {
 }  # fmt: skip
 _DEPLOYMENT = {
     "beeId": "spam-guard", "epoch": 3, "version": "2", "previous": "1", "deployedAt": "2026-11-23T08:00:00Z",
-    "reason": "the new one is worse for users",
+    "reason": "the new one is worse for users", "trafficSplit": {"2": 100},
+}  # fmt: skip
+_COMPARED = {
+    "metric": "accuracy", "source": "outcomes", "count": 412, "champion": 0.951, "challenger": 0.968,
+    "difference": 0.017, "lower": -0.012, "upper": 0.046, "margin": 0.02, "verdict": "not_worse",
+}  # fmt: skip
+_ROLLOUT = {
+    "rolloutId": "5b1f6f1c2c0e4d8f9a7b3c1d", "beeId": "spam-guard", "state": "running", "version": "3", "champion": "2",
+    "strategy": "canary", "step": 2, "stepStartedAt": "2026-11-24T08:00:00Z", "heldFrom": "2026-12-08T08:00:00Z",
+    "steps": [
+        {"percent": 10, "minTime": "1d", "minOutcomes": 100, "reached": True},
+        {"percent": 50, "minTime": "1d", "minOutcomes": 100, "reached": True},
+        {"percent": 100, "minTime": "1d", "minOutcomes": 100, "reached": False},
+    ],
+    "trafficSplit": {"3": 50, "2": 50}, "salt": "5b1f6f1c2c0e4d8f9a7b3c1d", "metric": "accuracy", "margin": 0.02,
+    "confidence": 0.95, "startedAt": "2026-11-23T07:48:37.1Z", "changedAt": "2026-11-24T08:00:00Z",
+    "reason": "not worse: accuracy 0.951 → 0.968 …; step 2 of 3: it serves 50 % of the traffic", "forced": None,
+    "runId": _RUN_ID, "incidentId": "6d1f…",
+    "evidence": {"asOf": "2026-11-24T20:00:00Z", "stepOutcomes": 61, "primary": _COMPARED, "guards": {}},
+    "missing": "it lasts until 2026-11-25T08:00:00Z at least; 61 of 100 outcomes are in",
+    "story": [{"at": "2026-11-23T07:48:37.1Z", "what": "started", "step": 1, "reason": "it passed its gate",
+               "percent": 10}],
+}  # fmt: skip
+_CHANGE = {
+    "beeId": "spam-guard", "epoch": 4, "at": "2026-11-24T08:00:00Z", "version": "2", "previous": "1",
+    "trafficSplit": {"3": 50, "2": 50}, "salt": "5b1f6f1c2c0e4d8f9a7b3c1d", "shadow": [],
+    "reason": "not worse: accuracy 0.951 → 0.968 …; step 2 of 3: it serves 50 % of the traffic", "by": None,
+    "runId": _RUN_ID, "numbers": {"metric": "accuracy", "count": 412, "champion": 0.951, "challenger": 0.968},
 }  # fmt: skip
 _DECISION = {
     "eventId": "2002-09-28-spam-guard", "source": "//colony/monitor", "beeId": "spam-guard", "modelVersion": "1",
@@ -157,17 +184,20 @@ EXAMPLES: Mapping[str, Example] = {
     "getModel": Example(
         {
             "beeId": "spam-guard", "version": "2", "epoch": 2, "deployedAt": "2026-11-23T07:48:37.1Z",
-            "trafficSplit": {"2": 100}, "settings": None, "versions": [_VERSION],
+            "trafficSplit": {"3": 50, "2": 50}, "salt": _ROLLOUT["salt"], "shadow": [], "rollout": _ROLLOUT,
+            "settings": None, "versions": [_VERSION],
         },
         parameters={"beeId": "spam-guard"},
     ),
+    "getRollout": Example(_ROLLOUT, parameters={"beeId": "spam-guard"}),
+    "getHistory": Example({"changes": [_CHANGE]}, parameters={"beeId": "spam-guard"}),
     "predict": Example(
         {"prediction": 1.0, "score": 0.97, "version": "2", "missing": []},
         body={"entityId": "c-1017"},
         parameters={"beeId": "spam-guard"},
     ),
     "promote": Example(
-        _DEPLOYMENT, body={"version": "2", "reason": "the new one is worse for users"},
+        _DEPLOYMENT, body={"version": "2", "reason": "the new one is worse for users", "immediate": True},
         parameters={"beeId": "spam-guard"},
     ),
     "rollback": Example(

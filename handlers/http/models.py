@@ -1,12 +1,15 @@
-"""`models`: what is in production, every version, promotion and rollback by hand, and predictions."""
+"""`models`: what is in production and on its way there, every version, promotion and rollback by hand, predictions."""
 # ruff: noqa: N803 - the API is camelCase
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 
-from handlers.commands.promote_model import promote_model, rollback_model
+from handlers.commands.promote_model import promote_model
+from handlers.commands.rollback_model import rollback_model
+from handlers.http.operating import operator
 from handlers.http.problems import RESPONSES
+from handlers.http.rollout_shapes import ChangeShown, HistoryShown, RolloutShown
 from handlers.http.scopes import needs
 from handlers.http.services import Services
 from handlers.http.shapes import (
@@ -26,6 +29,8 @@ from worker.clock import to_text
 from worker.errors import NotFound
 from worker.models.port import Deployment
 from worker.models.shown import settings_in_force, shown_version
+from worker.rollout.shown import newest_rollout, shown_change, shown_rollout
+from worker.runs.trial import rollout_of
 
 BeeName = Annotated[str, Path(pattern=f"^{BEE_ID.pattern}$", description="The bee's name.", examples=["spam-guard"])]
 
@@ -58,20 +63,42 @@ def routes(services: Services) -> APIRouter:
         return Prediction(**answer)
 
     @router.post("/models/{beeId}/promote", **needs(Scope.OPERATE))
-    def promote(beeId: BeeName, asked: PromoteRequest) -> DeploymentShown:
-        """Put a registered version into production; without a passed gate only by force, which stays recorded."""
+    def promote(request: Request, beeId: BeeName, asked: PromoteRequest) -> DeploymentShown:
+        """Put a registered version into production, in the steps of the bee's plan, or at once where it has none.
+
+        Without a passed gate only by force, which stays recorded.
+        """
         _bee(services, beeId)
-        files, now = services.predictions.artifacts, services.clock()
-        done = promote_model(beeId, asked.version, services.ledger, files, now, reason=asked.reason, force=asked.force)
+        who, files = operator(services, request), services.predictions.artifacts
+        done = promote_model(
+            who, beeId, asked.version, files, reason=asked.reason, force=asked.force, immediate=asked.immediate
+        )
         return _deployment(done)
 
     @router.post("/models/{beeId}/rollback", **needs(Scope.OPERATE))
-    def rollback(beeId: BeeName, asked: RollbackRequest) -> DeploymentShown:
-        """Go back to the version that was in production before, or to a named one that once was."""
+    def rollback(request: Request, beeId: BeeName, asked: RollbackRequest) -> DeploymentShown:
+        """Go back: from a rollout to the champion, else to what was in production before, or a named one that was."""
         _bee(services, beeId)
-        files, now = services.predictions.artifacts, services.clock()
-        done = rollback_model(beeId, services.ledger, files, now, reason=asked.reason, to_version=asked.version)
-        return _deployment(done)
+        who, files = operator(services, request), services.predictions.artifacts
+        return _deployment(rollback_model(who, beeId, files, reason=asked.reason, to_version=asked.version))
+
+    @router.get("/models/{beeId}/rollout", **needs(Scope.READ))
+    def get_rollout(beeId: BeeName) -> RolloutShown:
+        """Tell the bee's rollout: the one under way, else the newest; what it goes by, and what it lacks."""
+        _bee(services, beeId)
+        with services.ledger.begin(write=False) as transaction:
+            found = newest_rollout(transaction.trials.list(beeId))
+        if found is None:
+            raise NotFound(f"no version of {beeId} was ever rolled out", field="beeId")
+        return RolloutShown(**shown_rollout(found))
+
+    @router.get("/models/{beeId}/history", **needs(Scope.READ))
+    def get_history(beeId: BeeName) -> HistoryShown:
+        """List every change of what the bee is served by, oldest first."""
+        _bee(services, beeId)
+        with services.ledger.begin(write=False) as transaction:
+            found = transaction.models.deployments(beeId)
+        return HistoryShown(changes=[ChangeShown(**shown_change(change)) for change in found])
 
     return router
 
@@ -80,13 +107,18 @@ def _model(services: Services, bee: BeeSpec) -> ModelShown:
     with services.ledger.begin(write=False) as transaction:
         champion = transaction.models.champion(bee.bee)
         found = transaction.models.versions(bee.bee)
+        rollout = rollout_of(transaction, bee.bee)
+    traffic = champion.traffic if champion else None
     version = champion.version if champion else None
     return ModelShown(
         beeId=bee.bee,
         version=version,
         epoch=champion.epoch if champion else 0,
         deployedAt=to_text(champion.at) if champion else None,
-        trafficSplit={version: 100} if version else {},
+        trafficSplit=dict(traffic.shares) if traffic else {},
+        salt=(traffic.salt or None) if traffic else None,
+        shadow=list(traffic.shadow) if traffic else [],
+        rollout=RolloutShown(**shown_rollout(rollout)) if rollout else None,
         settings=settings_in_force(bee, next((item for item in found if item.version == version), None)),
         versions=[VersionShown(**shown_version(item, version)) for item in found],
     )
@@ -107,4 +139,5 @@ def _deployment(done: Deployment) -> DeploymentShown:
         previous=done.previous,
         deployedAt=to_text(done.at),
         reason=done.reason,
+        trafficSplit=dict(done.traffic.shares),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from handlers.http.rollout_shapes import RolloutShown
 from worker.bee import BEE_ID
 from worker.clock import parse_time
 from worker.engine.state import Status
@@ -220,23 +221,34 @@ class VersionList(BaseModel):
 
 
 class ModelShown(BaseModel):
-    """What is in production for a bee; `epoch` counts the changes of it."""
+    """What is in production for a bee; `epoch` counts the changes of it.
+
+    While a rollout or a test is under way the versions of `trafficSplit` serve, each its percent, sticky by entity by
+    the `salt`; those of `shadow` are scored beside it and never answer.
+    """
 
     beeId: str
     version: str | None
     epoch: int
     deployedAt: str | None
     trafficSplit: dict[str, int]
+    salt: str | None = None
+    shadow: list[str] = Field(default_factory=list)
+    rollout: RolloutShown | None = None
     settings: dict[str, Any] | None = None
     versions: list[VersionShown]
 
 
 class PromoteRequest(Body):
-    """Which version to put into production, and why; `force` although its gate was not passed."""
+    """Which version to put into production, and why; `force` although its gate was not passed.
+
+    `immediate`: at once, whatever the bee's plan says; it ends a rollout that is under way.
+    """
 
     version: Version
     reason: Reason
     force: bool = False
+    immediate: bool = False
 
 
 class RollbackRequest(Body):
@@ -247,7 +259,7 @@ class RollbackRequest(Body):
 
 
 class DeploymentShown(BaseModel):
-    """A change of what is in production."""
+    """A change of what is in production; `version` is the champion, `trafficSplit` who serves whom from now on."""
 
     beeId: str
     epoch: int
@@ -255,6 +267,7 @@ class DeploymentShown(BaseModel):
     previous: str | None
     deployedAt: str
     reason: str
+    trafficSplit: dict[str, int]
 
 
 class PredictRequest(Body):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from handlers.commands.operator import Operator
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
 from worker.adapters.ledger.database import Database
@@ -62,6 +63,11 @@ def handlers(
 ) -> Mapping[str, EventHandler]:
     """Return the real event handlers for the given bees."""
     return event_handlers(EventContext(lambda: bees, lambda: policy or Policy(), ledger.installation))
+
+
+def operator(ledger: SqlLedger, now: datetime = NOW, bees: Mapping[str, BeeSpec] = BEES) -> Operator:
+    """Return a person who acts on a ledger."""
+    return Operator("ada", ledger, bees, Policy(), now)
 
 
 def now_for(_event: Event | None) -> datetime:

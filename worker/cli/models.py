@@ -1,14 +1,17 @@
-"""`colony models`: list, promote, roll back, adopt."""
+"""`colony models`: list, promote, roll back, adopt; what is on its way into production."""
 
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from worker.cli import models_rollout
 from worker.cli.common import Time, bee_option, json_option, opened, print_json, print_table, publish, short
-from worker.errors import TryLater
+from worker.cli.operating import by_option, operator
+from worker.errors import Rejected, TryLater
 from worker.models.shown import shown_version
 
 
@@ -72,35 +75,78 @@ def projections(bee: str | None, *, as_json: bool) -> None:
     print_table(columns, rows, empty="nothing is under way: what Vertex AI shows is what the ledger says")
 
 
+bee_argument = click.argument("name", metavar="BEE", required=False)
+bee_instead = click.option("--bee", help="The same as BEE.")
+then_option = click.option("--as-of", type=Time(), help="Record it as if it were then, for history that is replayed.")
+
+
 @command.command("promote")
-@click.option("--bee", required=True, help="Whose model.")
+@bee_argument
+@bee_instead
 @click.option("--version", "version_", required=True, help="Which version, as `colony models` lists it.")
 @click.option("--reason", required=True, help="Why; recorded and published.")
 @click.option("--force", is_flag=True, help="Although its gate was not passed; recorded and shown everywhere.")
-def promote(bee: str, version_: str, reason: str, *, force: bool) -> None:
-    """Put a registered version into production."""
+@click.option("--immediate", is_flag=True, help="At once, whatever the bee's plan says; ends a rollout under way.")
+@by_option
+@then_option
+def promote(
+    name: str | None, bee: str | None, version_: str, by: str | None, as_of: datetime | None, **how: Any
+) -> None:
+    """Put a registered version into production: in the steps of the bee's plan, or at once where it has none."""
     from handlers.commands.promote_model import promote_model
 
     with opened() as app:
-        done = promote_model(bee, version_, app.ledger, app.artifacts, app.clock(), reason=reason, force=force)
+        bee = _only(name, bee)
+        done = promote_model(_operator(app, by, as_of), bee, version_, app.artifacts, **how)
         publish(app)
         _show(app, bee)
-        click.echo(f"{bee}: version {done.previous or 'none'} → {done.version}")
+        _tell_change(done, version_)
 
 
 @command.command("rollback")
-@click.option("--bee", required=True, help="Whose model.")
+@bee_argument
+@bee_instead
 @click.option("--to", "to_version", help="A version that was in production before (default: the predecessor).")
 @click.option("--reason", required=True, help="Why; recorded and published.")
-def rollback(bee: str, to_version: str | None, reason: str) -> None:
-    """Go back to the version that was in production before."""
-    from handlers.commands.promote_model import rollback_model
+@by_option
+@then_option
+def rollback(
+    name: str | None, bee: str | None, to_version: str | None, reason: str, by: str | None, as_of: datetime | None
+) -> None:
+    """Go back: from a rollout under way to the champion, else to the version that was in production before."""
+    from handlers.commands.rollback_model import rollback_model
 
     with opened() as app:
-        done = rollback_model(bee, app.ledger, app.artifacts, app.clock(), reason=reason, to_version=to_version)
+        bee = _only(name, bee)
+        who = _operator(app, by, as_of)
+        done = rollback_model(who, bee, app.artifacts, reason=reason, to_version=to_version)
         publish(app)
         _show(app, bee)
-        click.echo(f"{bee}: version {done.previous} → {done.version}")
+        _tell_change(done, done.version)
+
+
+def _only(name: str | None, bee: str | None) -> str:
+    if name and bee and name != bee:
+        raise click.UsageError(f"{name} and {bee} are two bees")
+    if not (name or bee):
+        raise click.UsageError("say whose: BEE")
+    return str(name or bee)
+
+
+def _operator(app: Any, by: str | None, as_of: datetime | None) -> Any:
+    """Return who acts, and when. Raises Rejected."""
+    found = operator(app, by)
+    if as_of is not None and as_of > found.now:
+        raise Rejected("lies in the future", field="--as-of", mend="give a time that has passed")
+    return found if as_of is None else replace(found, now=as_of)
+
+
+def _tell_change(done: Any, version: str) -> None:
+    if done.divided is None:
+        click.echo(f"{done.bee}: version {done.previous or 'none'} → {done.version}")
+        return
+    served = ", ".join(f"version {name} serves {share} %" for name, share in done.divided.split)
+    click.echo(f"{done.bee}: the rollout of version {version} begins: {served}; `colony models verify {done.bee}`")
 
 
 @command.command("adopt")
@@ -136,6 +182,10 @@ def adopt(
         publish(app)
         _show(app, bee)
         click.echo(f"{bee}: version {done.version} is in production ({done.artifact.sha256[:12]})")
+
+
+for _command in (models_rollout.verify, models_rollout.split, models_rollout.history):
+    command.add_command(_command)
 
 
 def _show(app: Any, bee: str) -> None:

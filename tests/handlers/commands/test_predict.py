@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.commands.predict import PredictionServer
-from handlers.commands.promote_model import rollback_model
+from handlers.commands.rollback_model import rollback_model
 from tests.handlers.commands.models import Artifacts, Format, Shelf
 from tests.worker import world
 from tests.worker.world import BEE, NOW
@@ -103,7 +103,7 @@ def test_a_new_deployment_is_served_at_once(
         lambda: _deploy(ledger, tmp_path, 1),
         lambda: None,
         lambda: _deploy(ledger, tmp_path, 2),
-        lambda: rollback_model(BEE.bee, ledger, Shelf(), NOW, reason="x"),
+        lambda: rollback_model(world.operator(ledger), BEE.bee, Shelf(), reason="x"),
     ):
         change()
         versions.append(server.predict(BEE, NOW, features={})["version"])

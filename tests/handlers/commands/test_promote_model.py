@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from handlers.commands.adopt_model import AdoptModel, adopt_model
-from handlers.commands.promote_model import predecessor, promote_model, rollback_model
+from handlers.commands.promote_model import promote_model
+from handlers.commands.rollback_model import predecessor, rollback_model
 from tests.handlers.commands.models import Artifacts, Format, Shelf
 from tests.worker import world
-from tests.worker.world import BEE, BEES, NOW
+from tests.worker.world import BEE, BEES, NOW, operator
 from worker.adapters.ledger.sql import SqlLedger
 from worker.errors import Conflict, NotFound, Rejected
 from worker.models.port import Deployment, ModelVersion
@@ -45,9 +46,9 @@ def test_promote(live: SqlLedger) -> None:
     """A version that passed its gate becomes the champion; the one before is retired; the world is told why."""
     _add(live, world.version("2"))
 
-    done = promote_model(BEE.bee, "2", live, FILES, NOW, reason="tested by hand")
+    done = promote_model(operator(live), BEE.bee, "2", FILES, reason="tested by hand")
 
-    assert done == Deployment(BEE.bee, 2, "2", "1", NOW, "tested by hand", None)
+    assert done == Deployment(BEE.bee, 2, "2", "1", NOW, "tested by hand", None, by="ada")
     assert _state(live) == {"1": "retired", "2": "deployed"}
     assert world.event_types(live) == ["model.deployed"]
     assert (_shown(live, "2")["champion"], _shown(live, "2")["forced"]) == (True, None)
@@ -58,7 +59,7 @@ def test_a_gate_that_was_not_passed(live: SqlLedger) -> None:
     _add(live, RISKY)
 
     with pytest.raises(Rejected, match="--force"):
-        promote_model(BEE.bee, "2", live, FILES, NOW, reason="please")
+        promote_model(operator(live), BEE.bee, "2", FILES, reason="please")
 
     assert _state(live) == {"1": "deployed", "2": "refused"}
 
@@ -67,8 +68,8 @@ def test_force_is_recorded_and_shown(live: SqlLedger) -> None:
     """A forced promotion leaves its reason with the version for good, and in the event."""
     _add(live, RISKY)
 
-    promote_model(BEE.bee, "2", live, FILES, NOW, reason="the gate's data is broken", force=True)
-    rollback_model(BEE.bee, live, FILES, NOW, reason="it was not")
+    promote_model(operator(live), BEE.bee, "2", FILES, reason="the gate's data is broken", force=True)
+    rollback_model(operator(live), BEE.bee, FILES, reason="it was not")
 
     assert _shown(live, "2")["forced"] == "the gate's data is broken"
     assert _shown(live, "2")["gatePassed"] is False
@@ -81,7 +82,7 @@ def test_force_where_it_is_not_needed(live: SqlLedger) -> None:
     """Forcing a version that passed leaves no mark."""
     _add(live, world.version("2"))
 
-    promote_model(BEE.bee, "2", live, FILES, NOW, reason="sure", force=True)
+    promote_model(operator(live), BEE.bee, "2", FILES, reason="sure", force=True)
 
     assert _shown(live, "2")["forced"] is None
 
@@ -90,24 +91,24 @@ def test_force_where_it_is_not_needed(live: SqlLedger) -> None:
 def test_a_reason_is_needed(live: SqlLedger, reason: str) -> None:
     """Neither promotion nor rollback goes without a reason."""
     with pytest.raises(Rejected, match="reason"):
-        promote_model(BEE.bee, "1", live, FILES, NOW, reason=reason)
+        promote_model(operator(live), BEE.bee, "1", FILES, reason=reason)
     with pytest.raises(Rejected, match="reason"):
-        rollback_model(BEE.bee, live, FILES, NOW, reason=reason)
+        rollback_model(operator(live), BEE.bee, FILES, reason=reason)
 
 
 def test_what_cannot_be_promoted(live: SqlLedger) -> None:
     """A version that is not there names those that are; the champion is no challenger."""
     with pytest.raises(NotFound, match="there are: 1"):
-        promote_model(BEE.bee, "9", live, FILES, NOW, reason="x")
+        promote_model(operator(live), BEE.bee, "9", FILES, reason="x")
     with pytest.raises(Conflict, match="in production already"):
-        promote_model(BEE.bee, "1", live, FILES, NOW, reason="x")
+        promote_model(operator(live), BEE.bee, "1", FILES, reason="x")
 
 
 def test_rollback(live: SqlLedger) -> None:
     """A rollback goes to the predecessor, as a deployment of its own with a new epoch."""
     world.put_into_production(live, "2")
 
-    done = rollback_model(BEE.bee, live, FILES, NOW, reason="worse")
+    done = rollback_model(operator(live), BEE.bee, FILES, reason="worse")
 
     assert (done.epoch, done.version, done.previous) == (3, "1", "2")
     assert _state(live) == {"1": "deployed", "2": "retired"}
@@ -120,11 +121,11 @@ def test_rollback_to_a_named_version(live: SqlLedger) -> None:
         world.put_into_production(live, number)
     _add(live, world.version("4"))
 
-    assert rollback_model(BEE.bee, live, FILES, NOW, reason="x", to_version="1").version == "1"
+    assert rollback_model(operator(live), BEE.bee, FILES, reason="x", to_version="1").version == "1"
     with pytest.raises(Rejected, match="models promote"):
-        rollback_model(BEE.bee, live, FILES, NOW, reason="x", to_version="4")
+        rollback_model(operator(live), BEE.bee, FILES, reason="x", to_version="4")
     with pytest.raises(Conflict):
-        rollback_model(BEE.bee, live, FILES, NOW, reason="x", to_version="1")
+        rollback_model(operator(live), BEE.bee, FILES, reason="x", to_version="1")
 
 
 def test_a_second_rollback_goes_further_back(live: SqlLedger) -> None:
@@ -132,23 +133,23 @@ def test_a_second_rollback_goes_further_back(live: SqlLedger) -> None:
     for number in ("2", "3"):
         world.put_into_production(live, number)
 
-    assert rollback_model(BEE.bee, live, FILES, NOW, reason="worse").version == "2"
-    assert rollback_model(BEE.bee, live, FILES, NOW, reason="still bad").version == "1"
+    assert rollback_model(operator(live), BEE.bee, FILES, reason="worse").version == "2"
+    assert rollback_model(operator(live), BEE.bee, FILES, reason="still bad").version == "1"
     with pytest.raises(NotFound, match="no predecessor"):
-        rollback_model(BEE.bee, live, FILES, NOW, reason="still bad")
+        rollback_model(operator(live), BEE.bee, FILES, reason="still bad")
 
 
 def test_a_rollback_does_not_ship_what_no_gate_passed(live: SqlLedger) -> None:
     """A version that was forced into production comes back by another `--force` only."""
     _add(live, RISKY)
-    promote_model(BEE.bee, "2", live, FILES, NOW, reason="now", force=True)
+    promote_model(operator(live), BEE.bee, "2", FILES, reason="now", force=True)
     world.put_into_production(live, "3")
 
     for named in (None, "2"):
         with pytest.raises(Rejected, match="--force"):
-            rollback_model(BEE.bee, live, FILES, NOW, reason="back", to_version=named)
+            rollback_model(operator(live), BEE.bee, FILES, reason="back", to_version=named)
 
-    assert rollback_model(BEE.bee, live, FILES, NOW, reason="back", to_version="1").version == "1"
+    assert rollback_model(operator(live), BEE.bee, FILES, reason="back", to_version="1").version == "1"
 
 
 @pytest.mark.parametrize(
@@ -167,9 +168,9 @@ def test_nothing_is_shipped_whose_file_is_gone(live: SqlLedger) -> None:
     broken = Shelf(gone=(world.version("1").artifact.sha256,))
 
     with pytest.raises(NotFound, match="no artifact"):
-        promote_model(BEE.bee, "1", live, broken, NOW, reason="x", force=True)
+        promote_model(operator(live), BEE.bee, "1", broken, reason="x", force=True)
     with pytest.raises(NotFound, match="no artifact"):
-        rollback_model(BEE.bee, live, broken, NOW, reason="x")
+        rollback_model(operator(live), BEE.bee, broken, reason="x")
 
     assert world.event_types(live) == []
 
@@ -177,9 +178,9 @@ def test_nothing_is_shipped_whose_file_is_gone(live: SqlLedger) -> None:
 def test_nothing_to_go_back_to(live: SqlLedger) -> None:
     """Without a champion or a predecessor there is nothing to go back to."""
     with pytest.raises(NotFound, match="no predecessor"):
-        rollback_model(BEE.bee, live, FILES, NOW, reason="x")
+        rollback_model(operator(live), BEE.bee, FILES, reason="x")
     with pytest.raises(NotFound, match="no model in production"):
-        rollback_model("other-bee", live, FILES, NOW, reason="x")
+        rollback_model(operator(live), "other-bee", FILES, reason="x")
 
 
 def _adopt(ledger: SqlLedger, model: Path, **changes: Any) -> ModelVersion:

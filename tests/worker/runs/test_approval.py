@@ -91,7 +91,7 @@ def test_what_production_has_moved_on_from_is_superseded(colony: Colony, tmp_pat
     file.write_text("1")
     with colony.ledger.begin() as transaction:
         transaction.models.add(world.version("7", created_at=colony.now))
-    promote_model(BEE.bee, "7", colony.ledger, _AnyArtifact(), colony.now, reason="by hand")
+    promote_model(colony.operator("ada"), BEE.bee, "7", _AnyArtifact(), reason="by hand")
 
     done = answer_question(colony.operator("bob"), question, approve=True)
 

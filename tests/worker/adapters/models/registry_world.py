@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.commands.promote_model import promote_model, rollback_model
+from handlers.commands.promote_model import promote_model
+from handlers.commands.rollback_model import rollback_model
 from tests.google_storage import StorageServer
 from tests.handlers.commands.models import Shelf
 from tests.worker import world
@@ -98,7 +99,7 @@ class Colony:
 
     def promote(self, number: str) -> None:
         """Make a version the champion."""
-        promote_model(BEE.bee, number, self.ledger, Shelf(), NOW, reason="a test")
+        promote_model(world.operator(self.ledger), BEE.bee, number, Shelf(), reason="a test")
 
     def divide(self, challenger: str, percent: int, champion: str = "1") -> None:
         """Give a challenger a share of the traffic."""
@@ -111,7 +112,7 @@ class Colony:
 
     def rollback(self) -> None:
         """Go back to the one before."""
-        rollback_model(BEE.bee, self.ledger, Shelf(), NOW, reason="a test")
+        rollback_model(world.operator(self.ledger), BEE.bee, Shelf(), reason="a test")
 
     def turn(self, worker: Projector | None = None, *, pause_s: float = 15.0) -> bool:
         """Let a worker turn once, as the loop does, then let time pass; tell whether it could."""
