@@ -14,10 +14,13 @@ from worker.errors import NotFound
 from worker.incidents.machine import Incident
 from worker.incidents.words import following, told
 from worker.ledger import Transaction
+from worker.models.trials import TrialKind
 from worker.runs.cost import cost_text
 from worker.runs.explanation import Explanation, Line, Section, of_guards, of_rules
 from worker.runs.follow import look
 from worker.runs.lifecycle import Run
+from worker.runs.rollout_words import rollout_section, rollout_words, rollouts_of
+from worker.runs.trial import under_way
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Explainer:
             summary = [f"It was asked for {_TRIGGERS.get(run.trigger, run.trigger)}: {run.reason}."]
         if incident is not None:
             sections.append(self._story(incident, until=run.created_at))
+        sections += [rollout_section(rollout) for rollout in rollouts_of(self.transaction, run.bee, run.id)]
         end = _end(run, incident)
         ended = _ENDS.get(end.outcome, f"It has not ended yet (it is {end.outcome})")
         summary.append(f"{ended}{': ' if end.why else ''}{end.why}.")
@@ -94,6 +98,11 @@ class Explainer:
         champion = self.transaction.models.champion(bee.bee)
         live = f"version {champion.version} since {to_text(champion.at)}" if champion else "no model yet"
         summary = [f"In production: {live}."]
+        trial = self.transaction.trials.active(bee.bee)
+        rollouts = rollouts_of(self.transaction, bee.bee)[-1:]
+        summary += [rollout_words(rollout) for rollout in rollouts if rollout.active]
+        if trial is not None and trial.kind is not TrialKind.ROLLOUT:
+            summary.append(f"Its traffic is divided: {under_way(self.transaction, bee.bee)}.")
         decision = self.transaction.decisions.newest(bee.bee)
         if decision is None:
             summary.append("It was never evaluated.")
@@ -106,6 +115,7 @@ class Explainer:
         else:
             summary.append(f"Incident {incident.id} is {incident.state}, {_attempts(incident)}.")
         sections = of_rules(decision.rules, only_rules=True) if decision else []
+        sections += [rollout_section(rollout) for rollout in rollouts]
         title = f"What would hold a retrain back now, by policy {self.policy.version}"
         sections.append(of_guards(title, bars(_ask(course, situation))))
         if incident is not None:
@@ -116,7 +126,12 @@ class Explainer:
         course, situation = look(bee, self.policy, self.transaction, self.now, whole=False)
         whole = Course(course.memory, self.transaction.memories.colony(), course.incident)
         return whole, Situation(
-            bee, situation.policy, self.now, situation.active_run, self.transaction.runs.incidents_in_flight()
+            bee,
+            situation.policy,
+            self.now,
+            situation.active_run,
+            self.transaction.runs.incidents_in_flight(),
+            trial=under_way(self.transaction, bee.bee),
         )
 
     def _story(self, incident: Incident, until: datetime | None = None) -> Section:
@@ -229,4 +244,5 @@ def _ask(course: Course, situation: Situation) -> Ask:
         active_run=situation.active_run,
         in_flight=situation.in_flight,
         since=learned_until(course),
+        trial=situation.trial,
     )

@@ -170,7 +170,7 @@ def end_by_hand(  # noqa: PLR0913 - whose, how, why and by whom
     who = f" by {by}" if by else " by hand"
     said = f"{'put into production' if state is State.PROMOTED else 'stopped'}{who}: {reason}"
     after = machine.ended_by_hand(rollout, state, said, now)
-    after = _serve(after, champion, transaction, now)
+    after = _serve(after, champion, transaction, now, by or None)
     _conclude(after, champion, transaction, now)
     if bee is not None:
         _Taking(bee, policy, transaction, now).incident(after, by)
@@ -260,7 +260,9 @@ def _went_on(course: Course, situation: Situation, rollout: Rollout, by: str) ->
             return rollouts.taken_back(course, situation, incident, rollout.champion, reason)
 
 
-def _serve(rollout: Rollout, champion: Deployment, transaction: Transaction, now: datetime) -> Rollout:
+def _serve(
+    rollout: Rollout, champion: Deployment, transaction: Transaction, now: datetime, by: str | None = None
+) -> Rollout:
     """Write down what is served from now on, and return the rollout with that change's epoch."""
     won = rollout.state in WON
     change = Deployment(
@@ -272,6 +274,8 @@ def _serve(rollout: Rollout, champion: Deployment, transaction: Transaction, now
         reason=rollout.reason,
         run_id=rollout.run,
         divided=rollout.traffic if rollout.active else None,
+        by=by,
+        numbers={} if rollout.newest is None else tell.numbers(rollout),
     )
     transaction.models.deploy(change)
     return replace(rollout, epoch=change.epoch)

@@ -27,7 +27,7 @@ _LATER = deployments.alias("later")
 _NEWEST = ~sa.exists().where(_LATER.c.bee == deployments.c.bee, _LATER.c.epoch > deployments.c.epoch)
 _KEPT = (
     sa.select(model_versions.c.bee, model_versions.c.version)
-    .join(deployments, sa.and_(deployments.c.bee == model_versions.c.bee, _NEWEST))
+    .select_from(model_versions.join(deployments, sa.and_(deployments.c.bee == model_versions.c.bee, _NEWEST)))
     .where(model_versions.c.state == "deployed", model_versions.c.version != deployments.c.version)
     .order_by(model_versions.c.bee, model_versions.c.position)
 )
