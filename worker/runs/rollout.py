@@ -275,7 +275,7 @@ def _serve(
         run_id=rollout.run,
         divided=rollout.traffic if rollout.active else None,
         by=by,
-        numbers={} if rollout.newest is None else tell.numbers(rollout),
+        numbers={} if rollout.newest is None else rollout.newest.primary.printed(),
     )
     transaction.models.deploy(change)
     return replace(rollout, epoch=change.epoch)
