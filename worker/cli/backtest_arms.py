@@ -12,6 +12,7 @@ from worker.clock import VirtualClock, to_text
 from worker.decide.due import due_at
 from worker.errors import Conflict
 from worker.models.port import ModelVersion, Predictor
+from worker.rollout.machine import Move
 from worker.runs.lifecycle import Run, Verdict, run_id
 from worker.runs.request import request_run
 
@@ -49,13 +50,24 @@ class ManagedArm:
         with self._app.ledger.begin(write=False) as transaction:
             incidents = transaction.incidents.unfinished()
         found = [due_at(one, self._app.policy.of(one.bee)) for one in incidents]
+        found.append(self._app.verifier.next_due(now))
         return min((due for due in found if due is not None and due > now), default=None)
 
     def act(self) -> None:
-        """Do what is due now."""
+        """Do what is due now; a version that a rollout takes back may be reason to retrain at once."""
+        self._timers()
+        for looked in self._app.verifier.looks():
+            if looked.conclusion.move is not Move.WAIT:
+                self._say(f"{looked.after.state.value}: {looked.conclusion.reason}")
+        self._timers()
+
+    def _timers(self) -> None:
         while begun := self._app.timers.runs():
             for run in begun:
                 self._follow(run.id)
+
+    def _say(self, words: str) -> None:
+        self._told(f"{self._clock():%Y-%m-%d %H:%M}  {words}")
 
     def judge(self, due: datetime, *, last: bool) -> bool:
         """Judge the champion, and hand what was found to the intake."""
@@ -74,7 +86,7 @@ class ManagedArm:
         if not judgement.complete and not last:
             return False
         concluded = self._app.tell_intake(outgoing(judgement)) or {}
-        self._told(f"{due:%Y-%m-%d}  {concluded.get('action')}: {concluded.get('reason')}")
+        self._say(f"{concluded.get('action')}: {concluded.get('reason')}")
         if concluded.get("runId"):
             self._follow(concluded["runId"])
         return True
@@ -82,7 +94,7 @@ class ManagedArm:
     def _follow(self, run_id: str) -> None:
         run = follow(self._app, run_id, quiet=True)
         reason = run.error or ("" if run.verdict is Verdict.DEPLOYED else (run.outcome or {}).get("reason") or "")
-        self._told(f"{run.as_of:%Y-%m-%d}  → {run.verdict.value if run.verdict else '?'} {reason}".rstrip())
+        self._say(f"→ {run.verdict.value if run.verdict else '?'} {reason}".rstrip())
 
 
 def retrain_all(arm: "App", bee: BeeSpec, moments: Sequence[datetime]) -> list[Run]:

@@ -39,7 +39,9 @@ def live(app: "App", bee: BeeSpec, options: "Options", told: Callable[[str], Non
         place, clock = stack.enter_context(place_of(app, bee.bee)), VirtualClock()
         managed = stack.enter_context(arm_in(place, "managed", app, bee, clock))
         history = history_of(app, managed, clock, bee, options, metric)
-        told(f"{history.begin:%Y-%m-%d}  version {history.first.version} is in production: {history.first.reason}")
+        told(
+            f"{history.begin:%Y-%m-%d %H:%M}  version {history.first.version} is in production: {history.first.reason}"
+        )
         weekly, runs = None, []
         if Policy.WEEKLY in options.policies:
             weekly = stack.enter_context(arm_in(place, "weekly", app, bee, VirtualClock(history.until)))
