@@ -14,12 +14,14 @@ from worker.access.link import SignedLinks
 from worker.app.checks import Checks
 from worker.app.configured import Configured
 from worker.app.packages import check_packages
+from worker.app.expiry import Expiry
 from worker.app.policy_watch import PolicyWatch
 from worker.app.predictions import logging_rules
 from worker.app.retention import Retention, keep_as_set
 from worker.app.upkeep import Upkeep
 from worker.checkup import Check
 from worker.clock import Clock, wall_clock
+from worker.features.maintenance import Maintained
 from worker.features.port import Following
 from worker.features.skew import Guard
 from worker.instruments import Instruments
@@ -300,7 +302,11 @@ class App(Configured):
         forget = self.loop("retention", self.retention.turn, idle_s=15.0)
         # A worker that cannot forget still does its work.
         forget.vital = False
-        return [*self.loops(), forget]
+        care = getattr(self.features, "care", None)
+        if not isinstance(care, Maintained):
+            return [*self.loops(), forget]
+        expiry = Expiry(care, self.ledger_care.claim, self.clock, self.owner)
+        return [*self.loops(), forget, self.loop("expiry", expiry.turn, idle_s=60.0, vital=False)]
 
     def loops(self) -> list[Loop]:
         """Return the loops that drive everything after intake, not started."""

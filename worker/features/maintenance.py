@@ -66,6 +66,10 @@ class Maintained(Protocol):
         """Move all values into as few files as possible; values beyond the retention go."""
         ...
 
+    def expire(self) -> Retained:
+        """Let go the values of prediction logs that are older than their features' ttl, but each entity's newest."""
+        ...
+
     def stats(self) -> Sequence[FeatureStats]:
         """Return the figures of each ingested feature, by name."""
         ...

@@ -141,5 +141,5 @@ def test_a_worker_that_stays_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyP
     finally:
         app.close()
 
-    assert set(lasting) - others == {"colony-retention"}
+    assert set(lasting) - others == {"colony-retention", "colony-expiry"}
     assert lasting["colony-retention"] is False

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from worker.bee import BeeSpec
 from worker.features.port import FeatureStore, Value
-from worker.serving.served import Answer, Served, definitions_of, writes_of
+from worker.serving.log import define
+from worker.serving.served import Answer, Served, writes_of
 
 
 def log(
@@ -19,8 +20,7 @@ def log(
     given: bool = False,
 ) -> None:
     """Store one served prediction; the first of `answers` was the answer (default: version 1 said 1.0)."""
-    for definition in definitions_of(bee, None):
-        store.define(definition)
+    define(store, bee, None)
     said = dict(answers or {"1": Answer(1.0, 0.75)})
     served = Served(next(iter(said)), said, features, given=given)
     store.write(writes_of(bee, entity, time, served))

@@ -15,10 +15,11 @@ from worker.adapters.features.embedded.known import Known
 from worker.adapters.features.embedded.offline import Offline
 from worker.adapters.features.embedded.segments.archive import Archive
 from worker.adapters.features.embedded.segments.upkeep import Upkeep
-from worker.clock import Clock
+from worker.clock import Clock, to_us
 from worker.errors import Rejected
 from worker.features.exporting import FORMATS
 from worker.features.maintenance import Exported, FeatureStats, Forgotten, Loss, Retained
+from worker.serving.served import is_log
 
 _EVERYTHING = 2**62
 
@@ -33,6 +34,7 @@ class Caretaker:
         self._database = database
         self._known = known
         self._archive = archive
+        self._clock = clock
         self._upkeep = upkeep
         self._offline = offline
         self._forgetter = Forgetter(database, archive, upkeep, offline)
@@ -43,6 +45,15 @@ class Caretaker:
         retained = self._retention.apply()
         self._upkeep.compact()
         return retained
+
+    def expire(self) -> Retained:
+        """Let go the values of prediction logs that are older than their features' ttl."""
+        seen, now = self._known.refreshed(), self._clock()
+        logs = [one for one in seen.definitions.values() if is_log(one)]
+        since = {seen.codes[one.name]: to_us(now - one.ttl) for one in logs if one.ttl is not None}
+        if not since:
+            return Retained(0, 0)
+        return self._retention.expire(since, frozenset(one.name for one in logs))
 
     def stats(self) -> Sequence[FeatureStats]:
         """Return the figures of each ingested feature, by name."""

@@ -1,6 +1,7 @@
 """Retention by age: old values go, but the newest of each entity, and what kept reads rest on is kept for them."""
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import timedelta
 
 from worker.adapters.features.embedded import history, snapshots
@@ -51,12 +52,27 @@ class Retention:
             kept = self._materialise(since_us)
             return Retained(self._let_go(since_us), kept)
 
-    def _materialise(self, since_us: int) -> int:
-        """Keep the tables of the reads that rest on older values; return how many."""
+    def expire(self, since: Mapping[int, int], names: frozenset[str]) -> Retained:
+        """Let go what is older of some features alone.
+
+        Args:
+            since: the code of each -> the event time, in microseconds, before which its values go.
+            names: of the same features.
+        """
+        with self._upkeep.alone():
+            self._upkeep.clean()
+            flush(self._database, self._archive, 1)
+            kept = self._materialise(max(since.values()), names)
+            return Retained(sum(self._let_go_of(feature, before) for feature, before in since.items()), kept)
+
+    def _materialise(self, since_us: int, of: frozenset[str] | None = None) -> int:
+        """Keep the tables of the reads (with `of`: of one of these) that rest on older values; return how many."""
 
         def rest_on_older(connection: sqlite3.Connection) -> list[str]:
             found = []
             for name, kept in snapshots.every(connection):
+                if of is not None and of.isdisjoint(kept.definitions):
+                    continue
                 watch = history.Watch()
                 if kept.answer is None:
                     self._offline.answered(connection, kept, watch)
@@ -72,19 +88,19 @@ class Retention:
         return len(names)
 
     def _let_go(self, since_us: int) -> int:
-        gone = 0
         with self._database.reading() as connection:
             features = sorted({one.feature for one in tables.segments(connection)})
-        for feature in features:
-            with self._database.reading() as connection:
-                inputs = tables.segments(connection, feature)
-            if all(one.min_event >= since_us for one in inputs):
-                continue
-            output = rewritten(self._archive, inputs, Keep(since_us=since_us))
-            count = sum(one.rows for one in inputs) - (output.rows if output else 0)
-            with self._database.writing() as connection:
-                replace(connection, inputs, output)
-                tables.count_off(connection, feature, count)
-            self._archive.unlink([one.name for one in inputs])
-            gone += count
-        return gone
+        return sum(self._let_go_of(feature, since_us) for feature in features)
+
+    def _let_go_of(self, feature: int, since_us: int) -> int:
+        with self._database.reading() as connection:
+            inputs = tables.segments(connection, feature)
+        if all(one.min_event >= since_us for one in inputs):
+            return 0
+        output = rewritten(self._archive, inputs, Keep(since_us=since_us))
+        count = sum(one.rows for one in inputs) - (output.rows if output else 0)
+        with self._database.writing() as connection:
+            replace(connection, inputs, output)
+            tables.count_off(connection, feature, count)
+        self._archive.unlink([one.name for one in inputs])
+        return count
