@@ -65,7 +65,7 @@ def _by_plan(operator: Operator, chosen: ModelVersion, why: str, transaction: Tr
         return _flipped(operator, chosen, why, transaction)
     reason = f"promoted by {operator.name}: {why}"
     forced = None if chosen.gate_passed else why
-    begin(chosen, spec, spec.rollout, transaction, operator.now, reason=reason, forced=forced)
+    begin(chosen, spec, spec.rollout, transaction, operator.now, reason=reason, forced=forced, by=operator.name)
     return newest(chosen.bee, transaction)
 
 

@@ -141,7 +141,8 @@ def _started(
         forced={name: one.forced for name, one in tried.items() if one.forced is not None},
     )
     words = f"A/B test {test.id}: {_split_words(test)}"
-    change = replace(champion, epoch=test.epoch, at=now, reason=words, run_id=run.id, divided=test.traffic)
+    change = replace(champion, epoch=test.epoch, at=now, reason=words, run_id=run.id, by=None, numbers={})
+    change = replace(change, divided=test.traffic)
     transaction.models.deploy(change)
     for name in tried:
         transaction.models.set_state(run.bee, name, LIVE)

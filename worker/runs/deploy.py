@@ -15,10 +15,18 @@ def deploy(version: ModelVersion, run: Run, reason: str, transaction: Transactio
     current = transaction.models.champion(run.bee)
     previous = current.version if current else None
     epoch = (current.epoch if current else 0) + 1
-    transaction.models.deploy(Deployment(run.bee, epoch, version.version, previous, now, reason, run.id))
+    change = Deployment(run.bee, epoch, version.version, previous, now, reason, run.id, numbers=_numbers(run))
+    transaction.models.deploy(change)
     transaction.models.set_state(run.bee, version.version, "deployed")
     if previous is not None:
         transaction.models.set_state(run.bee, previous, "retired")
+
+
+def _numbers(run: Run) -> dict[str, Any]:
+    """Return what the gate compared, as a rollout tells its evidence."""
+    gate = (run.outcome or {}).get("gate") or {}
+    names = ("metric", "champion", "challenger", "difference", "lower", "upper")
+    return {**{name: gate.get(name) for name in names}, "source": "gate", "count": gate.get("rows")} if gate else {}
 
 
 def tell_registered(run: Run, version: ModelVersion, reason: str, transaction: Transaction, now: datetime) -> None:

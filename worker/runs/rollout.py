@@ -52,6 +52,7 @@ def begin(  # noqa: PLR0913 - what is rolled out, how, and where it comes from
     run: str | None = None,
     incident: str | None = None,
     forced: str | None = None,
+    by: str = "",
 ) -> Rollout:
     """Begin to put a version into production step by step.
 
@@ -65,6 +66,7 @@ def begin(  # noqa: PLR0913 - what is rolled out, how, and where it comes from
         run: that made it.
         incident: that it is to end.
         forced: the reason of an operator who forces it past its gate, which is recorded.
+        by: the operator, where it was one.
 
     Raises:
         Rejected: the gate was not passed and nobody forced it, or the plan cannot be followed.
@@ -93,7 +95,7 @@ def begin(  # noqa: PLR0913 - what is rolled out, how, and where it comes from
         incident=incident,
     )
     begun = machine.begun(rollout, reason)
-    _serve(begun, champion, transaction, now)
+    _serve(begun, champion, transaction, now, by)
     transaction.models.set_state(bee.bee, version.version, "challenger", forced=forced)
     transaction.trials.save(encoded(begun))
     tell.tell_started(begun, transaction, now)
