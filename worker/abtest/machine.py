@@ -171,7 +171,8 @@ def _winner(test: AbTest, found: Findings) -> str | None:
 
 
 def _words(test: AbTest, found: Findings, winner: str | None) -> str:
-    told = "; ".join(f"{arm.version} {_effect(arm)}" for arm in found.arms)
+    several = len(found.arms) > 1
+    told = "; ".join(f"{arm.version}: {_effect(arm)}" if several else _effect(arm) for arm in found.arms)
     control = test.plan.control
     if winner is None:
         settled = all(arm.settled(test.plan.minimum_effect) for arm in found.arms)

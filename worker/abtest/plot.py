@@ -9,7 +9,7 @@ from worker.clock import parse_time
 from worker.steps.report.plot import ticks
 from worker.steps.report.words import text
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 960, 300, 74, 20, 14, 34
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 960, 300, 74, 34, 14, 34
 _MOST_TICKS = 7
 _SPANS = (
     *(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720)),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from worker.abtest import plot
-from worker.abtest.words import forecast_words, guard_state, state_words
+from worker.abtest.words import chance, compared_words, forecast_words, guard_state, state_words
 from worker.steps.report.plot import intervals
 from worker.steps.report.style import STYLE
 from worker.steps.report.words import interval, number, text
@@ -20,7 +20,7 @@ _BAD = {"stopped_srm", "stopped_guard"}
 
 def rendered(shown: Mapping[str, Any]) -> str:
     """Return the report of a test, as `shown_test` gives it, as one HTML document."""
-    title = f"A/B test of {shown['beeId']}: {' against '.join(reversed(shown['versions']))}"
+    title = f"A/B test of {shown['beeId']}: {compared_words(shown)}"
     results = shown.get("results")
     parts = [_head(shown), _expected(shown)]
     if results:
@@ -35,14 +35,11 @@ def rendered(shown: Mapping[str, Any]) -> str:
 
 
 def _head(shown: Mapping[str, Any]) -> str:
-    plan, forecast, results = shown["plan"], shown.get("forecast") or {}, shown.get("results") or {}
-    split = ", ".join(f"{name} {share} %" for name, share in shown["plannedSplit"].items())
+    plan, results = shown["plan"], shown.get("results") or {}
+    split = ", ".join(f"version {name} {share} %" for name, share in shown["plannedSplit"].items())
     facts = [
         ("Test", shown.get("testId") or "not started"),
-        (
-            "Metric",
-            f"{results.get('metric') or forecast.get('metric')}; a difference of {plan['minimumEffect']:g} matters",
-        ),
+        ("Metric", f"{_metric(shown)}; a difference of {plan['minimumEffect']:g} matters"),
         ("Split", f"{split}; the first is the control"),
         ("Time", f"{shown.get('startedAt') or 'not started'} to {shown.get('endedAt') or shown.get('endsBy') or '…'}"),
         ("Exposure", _EXPOSURE[plan.get("exposure", "logged")]),
@@ -53,6 +50,11 @@ def _head(shown: Mapping[str, Any]) -> str:
     fault = f'<p class="note">{text(shown["fault"])}</p>' if shown.get("fault") else ""
     mark = " bad" if shown["state"] in _BAD else ""
     return f'<p class="verdict{mark}"><b>{text(state_words(shown))}</b></p><dl>{rows}</dl>{fault}'
+
+
+def _metric(shown: Mapping[str, Any]) -> str:
+    told = [part.get("metric") for part in (shown.get("results"), shown.get("forecast"), shown["plan"]) if part]
+    return str(next((one for one in told if one), "the bee's own"))
 
 
 _EXPOSURE = {
@@ -110,14 +112,15 @@ def _effects(shown: Mapping[str, Any], results: Mapping[str, Any]) -> Iterable[s
     note = "The line is the difference seen so far; the band holds the true one at all moments together."
     for place, one in enumerate(results["effects"]):
         drawn = plot.effect(results["history"], place, shown["plan"]["minimumEffect"], _whole(shown))
-        title = f"{results['metric']}: {one['version']} against {shown['control']} over time, {_level(shown)}"
+        pair = f"version {one['version']} against {shown['control']}"
+        title = f"{results['metric']}: {pair} over time, {_level(shown)}"
         yield _section(title, f'{drawn}<p class="note">{note}</p>')
 
 
 def _exposure(shown: Mapping[str, Any], results: Mapping[str, Any]) -> Iterable[str]:
     ratio = results["ratio"]
     least = min(value for value in (ratio["p"], ratio["served"]))
-    said = f"Against the split: p {least:.3g}, always valid; at 0.001 or less the test stops."
+    said = f"Against the split: p {chance(least)}, always valid; at 0.001 or less the test stops."
     crossed = f" {ratio['crossed']:,} were first answered by another version than theirs." if ratio["crossed"] else ""
     drawn = plot.counts(results["history"], shown["versions"], _whole(shown), "exposed")
     yield _section("Entities exposed", f'{drawn}<p class="note">{text(said + crossed)}</p>')
@@ -150,34 +153,29 @@ def _guard_plot(one: Mapping[str, Any]) -> str:
 
 
 def _slices(shown: Mapping[str, Any], results: Mapping[str, Any]) -> Iterable[str]:
-    if not results["slices"]:
+    found = results["slices"]
+    if not found:
         return
-    rows = [
-        f"<tr><th>{text(one['feature'])} = {text(one['value'])}</th>"
-        + _cells(
-            [
-                one["version"],
-                *(f"{count:,}" for count in one["counted"]),
-                _signed(one["difference"]),
-                interval(one, signed=True),
-            ]
-        )
-        + "</tr>"
-        for one in results["slices"]
-    ]
-    head = [
-        "slice",
-        "version",
-        f"entities of {shown['control']}",
-        "of the version",
-        "difference",
-        "interval, corrected",
-    ]
+    head = ["slice", "version", f"entities of {shown['control']}", "of the version", "difference", "interval", "p"]
     note = (
-        f"Exploratory: nothing is concluded from slices. Each interval is corrected for all {len(rows)} comparisons "
-        "(Bonferroni), so that all of them together hold."
+        f"Exploratory: nothing is concluded from slices. Intervals and p are corrected for all {len(found)} of them, "
+        "so that they hold together."
     )
-    yield _section("Slices (exploratory)", f'{_grid(head, rows)}<p class="note">{note}</p>')
+    items = [
+        {**one, "name": f"{one['feature']} = {one['value']}", "value": one["difference"]}
+        for one in found
+        if one["lower"] is not None and one["upper"] is not None
+    ]
+    nothing = {"kind": "no difference", "version": None, "value": 0.0}
+    drawn = intervals(items, nothing, "") if items else ""
+    content = f'{_grid(head, [_slice(one) for one in found])}<p class="note">{note}</p>{drawn}'
+    yield _section("Slices (exploratory)", content)
+
+
+def _slice(one: Mapping[str, Any]) -> str:
+    counts = [f"{count:,}" for count in one["counted"]]
+    told = [_signed(one["difference"]), interval(one, signed=True), chance(one["adjustedP"])]
+    return f"<tr><th>{text(one['feature'])} = {text(one['value'])}</th>{_cells([one['version'], *counts, *told])}</tr>"
 
 
 def _whole(shown: Mapping[str, Any]) -> tuple[str, str]:

@@ -47,6 +47,19 @@ def forecast_words(forecast: Mapping[str, Any], shown: Mapping[str, Any]) -> Ite
     yield "Expected duration", f"{'not known' if days is None else f'{days:.3g} days'}, with {aim}"
 
 
+def compared_words(shown: Mapping[str, Any]) -> str:
+    """Return which versions are compared: `version 2 and 3 against 1`."""
+    others = [name for name in shown["versions"] if name != shown["control"]]
+    return f"version{'s' if len(others) > 1 else ''} {' and '.join(others)} against {shown['control']}"
+
+
+def chance(p_value: float | None) -> str:
+    """Return a p-value as people read it."""
+    if p_value is None:
+        return "–"
+    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
 def guard_state(one: Mapping[str, Any]) -> str:
     """Return a guard's verdict."""
     said = str(one["verdict"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from worker.abtest.words import forecast_words, guard_state, state_words
+from worker.abtest.words import chance, compared_words, forecast_words, guard_state, state_words
 from worker.cli.common import print_table
 
 _DASH, _WIDTH = "–", 41
@@ -14,13 +14,13 @@ _COLOURS = {"running": "cyan", "concluded": "green", "stopped_srm": "red", "stop
 
 def print_plan(shown: Mapping[str, Any]) -> None:
     """Print what a test would take."""
-    click.echo(click.style(f"{shown['beeId']}: {' against '.join(reversed(shown['versions']))}", bold=True))
+    click.echo(click.style(f"{shown['beeId']}: {compared_words(shown)}", bold=True))
     print_table(("", ""), list(forecast_words(shown["forecast"], shown)), empty="")
 
 
 def print_test(shown: Mapping[str, Any]) -> None:
     """Print a test with all that was found."""
-    head = f"{shown['testId']}, {shown['beeId']}: {' against '.join(reversed(shown['versions']))}"
+    head = f"{shown['testId']}, {shown['beeId']}: {compared_words(shown)}"
     click.echo(click.style(head, bold=True))
     click.echo(click.style(state_words(shown), fg=_COLOURS.get(shown["state"], "yellow")))
     click.echo(f"from {shown['startedAt']} to {shown['endedAt'] or shown['endsBy']}")
@@ -78,7 +78,7 @@ def _left_out(results: Mapping[str, Any]) -> None:
     ratio = results["ratio"]
     least = min(ratio["p"], ratio["served"])
     crossed = f"; {ratio['crossed']} were first answered by another version than theirs" if ratio["crossed"] else ""
-    click.echo(f"exposure against the split: p {least:.3g}{crossed}")
+    click.echo(f"exposure against the split: p {chance(least)}{crossed}")
     for name, words in (("early", "true before the exposure"), ("unanswered", "without an answer")):
         if results[name]:
             click.echo(f"{results[name]} outcomes do not count: {words}")
@@ -98,7 +98,7 @@ def _guards(results: Mapping[str, Any]) -> None:
 def _slices(results: Mapping[str, Any]) -> None:
     rows = [
         (f"{one['feature']} = {one['value']}", one["version"], *one["counted"], _signed(one["difference"]),
-         _interval(one), _number(one["adjustedP"]))
+         _interval(one), chance(one["adjustedP"]))
         for one in results["slices"]
     ]  # fmt: skip
     if rows:
