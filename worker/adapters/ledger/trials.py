@@ -24,12 +24,12 @@ class SqlTrials:
     def get(self, trial_id: str) -> Trial | None:
         """Return one."""
         row = self._connection.execute(sa.select(trials).where(trials.c.id == trial_id)).first()
-        return _trial_of(row) if row else None
+        return trial_of(row) if row else None
 
     def active(self, bee: str) -> Trial | None:
         """Return the one that is under way for a bee."""
         row = self._connection.execute(sa.select(trials).where(trials.c.bee == bee, trials.c.active)).first()
-        return _trial_of(row) if row else None
+        return trial_of(row) if row else None
 
     def list(
         self, bee: str | None = None, kind: TrialKind | None = None, *, active: bool | None = None
@@ -42,7 +42,7 @@ class SqlTrials:
             query = query.where(trials.c.kind == kind.value)
         if active is not None:
             query = query.where(trials.c.active if active else ~trials.c.active)
-        return [_trial_of(row) for row in self._connection.execute(query)]
+        return [trial_of(row) for row in self._connection.execute(query)]
 
     def save(self, trial: Trial) -> None:
         """Store a new one, or what became of it. Raises Conflict if another is active for the bee."""
@@ -65,7 +65,8 @@ class SqlTrials:
             raise Conflict(f"a rollout or a test of {trial.bee} is under way already") from error
 
 
-def _trial_of(row: sa.Row[tuple[object, ...]]) -> Trial:
+def trial_of(row: sa.Row[tuple[object, ...]]) -> Trial:
+    """Return the trial of a row."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
     return Trial(
         id=values["id"],

@@ -9,7 +9,10 @@ from worker.adapters.ledger.database import Database
 from worker.adapters.ledger.locks import COLONY
 from worker.adapters.ledger.memories import memory_of
 from worker.adapters.ledger.migrate import HEAD
-from worker.adapters.ledger.tables import bee_state, metadata
+from worker.adapters.ledger.tables import bee_state, incidents, metadata, model_versions, trials
+from worker.adapters.ledger.trials import trial_of
+from worker.models.trials import TrialKind
+from worker.rollout.encoding import decoded
 
 _SHOWN = 5
 #: What must never be found, and the words for it; each query returns names of what is wrong.
@@ -52,6 +55,19 @@ _NEVER = {
         "SELECT v.bee FROM model_versions v"
         " WHERE v.state IN ('deployed', 'challenger') AND NOT v.gate_passed AND v.forced IS NULL"
     ),
+    "bees whose traffic is divided although nothing is tried": (
+        "SELECT d.bee FROM deployments d WHERE d.divided IS NOT NULL"
+        " AND d.epoch = (SELECT max(l.epoch) FROM deployments l WHERE l.bee = d.bee)"
+        " AND NOT EXISTS (SELECT 1 FROM trials t WHERE t.bee = d.bee AND t.active)"
+    ),
+    "versions live beside a champion although nothing is tried": (
+        "SELECT v.bee FROM model_versions v WHERE v.state = 'challenger'"
+        " AND NOT EXISTS (SELECT 1 FROM trials t WHERE t.bee = v.bee AND t.active)"
+    ),
+    "incidents in rollout without one under way": (
+        "SELECT i.id FROM incidents i WHERE i.state = 'rollout'"
+        " AND NOT EXISTS (SELECT 1 FROM trials t WHERE t.bee = i.bee AND t.kind = 'rollout' AND t.active)"
+    ),
     "bees whose outgoing events have a gap": (
         "SELECT bee FROM outbox GROUP BY bee HAVING max(sequence) - min(sequence) + 1 <> count(*)"
     ),
@@ -72,7 +88,8 @@ def faults(database: Database) -> list[str]:
         schema = list(_schema(database, connection))
         if schema:
             return schema
-        return [*_file(database, connection), *_between(database, connection), *_memories(connection)]
+        between = [*_between(database, connection), *_memories(connection), *_rollouts(connection)]
+        return [*_file(database, connection), *between]
 
 
 def _schema(database: Database, connection: sa.Connection) -> Iterator[str]:
@@ -120,3 +137,21 @@ def _memories(connection: sa.Connection) -> Iterator[str]:
                 memory_of(row.memory)
         except (msgspec.MsgspecError, ValueError) as error:
             yield f"the memory of {row.bee} cannot be read: {error}"
+
+
+def _rollouts(connection: sa.Connection) -> Iterator[str]:
+    """Yield rollouts that cannot be read, and those whose versions or incident are missing."""
+    versions = {
+        (row.bee, row.version) for row in connection.execute(sa.select(model_versions.c.bee, model_versions.c.version))
+    }
+    known = set(connection.execute(sa.select(incidents.c.id)).scalars())
+    for row in connection.execute(sa.select(trials).where(trials.c.kind == TrialKind.ROLLOUT.value)):
+        try:
+            rollout = decoded(trial_of(row))
+        except (KeyError, TypeError, ValueError) as error:
+            yield f"the rollout {row.id} of {row.bee} cannot be read: {error}"
+            continue
+        missing = [one for one in (rollout.champion, rollout.version) if (rollout.bee, one) not in versions]
+        yield from (f"version {one} of the rollout {rollout.id} of {rollout.bee} is missing" for one in missing)
+        if rollout.incident is not None and rollout.incident not in known:
+            yield f"the incident of the rollout {rollout.id} of {rollout.bee} is missing: {rollout.incident}"

@@ -17,6 +17,11 @@ from worker.engine.state import Status
 from worker.errors import Conflict, Rejected
 from worker.incidents.machine import State
 from worker.publish.notice import Notice, Sent
+from worker.rollout.encoding import encoded
+from worker.rollout.machine import Rollout, ended_by_hand
+from worker.rollout.machine import State as Stopped
+from worker.rollout.measure import Measure
+from worker.rollout_plan import RolloutSpec
 
 DAY = timedelta(days=1)
 
@@ -46,8 +51,17 @@ def _ledger(url: str) -> Iterator[SqlLedger]:
         waiting = transaction.outbox.unpublished("spam-guard", 9)
         transaction.outbox.mark("spam-guard", [event.id for event in waiting], NOW - 50 * DAY)
         transaction.inbox.add_dead_letter(letter())
+        transaction.models.add(version("2", state="refused"))
+        transaction.trials.save(encoded(_rollout()))
     yield ledger
     ledger.close()
+
+
+def _rollout() -> Rollout:
+    """Return one that is over, of the incident that is closed."""
+    plan, measure = RolloutSpec(strategy="canary"), Measure("accuracy", bounds=(0.0, 1.0))
+    began = Rollout("r-1", "spam-guard", "2", "1", 1, plan, measure, NOW, NOW, NOW, incident="i-1")
+    return ended_by_hand(began, Stopped.STOPPED, "a test", NOW)
 
 
 def _event(transaction: Any, id_: str, at: datetime, **more: Any) -> None:
@@ -122,6 +136,21 @@ WRONG: dict[str, tuple[str, str]] = {
     "a run without incident": ("DELETE FROM incidents WHERE id = 'i-2'", "runs whose incident is missing"),
     "a version that is missing": ("DELETE FROM model_versions", "versions that are missing: spam-guard"),
     "an ungated version": ("UPDATE model_versions SET gate_passed = false", "passed no gate"),
+    "traffic divided for nothing": (
+        """UPDATE deployments SET divided = '{"split": [["1", 100]], "salt": "", "shadow": []}'""",
+        "traffic is divided although nothing is tried: spam-guard",
+    ),
+    "a challenger of nothing": (
+        "UPDATE model_versions SET state = 'challenger' WHERE version = '2'",
+        "live beside a champion although nothing is tried: spam-guard",
+    ),
+    "an incident in no rollout": (
+        "UPDATE incidents SET state = 'rollout' WHERE id = 'i-2'",
+        "incidents in rollout without one under way: i-2",
+    ),
+    "a rollout without version": ("DELETE FROM model_versions WHERE version = '2'", "version 2 of the rollout r-1"),
+    "a rollout without incident": ("DELETE FROM incidents WHERE id = 'i-1'", "the incident of the rollout r-1"),
+    "a broken rollout": ("UPDATE trials SET detail = '{}'", "the rollout r-1 of spam-guard cannot be read"),
     "published too early": (
         "UPDATE outbox SET published_at = NULL WHERE sequence = 1",
         "published after one that was not: spam-guard",
