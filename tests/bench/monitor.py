@@ -1,4 +1,4 @@
-"""Drift of a million rows and fifty features, against numpy cutting the same columns into histograms."""
+"""Drift of a million rows and fifty features, against Evidently, and against numpy cutting the same columns up."""
 
 import json
 import os
@@ -10,20 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bench import evidently
 from tests.bench.measure import Figure
+from tests.bench.peers.monitor_data import column
 
 ROWS, FEATURES = 1_000_000, 50
-REFERENCE = 1_000_000
 
 
 def bench(_: Path, *, rows: int = ROWS, features: int = FEATURES) -> list[Figure]:
-    """Return seconds for all features, and the peak of memory beside that for a tenth of the features."""
-    ours, peer = _alone("ours", rows, features), _alone("numpy", rows, features)
+    """Return seconds for all features, and peaks of memory beside Evidently's and that for a tenth of the features."""
+    ours, bare = _alone("ours", rows, features), _alone("numpy", rows, features)
     few = _alone("ours", rows, features // 10)
+    profiles = _alone("profiles", rows, features)
+    peer = evidently.run("drift", str(rows), str(features))
+    seconds, peak = (None, None) if peer is None else (peer["seconds"], peer["peak_mb"])
     work = f"drift of {rows:,} rows x {features} features against as many"
     return [
-        Figure(work, ours["seconds"], peer["seconds"], "s", "numpy.histogram of both sides"),
+        Figure(work, ours["seconds"], seconds, "s", f"{evidently.NAME}: PSI, Jensen–Shannon, KS of all columns"),
+        Figure(f"{work}, peak memory", ours["peak_mb"], peak, "MB", f"{evidently.NAME}, on whole frames"),
+        Figure(work, ours["seconds"], bare["seconds"], "s", "numpy.histogram of both sides"),
         Figure(f"{work}, peak memory", ours["peak_mb"], few["peak_mb"], "MB", "the same for a tenth of the features"),
+        Figure(f"profiles of {rows:,} rows x {features}", profiles["seconds"], bare["seconds"], "s", "numpy.histogram"),
+        Figure("a feature's profile", profiles["bytes"] / 1024, rows * 8 / 1024, "KB", "its numbers as doubles"),
     ]
 
 
@@ -37,29 +45,17 @@ def _alone(kind: str, rows: int, features: int) -> dict[str, float]:
 
 def main(kind: str, rows: int, features: int) -> None:
     """Measure one kind in this process; making the columns, one at a time, is not counted."""
-    work = {"ours": _ours, "numpy": _numpy}[kind]()
-    took = 0.0
+    work = {"ours": _ours, "numpy": _numpy, "profiles": _profiles}[kind]()
+    took, longest = 0.0, 0
     for number in range(features):
-        generator = np.random.default_rng(number)
-        sides = [_column(generator, number, size) for size in (REFERENCE, rows)]
+        sides = [column(number, rows, side) for side in (0, 1)]
         start = time.perf_counter()
-        work(*sides)
+        found = work(*sides)
         took += time.perf_counter() - start
+        longest = max(longest, len(found) if isinstance(found, bytes) else 0)
     # Not getrusage: its peak is that of whoever started this process, where that was higher.
     (peak,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line[:6] == "VmHWM:")
-    print(json.dumps({"seconds": took, "peak_mb": int(peak) / 1024}))
-
-
-def _column(generator: np.random.Generator, number: int, rows: int) -> np.ndarray:
-    """Return what features look like: continuous, skewed, whole numbers, mostly 0; two in a hundred missing."""
-    made = [
-        lambda: generator.normal(size=rows),
-        lambda: generator.lognormal(size=rows),
-        lambda: generator.integers(0, 1000, rows).astype(np.float64),
-        lambda: np.where(generator.random(rows) < 0.7, 0.0, generator.random(rows)),
-    ][number % 4]()
-    made[generator.random(rows) < 0.02] = np.nan
-    return made
+    print(json.dumps({"seconds": took, "peak_mb": int(peak) / 1024, "bytes": longest}))
 
 
 def _ours() -> Callable[..., object]:
@@ -73,6 +69,26 @@ def _ours() -> Callable[..., object]:
     def work(*sides: np.ndarray) -> object:
         summaries = [summed_up(Column("number", side, ~np.isnan(side))) for side in sides]
         return compare_column("feature", summaries[0], summaries[1], spec)
+
+    work(small, small)  # imports what it needs
+    return work
+
+
+def _profiles() -> Callable[..., object]:
+    from datetime import UTC, datetime
+
+    from worker.features.columns import Column
+    from worker.monitor.column import Side, summed_up
+    from worker.monitor.period import Period
+    from worker.monitor.profile import encoded
+    from worker.monitor.sketch import profile_of
+
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    period, small = Period(start, start), np.arange(200.0)
+
+    def work(_: np.ndarray, window: np.ndarray) -> object:
+        summary = summed_up(Column("number", window, ~np.isnan(window)))
+        return encoded(profile_of("feature", "number", period, Side(summary, len(window), len(window))))
 
     work(small, small)  # imports what it needs
     return work
