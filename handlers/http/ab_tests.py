@@ -44,6 +44,7 @@ class AbTestShown(BaseModel):
     endedAt: str | None
     reason: str
     winner: str | None
+    stoppedBy: str | None
     forecast: dict[str, Any] | None
     results: dict[str, Any] | None
     fault: str | None

@@ -21,6 +21,7 @@ def trial_of(test: AbTest, seen: Mapping[str, Any]) -> Trial:
         "endedAt": to_text(test.ended_at) if test.ended_at else None,
         "reason": test.reason,
         "winner": test.winner,
+        "by": test.by,
         "seen": dict(seen),
     }
     return Trial(
@@ -46,6 +47,7 @@ def test_of(trial: Trial) -> AbTest:
         ended_at=parse_time(detail["endedAt"]) if detail["endedAt"] else None,
         reason=detail["reason"],
         winner=detail["winner"],
+        by=detail["by"],
     )
 
 

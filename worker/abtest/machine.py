@@ -88,6 +88,7 @@ class AbTest:
         forced: version -> why it is tried although it has passed no gate.
         ended_at, reason, winner: None, empty and None while it runs; a winner is among the versions, or None: no
             difference that matters was found.
+        by: the person who stopped it.
     """
 
     id: str
@@ -104,6 +105,7 @@ class AbTest:
     ended_at: datetime | None = None
     reason: str = ""
     winner: str | None = None
+    by: str | None = None
 
     @property
     def running(self) -> bool:
@@ -142,9 +144,9 @@ def looked(test: AbTest, found: Findings) -> AbTest:
     return test
 
 
-def stopped(test: AbTest, reason: str, now: datetime) -> AbTest:
+def stopped(test: AbTest, by: str, reason: str, now: datetime) -> AbTest:
     """Return it stopped by a person."""
-    return _ended(test, State.STOPPED, now, reason) if test.running else test
+    return replace(_ended(test, State.STOPPED, now, reason), by=by) if test.running else test
 
 
 def superseded(test: AbTest, reason: str, now: datetime) -> AbTest:

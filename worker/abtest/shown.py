@@ -30,6 +30,7 @@ def shown_test(test: AbTest, seen: Mapping[str, Any]) -> dict[str, Any]:
         "endedAt": to_text(test.ended_at) if test.ended_at else None,
         "reason": test.reason,
         "winner": test.winner,
+        "stoppedBy": test.by,
         "forecast": seen.get("forecast"),
         "results": seen.get("results"),
         "fault": seen.get("fault"),

@@ -18,7 +18,8 @@ _STATES = {
 def state_words(shown: Mapping[str, Any]) -> str:
     """Return where a test is, and why."""
     reason = f". {_capital(shown['reason'])}" if shown.get("reason") else ""
-    return f"{_STATES[shown['state']]}{reason}."
+    by = f": {shown['stoppedBy']}" if shown.get("stoppedBy") else ""
+    return f"{_STATES[shown['state']]}{by}{reason}."
 
 
 def forecast_words(forecast: Mapping[str, Any], shown: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -110,7 +110,7 @@ def stop(trial_id: str, by: str, reason: str, transaction: Transaction, now: dat
     trial, test = _held(trial_id, transaction)
     if not test.running:
         raise Conflict(f"the test {trial_id} is over already: {test.state}")
-    return _go_on(test, stopped(test, f"{by}: {reason}", now), seen_of(trial), transaction, now)
+    return _go_on(test, stopped(test, by, reason, now), seen_of(trial), transaction, now)
 
 
 def _held(trial_id: str, transaction: Transaction) -> tuple[Trial, AbTest]:
@@ -165,7 +165,7 @@ def _go_on(
     transaction.trials.save(trial_of(after, seen))
     if after.running:
         return after
-    _release(after, current, transaction, now)
+    _release(after, current, seen.get("results") or {}, transaction, now)
     type_ = "ab_test.concluded" if after.state in _DECIDED else "ab_test.stopped"
     transaction.outbox.add(after.bee, type_, after.id, 2, now, _told_end(after, seen))
     if bee is None or not after.plan.promote_winner or after.winner in {None, after.champion}:
@@ -196,15 +196,30 @@ def _promoted(test: AbTest, bee: BeeSpec, transaction: Transaction, now: datetim
         return f"version {version.version} is not promoted: {error}"
 
 
-def _release(test: AbTest, current: Deployment | None, transaction: Transaction, now: datetime) -> None:
+def _release(
+    test: AbTest, current: Deployment | None, results: Mapping[str, Any], transaction: Transaction, now: datetime
+) -> None:
     """Give all traffic back to the champion, unless somebody has changed it already."""
     if current is not None and current.epoch == test.epoch:
         words = f"A/B test {test.id} ended, {test.state}: {test.reason}"
-        transaction.models.deploy(replace(current, epoch=current.epoch + 1, at=now, reason=words, divided=None))
+        change = replace(current, epoch=current.epoch + 1, at=now, reason=words, divided=None)
+        transaction.models.deploy(replace(change, by=test.by, numbers=_numbers(test, results)))
     for name, state in test.before.items():
         version = transaction.models.get(test.bee, name)
         if version is not None and version.state == LIVE:
             transaction.models.set_state(test.bee, name, state)
+
+
+def _numbers(test: AbTest, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was compared, as a rollout tells its evidence: the winner, or else the first, against the control."""
+    effects = results.get("effects") or []
+    one = next((effect for effect in effects if effect["version"] == test.winner), effects[0] if effects else None)
+    if one is None:
+        return {}
+    means = dict(zip(test.plan.versions, results["means"], strict=True))
+    told = {name: one[name] for name in ("difference", "lower", "upper")}
+    both = {"champion": means[test.plan.control], "challenger": means[one["version"]]}
+    return {"metric": results["metric"], **both, **told, "source": "outcomes", "count": sum(one["counted"])}
 
 
 def _split_words(test: AbTest) -> str:

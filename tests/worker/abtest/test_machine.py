@@ -102,9 +102,9 @@ def test_not_before_its_time() -> None:
 
 def test_by_a_person_and_by_production() -> None:
     """A person's word and a change of production end a running test only."""
-    done = stopped(running(), "ann: enough", START + DAY)
+    done = stopped(running(), "ann", "enough", START + DAY)
 
-    assert (done.state, done.reason) == (State.STOPPED, "ann: enough")
+    assert (done.state, done.by, done.reason) == (State.STOPPED, "ann", "enough")
     assert superseded(done, "else", START + 2 * DAY) == done
     assert superseded(running(), "else", START).state is State.SUPERSEDED
 

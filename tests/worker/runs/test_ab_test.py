@@ -135,6 +135,7 @@ def test_from_its_run_to_its_end(lab: Lab, store: LocalFeatureStore) -> None:
     (ended,) = lab.colony.events("ab_test.concluded", BEE.bee)
     assert ended["winner"] == "2"
     assert ended["effects"][0]["lower"] > 0
+    assert lab.live.numbers["difference"] == ended["effects"][0]["difference"]
     assert lab.later(6) == 0
 
 
@@ -224,7 +225,7 @@ def test_by_hand(lab: Lab) -> None:
         stop(lab.trial.id, "ann", "enough", transaction, lab.colony.now)
 
     assert (lab.trial.state, lab.trial.active) == ("stopped", False)
-    assert lab.live.traffic.shares == {"1": 100}
+    assert (lab.live.traffic.shares, lab.live.by) == ({"1": 100}, "ann")
     with lab.ledger.begin() as transaction, pytest.raises(Conflict, match="over already"):
         stop(lab.trial.id, "ann", "enough", transaction, lab.colony.now)
 
