@@ -31,7 +31,7 @@ def routes(services: Services) -> APIRouter:
     def why(subject: Subject) -> WhyList:
         """Tell in words why it did or did not retrain: every rule and guard in order, and what happens next."""
         with services.ledger.begin(write=False) as transaction:
-            explainer = Explainer(transaction, services.bees(), services.policy(), services.clock())
+            explainer = Explainer(transaction, services.bees(), services.policy(), services.clock(), services.typical)
             return WhyList(explanations=[Why(**printed(one)) for one in explainer.explain(subject)])
 
     return router

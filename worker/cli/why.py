@@ -31,7 +31,7 @@ def command(subject: str, *, as_json: bool) -> None:
     from worker.runs.explanation import printed
 
     with opened() as app, app.ledger.begin(write=False) as transaction:
-        explainer = Explainer(transaction, app.bees, app.policy, app.clock())
+        explainer = Explainer(transaction, app.bees, app.policy, app.clock(), app.pricing.typical)
         found = explainer.explain(subject)
         if as_json:
             print_json(printed(one) for one in found)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from worker.bee import BeeSpec
 from worker.clock import to_text
@@ -16,6 +17,7 @@ from worker.incidents.words import following, told
 from worker.ledger import Transaction
 from worker.models.trials import TrialKind
 from worker.runs.cost import cost_text
+from worker.runs.estimates import Typical, estimated, no_typical
 from worker.runs.explanation import Explanation, Line, Section, of_guards, of_rules
 from worker.runs.follow import look
 from worker.runs.lifecycle import Run
@@ -31,6 +33,7 @@ class Explainer:
     bees: Mapping[str, BeeSpec]
     policy: Policy
     now: datetime
+    typical: Typical = no_typical
 
     def explain(self, subject: str) -> list[Explanation]:
         """Explain a run, an event or a bee by its name; several where events of different sources have one id.
@@ -125,12 +128,15 @@ class Explainer:
     def _look(self, bee: BeeSpec) -> tuple[Course, Situation]:
         course, situation = look(bee, self.policy, self.transaction, self.now, whole=False)
         whole = Course(course.memory, self.transaction.memories.colony(), course.incident)
+        cost = estimated(bee, bee.pipeline, self.transaction, self.typical)
         return whole, Situation(
             bee,
             situation.policy,
             self.now,
             situation.active_run,
             self.transaction.runs.incidents_in_flight(),
+            estimate=None if cost.amount is None else Decimal(str(cost.amount)),
+            estimated=cost.basis,
             trial=under_way(self.transaction, bee.bee),
         )
 
