@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -178,7 +179,9 @@ def _divided(traffic: Traffic | None) -> str | None:
     return dumps({"split": traffic.split, "salt": traffic.salt, "shadow": traffic.shadow})
 
 
+@lru_cache(1024)
 def _traffic(text: str | None) -> Traffic | None:
+    # Each prediction asks for the same one.
     if text is None:
         return None
     read = json.loads(text)

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from worker.adapters.models.quick.columns import Unusual
+from worker.adapters.models.quick.trees import Trees
 
 
 class Head(Protocol):
@@ -48,7 +49,7 @@ class _Forest:
         if forest.n_outputs_ != 1:
             raise TypeError("has several outputs")
         self._forest = forest
-        self._trees = [estimator.tree_ for estimator in forest.estimators_]
+        self._trees = Trees([estimator.tree_ for estimator in forest.estimators_])
         self._width = forest.n_classes_ if isinstance(forest, RandomForestClassifier) else 1
 
     def predict(self, row: Any) -> NDArray[Any]:
@@ -66,10 +67,8 @@ class _Forest:
             values = np.ascontiguousarray(dense, dtype=np.float32)
         if not np.isfinite(values).all():
             raise Unusual
-        total = np.zeros((1, self._width), dtype=np.float64)
-        for tree in self._trees:
-            total += tree.predict(values)[:, : self._width]
-        total /= len(self._trees)
+        total = self._trees.sum(values[0])[:, : self._width]
+        total /= self._trees.count
         return total
 
 
