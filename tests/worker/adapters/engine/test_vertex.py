@@ -340,6 +340,24 @@ def test_steps_in_groups_have_paths(server: VertexServer, engine: VertexEngine) 
     }
 
 
+def test_steps_have_the_machines_of_their_spec(server: VertexServer, engine: VertexEngine) -> None:
+    """A step tells the machine that its spec asks for, in a loop too; one that has not begun tells none yet."""
+    recipe = Recipe().step("train").step("judge", after=["train"])
+    recipe.step("inner", into=recipe.group("loop"))
+    executors = recipe.document["deploymentSpec"]["executors"]
+    label = recipe.document["components"][recipe.tasks["train"]["componentRef"]["name"]]["executorLabel"]
+    executors[label]["container"]["resources"] = {"cpuLimit": 8.0, "memoryLimit": 32.0}
+    engine.submit(submission(spec=recipe.document, parameters={}))
+    details = server.job("run-1").job_detail.task_details
+    details.append(vertex_server._task(1, "train", vertex_server.ROOT_ID, TaskState.SUCCEEDED))
+    details.append(vertex_server._task(2, "loop", vertex_server.ROOT_ID, TaskState.RUNNING))
+    details.append(vertex_server._task(3, "inner", 2, TaskState.RUNNING))
+
+    machines = {step.step_id: step.machine for step in engine.state("run-1").steps}
+
+    assert machines == {"train": "cpu=8 memory=32", "loop/inner": "e2-standard-4", "judge": None}
+
+
 def test_artifacts_are_told_with_their_step(server: VertexServer, engine: VertexEngine) -> None:
     """An output artifact has step, name, type, address and metadata."""
     engine.submit(submission())
