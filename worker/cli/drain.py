@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
@@ -37,7 +38,9 @@ def command(source: str | None, max_seconds: float, idle_seconds: float, max_mes
     with opened(source=source, level="info") as app:
         app.verify()
         with Running(app) as running:
-            _schedules(app)
+            _due(app.scheduler.turn)
+            _due(app.verifier.turn)
+            _due(app.ab_watch.turn)
             intake = Intake(app, idle_seconds, max_messages)
             settle()
             left = _work(app, intake, running, end, stopped)
@@ -45,12 +48,13 @@ def command(source: str | None, max_seconds: float, idle_seconds: float, max_mes
         return WORK_LEFT if left else 0
 
 
-def _schedules(app: Any) -> None:
-    """Ask for what is due now; the loop beside goes on looking."""
+def _due(turn: Callable[[], int]) -> int:
+    """Do what is due now, and return how much that was; the loop beside goes on looking."""
     try:
-        app.scheduler.turn()
+        return turn()
     except TryLater as error:
         click.echo(f"colony: {error}", err=True)
+        return 0
 
 
 def _work(app: Any, intake: Intake, running: Running, end: float, stopped: Event) -> bool:
@@ -62,7 +66,9 @@ def _work(app: Any, intake: Intake, running: Running, end: float, stopped: Event
     loop.start()
     well = time.monotonic()
     while time.monotonic() < end and not stopped.is_set():
-        if intake.done.is_set() and not running.due(remote=remote):
+        # Events that came are evidence, too: only when that takes nothing on is all done.
+        looked = intake.done.is_set() and not running.due(remote=remote)
+        if looked and not _due(app.verifier.turn) and not _due(app.ab_watch.turn):
             break
         well = time.monotonic() if loop.fault is None else well
         if time.monotonic() - well > _FAULT_S and not intake.done.is_set():

@@ -166,9 +166,9 @@ def print_look(looked: Any) -> None:
     click.echo(f"outcomes since the step began: {found['stepOutcomes']} of {least}")
     if looked.fault:
         click.echo(f"no rows could be read: {looked.fault}")
-    moved = looked.conclusion.move.value != "wait"
-    word = click.style(after.state if after.state != before.state else "advanced", bold=True) if moved else "waits"
-    click.echo(f"→ {word}: {after.reason if moved else looked.conclusion.reason}")
+    word = "advanced" if after.step != before.step else str(after.state).replace("_", " ")
+    reason = after.reason if looked.moved or not after.active else looked.conclusion.reason
+    click.echo(f"→ {click.style(word, bold=True) if looked.moved or not after.active else 'waits'}: {reason}")
 
 
 _COLUMNS = ("metric", "champion", "challenger", "gain", "interval", "n", "from", "challenger is")

@@ -70,6 +70,7 @@ def _consume(app: Any, consumer: Any, printer: "_Printer", time_: EventTime, *, 
                     failed = _failed(app, run_id, printer) or failed
         if not one_by_one:
             app.timers.runs()
+            _looks(app, printer)
     return (_timers(app, printer) or failed) if one_by_one else failed
 
 
@@ -88,15 +89,26 @@ def _until(app: Any, time_: EventTime, message: Any, printer: "_Printer") -> boo
 def _timers(app: Any, printer: "_Printer") -> bool:
     """Let what is due now happen, until nothing is; tell whether a run failed."""
     failed = False
-    while begun := app.timers.runs():
+    while True:
+        begun, moved = app.timers.runs(), _looks(app, printer)
         for run in begun:
             failed = _failed(app, run.id, printer) or failed
-    return failed
+        if not begun and not moved:
+            return failed
+
+
+def _looks(app: Any, printer: "_Printer") -> bool:
+    """Look at every rollout under way, as a worker would have done by now; tell whether one was taken on."""
+    moved = [one for one in app.verifier.looks() if one.moved]
+    for one in moved:
+        printer.look(one)
+    return bool(moved)
 
 
 def _next_due(app: Any, now: datetime) -> datetime | None:
     with app.ledger.begin(write=False) as transaction:
         found = [due_at(one, app.policy.of(one.bee)) for one in transaction.incidents.unfinished()]
+    found.append(app.verifier.next_due(now))
     return min((due for due in found if due is not None and due > now), default=None)
 
 
@@ -145,6 +157,12 @@ class _Printer:
             click.echo(json.dumps(result, ensure_ascii=False), err=item.result is None)
         else:
             click.echo(decision_line(result))
+
+    def look(self, looked: Any) -> None:
+        """Print what a look at a rollout concluded."""
+        rollout = looked.after
+        line = f"{looked.evidence.as_of:%Y-%m-%d %H:%M}  {rollout.bee} version {rollout.version}: {rollout.reason}"
+        click.echo(line, err=self.as_json)
 
     def summary(self) -> int:
         """Print the counts and return the exit code."""

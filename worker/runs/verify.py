@@ -1,5 +1,6 @@
 """The loop over rollouts under way: looks at what is known of both versions, and lets the rollout conclude from it."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,11 @@ class Looked:
     conclusion: Conclusion
     fault: str = ""
 
+    @property
+    def moved(self) -> bool:
+        """Whether it took the rollout on."""
+        return self.conclusion.move is not Move.WAIT
+
 
 @dataclass(frozen=True)
 class _Pace:
@@ -85,6 +91,8 @@ class Verifier:
     every: timedelta = EVERY
     monotonic: Callable[[], float] = time.monotonic
     _paces: dict[str, _Pace] = field(default_factory=dict, init=False)
+    #: A process looks once at a time: its looks share what they have scored.
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
     def turn(self) -> int:
         """Look at every rollout of which something can have changed; return how many were taken on.
@@ -92,8 +100,11 @@ class Verifier:
         Raises:
             TryLater: a bee's labels cannot be read now (the others were looked at).
         """
-        now, done, faults = self.clock(), 0, []
-        active = self.active()
+        with self._lock:
+            return self._turn(self.clock())
+
+    def _turn(self, now: datetime) -> int:
+        done, faults, active = 0, [], self.active()
         self._forget(active)
         for rollout in active:
             try:
@@ -117,6 +128,10 @@ class Verifier:
         Raises:
             TryLater: its labels cannot be read now.
         """
+        with self._lock:
+            return self._look(bee, as_of)
+
+    def _look(self, bee: str, as_of: datetime) -> Looked | None:
         found = self._standing(bee)
         if found is None:
             return None
@@ -170,7 +185,7 @@ class Verifier:
         took = timedelta(seconds=self.monotonic() - begun)
         if looked is not None:
             self._paces[rollout.id] = _Pace(now, now + max(self.every, took * _SHARE), looked.after)
-        if looked is None or looked.conclusion.move is Move.WAIT:
+        if looked is None or not looked.moved:
             return 0
         log.info("a rollout goes on", bee=rollout.bee, version=rollout.version, reason=looked.conclusion.reason)
         return 1
