@@ -28,6 +28,7 @@ retry: {limit: 4, backoff: 12h, factor: 3, longest: 9d}
 verify: {windows: 2, rollBack: false, worseBy: 0.05, within: 30d}
 breaker: {failures: 3, within: 2d, pause: 3h}
 budget: {runsPerDay: 4, costPerMonth: 100}
+features: {hold: [stale, missing], trigger: [unlikeTraining]}
 approval: {runs: always, deployments: always, aboveCost: 10, deploymentsAboveCost: 5, expires: 2h, onExpiry: approve}
 colony:
   runs: 10
@@ -66,6 +67,9 @@ bees:
         ("approval:\n  runs: sometimes\n", 2, "approval.runs: Input should be 'never' or 'always'"),
         ("approval:\n  expires: 0s\n", 2, "approval.expires: nobody could answer in time"),
         ("approval: {onExpiry: shrug}\n", 1, "approval.onExpiry"),
+        ("features: {hold: [unlikeTraining]}\n", 1, "cannot hold a retrain back, which is what mends it"),
+        ("features: {trigger: [drifted, drifted]}\n", 1, "trigger lists a kind twice"),
+        ("features:\n  hold: [strange]\n", 2, "features.hold.0"),
         ("colony: {runs: 0}\n", 1, "colony.runs"),
         ("colony: {cooldown: 1h}\n", 1, "colony.cooldown: no such setting"),
         ("bees:\n  spam-guard:\n    maxDrop: 2\n", 3, "maxDrop: Input should be less than 1 (it says '2')"),

@@ -11,7 +11,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.worker.world import BEE, message, plain
-from worker.decide.policy import Approval, Arming, Breaker, Budget, Colony, DriftRule, MetricRule, Policy, Retry, Verify
+from worker.decide.policy import (
+    Approval,
+    Arming,
+    Breaker,
+    Budget,
+    Colony,
+    DriftRule,
+    FeatureRule,
+    MetricRule,
+    Policy,
+    Retry,
+    Verify,
+)
 from worker.intake.port import Message
 
 START = datetime(2002, 8, 1, tzinfo=UTC)
@@ -52,6 +64,7 @@ POLICIES = st.builds(
     verify=st.builds(Verify, windows=st.integers(1, 2), roll_back=st.just(False), within=st.sampled_from([None, 40 * HOUR])),
     breaker=_BREAKERS,
     budget=_BUDGETS,
+    features=st.sampled_from([FeatureRule(), FeatureRule(("stale",), ("drifted", "missing"))]),
     approval=st.builds(Approval, runs=st.sampled_from(["never", "always"]), expires=st.just(7 * HOUR), on_expiry=st.sampled_from(["refuse", "approve"])),
     colony=st.builds(Colony, breaker=_BREAKERS, budget=_BUDGETS, runs=st.sampled_from([None, 1, 2]), starving=st.sampled_from([HOUR, 50 * HOUR])),
 )  # fmt: skip
@@ -63,24 +76,39 @@ def recordings(draw: st.DrawFn) -> list[Message]:
     found: list[Message] = []
     at = START
     for number in range(draw(st.integers(1, 40))):
-        kind = draw(st.sampled_from(["new"] * 8 + ["again", "broken"]))
+        kind = draw(st.sampled_from(["new"] * 7 + ["found", "again", "broken"]))
         at += draw(st.sampled_from([timedelta(0), HOUR, 6 * HOUR, 24 * HOUR]))
         if kind == "broken":
             found.append(plain(draw(st.sampled_from(BROKEN)), f"m{number}"))
         elif kind == "again" and found:
             found.append(draw(st.sampled_from(found)))
+        elif kind == "found":
+            found.append(_event(f"e{number}", at, draw(_found(at)), "feature.found"))
         else:
             found.append(_event(f"e{number}", at, draw(_data(at))))
     return found
 
 
-def _event(id_: str, at: datetime, data: dict[str, Any]) -> Message:
+def _event(id_: str, at: datetime, data: dict[str, Any], type_: str = "model.evaluated") -> Message:
     """Return a delivery of a CloudEvent, binary or structured by turns."""
     if at.hour % 2:
         sent = message(id_, json.dumps(data).encode())
-        return replace(sent, attributes={**sent.attributes, "ce-time": at.isoformat()})
-    event = {"specversion": "1.0", "id": id_, "source": "//monitor", "type": "model.evaluated", "time": at.isoformat()}
+        return replace(sent, attributes={**sent.attributes, "ce-type": type_, "ce-time": at.isoformat()})
+    event = {"specversion": "1.0", "id": id_, "source": "//monitor", "type": type_, "time": at.isoformat()}
     return Message(json.dumps({**event, "data": data}).encode(), {}, message_id=f"bus-{id_}")
+
+
+@st.composite
+def _found(draw: st.DrawFn, at: datetime) -> dict[str, Any]:
+    """Draw a finding of a feature, some of them nonsense."""
+    return {
+        "beeId": draw(st.sampled_from(["ant"] * 4 + ["bee", "cow", "nobody"])),
+        "modelVersion": draw(st.sampled_from(["1"] * 9 + ["2"])),
+        "feature": draw(st.sampled_from(["age", "size", ""])),
+        "kinds": draw(st.sampled_from([["drifted"], ["missing", "stale"], ["range"], ["strange"]])),
+        "findings": ["its values have moved"],
+        "evaluatedAt": (at - draw(st.sampled_from([timedelta(0), 7 * HOUR]))).isoformat(),
+    }
 
 
 @st.composite
