@@ -19,6 +19,9 @@ from worker.evidence.sample_size import Aim, fixed_rows, sequential_rows
 from worker.features.observed import Observed
 from worker.models.traffic import all_to
 
+#: So many observations that the champion has not learned from are a history.
+_ENOUGH = 100
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -63,18 +66,23 @@ class Forecast:
         }
 
 
-def forecast(source: Source, champion: str, as_of: datetime) -> Forecast:
+def forecast(source: Source, champion: str, as_of: datetime, trained_until: datetime | None = None) -> Forecast:
     """Return what the history before `as_of` lets expect.
 
     Args:
         source: reads from `source.since` on, which is as long before `as_of` as the history shall be.
         champion: the version whose answers the metric's rows are judged by.
         as_of: nothing later counts.
+        trained_until: of what it has learned from it knows the answers: older rows count only where newer are too few.
 
     Raises:
         Rejected: the metric is none, rows cannot be read, or no sample could show the effect.
     """
     source.check()
+    if source.primary.rows is not None and trained_until is not None and source.since < trained_until < as_of:
+        unseen = replace(source, since=trained_until)
+        if len(unseen.observed(source.primary, trained_until, as_of)) >= _ENOUGH:
+            source = unseen
     observed = source.observed(source.primary, source.since, as_of)
     past = _past(source, observed, champion, as_of)
     span = (as_of - source.since) / timedelta(days=1)
@@ -167,7 +175,9 @@ def _aim(found: Forecast, source: Source) -> Aim:
         left = deviation * math.sqrt(max(0.0, 1 - max(0.0, found.adjustment.reduction or 0.0)))
         return Aim(effect, (left, left), mean, shares=shares, alpha=alpha, power=plan.power)
     if measure.binary and plan.horizon is None:
-        return Aim.of_share(mean, effect, shares=shares, alpha=alpha, power=plan.power)
+        # Nothing is better than perfect: then it is harm of that size that is to be seen.
+        towards = effect if 0 <= mean + effect <= 1 else -effect
+        return Aim.of_share(mean, towards, shares=shares, alpha=alpha, power=plan.power)
     return Aim(effect, (deviation, deviation), mean, measure.bounds, shares=shares, alpha=alpha, power=plan.power)
 
 

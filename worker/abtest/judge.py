@@ -15,6 +15,7 @@ from worker.abtest.plan import AbPlan
 from worker.abtest.source import Source
 from worker.abtest.streams import Series
 from worker.bee import BeeSpec
+from worker.clock import parse_time
 from worker.errors import NotFound
 from worker.features.port import FeatureStore, Value
 from worker.models.port import ArtifactStore, ModelFormat, ModelVersion, Predictor
@@ -43,7 +44,8 @@ class Judge:
         source = Source(
             self.features(), bee, plan, all_to(champion.version), as_of - bee.window, self._loader([champion])
         )
-        return forecast(source, champion.version, as_of)
+        until = champion.lineage.get("trainedUntil")
+        return forecast(source, champion.version, as_of, parse_time(until) if until else None)
 
     def analyse(
         self,

@@ -24,7 +24,7 @@ def command() -> None:
 
 def planned(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what a plan is made of to a command."""
-    for add in (
+    options = (
         click.argument("bee"),
         click.argument("versions", nargs=-1, required=True),
         click.option("--minimum-effect", type=float, required=True,
@@ -41,7 +41,9 @@ def planned(function: Callable[..., Any]) -> Callable[..., Any]:
                      "split's hash where nothing is logged (default: logged)."),
         click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
                      help="Any other parameter of the template `ab-test` (repeatable)."),
-    ):  # fmt: skip
+    )  # fmt: skip
+    # As decorators are: the last is applied first.
+    for add in reversed(options):
         function = add(function)
     return function
 
@@ -158,7 +160,7 @@ def look(test_id: str | None, *, as_json: bool) -> None:
         with app.ledger.begin(write=False) as transaction:
             asked = [find_test(transaction, test_id)] if test_id else list_tests(transaction, active=True)
         for one in asked:
-            app.ab_watch.look(one.id, app.clock())
+            app.ab_watch.catch_up(one.id, app.clock())
         publish(app)
         with app.ledger.begin(write=False) as transaction:
             found = [find_test(transaction, one.id) for one in asked]

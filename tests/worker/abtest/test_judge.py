@@ -18,12 +18,14 @@ from tests.worker.abtest.world import (
     plan,
     running,
     serve,
+    version,
     visitors,
 )
 from worker.abtest.analysis import Analysis
 from worker.abtest.forecast import summary
 from worker.abtest.machine import AbTest, State, looked
 from worker.adapters.features.local import LocalFeatureStore
+from worker.clock import to_text
 from worker.errors import Rejected
 from worker.features.port import Write
 from worker.serving.served import Answer, Served, writes_of
@@ -201,6 +203,29 @@ def test_no_history(store: LocalFeatureStore) -> None:
     assert "not known" in summary(found.as_json(), plan())
 
 
+def test_what_the_champion_has_learned_from(store: LocalFeatureStore) -> None:
+    """The history begins after what the champion was trained on, where enough has come in since."""
+    arrive(store, visitors(400, START, 4 * DAY))
+
+    def entities(day: float) -> int:
+        champion = version("1", lineage={"trainedUntil": to_text(START + day * DAY)})
+        return judge_of(store).forecast(plan(), BEE, champion, START + 4 * DAY).entities
+
+    assert entities(1) == pytest.approx(300, abs=10)
+    assert entities(3.9) == pytest.approx(400, abs=10), "too little is newer"
+
+
+def test_nothing_is_better_than_perfect(store: LocalFeatureStore) -> None:
+    """Where an improvement of that size cannot be, the sample is that which shows harm of it."""
+    arrive(store, visitors(300, START, DAY))
+    sizes = [
+        judge_of(store).forecast(plan(minimumEffect=effect), BEE, VERSIONS["2"], START + DAY).sequential
+        for effect in (0.1, 0.3)
+    ]
+
+    assert sum(sizes[0]) > sum(sizes[1]) > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -208,7 +233,7 @@ def test_no_history(store: LocalFeatureStore) -> None:
         ({"slices": ["nothing"]}, "not a feature"),
         ({"stratify": "nothing"}, "not a feature"),
         ({"guards": {"nothing": {}}}, "neither a mean over rows"),
-        ({"minimumEffect": 0.6}, "between 0 and 1"),
+        ({"minimumEffect": 0.7}, "between 0 and 1"),
     ],
 )
 def test_what_can_never_be_answered(store: LocalFeatureStore, changes: dict[str, Any], words: str) -> None:

@@ -67,7 +67,7 @@ def _forecast(context: StepContext, asked: AbPlan, champion: Champion) -> dict[s
         return ports.models.load(ports.artifacts.fetch(artifact), artifact.sha256)
 
     source = Source(ports.features, bee, asked, all_to(champion.version), end - bee.window, load)  # type: ignore[arg-type]
-    return forecast(source, champion.version, end).as_json()
+    return forecast(source, champion.version, end, champion.trained_until).as_json()
 
 
 STEP = StepType(name="ab_test", config=AbPlan, inputs={}, outputs={"plan": ARTIFACT, "report": HTML}, body=plan)
