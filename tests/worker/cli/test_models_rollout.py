@@ -164,6 +164,34 @@ def test_without_labels_a_person_is_asked(colony: Here) -> None:
     assert [event["data"]["incidentId"] for event in escalated] == [None]
 
 
+def recording(directory: Path, *days: int) -> str:
+    """Write a recording of good evaluations of the champion, one on each of these days."""
+    file = directory / "events.jsonl"
+    events = [
+        {"type": "model.evaluated", "beeId": "rolled", "modelVersion": "1", "evaluatedAt": at(number),
+         "metrics": {"f1": 0.9}, "baseline": {"f1": 0.9}, "window": {"sampleCount": 100}}
+        for number in days
+    ]  # fmt: skip
+    file.write_text("\n".join(json.dumps(event) for event in events), encoding="utf-8")
+    return str(file)
+
+
+def test_a_replay_looks_when_it_is_due(colony: Here, tmp_path: Path) -> None:
+    """Between two events days apart each step is advanced when its evidence was in, and held when it lacked any."""
+    for number in (1, 2, 3):
+        day(colony, tmp_path, number)
+    colony("models", "promote", "rolled", "--version", "2", "--reason", "better", "--as-of", at(1))
+    code, out, _ = colony("replay", recording(tmp_path, 1, 20), "--wait")
+    assert (code, "rolled version 2: not worse" in out, "version 2: no evidence within 5d" in out) == (0, True, True)
+    changes = rows(colony("models", "history", "rolled", "--json")[1])
+    assert [(change["at"], change["trafficSplit"]) for change in changes[1:]] == [
+        (at(1), {"2": 10, "1": 90}),
+        (at(3), {"2": 50, "1": 50}),
+    ]
+    held = [event for event in rows(colony("events", "--json")[1]) if event["type"] == "model.rollout.held"]
+    assert [event["time"] for event in held] == [at(8)]
+
+
 def test_whoever_asks_is_told_who_serves_whom(colony: Here) -> None:
     """The split, its salt and its steps; of an entity its place and its version, as any other language computes it."""
     colony("models", "promote", "--bee", "rolled", "--version", "2", "--reason", "better", "--as-of", at(1))
