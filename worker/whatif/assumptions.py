@@ -79,6 +79,8 @@ class Assumptions:
             yield "A run costs what the ledger's newest runs of the bee cost on average; 0 where it knows of none."
         yield "A bad period lasts from an evaluation that the policy itself calls bad to the next that it calls well."
         yield "Nobody answers a question, pauses or resumes: questions end as the policy says of silence."
+        if self.outcome.state is State.DEPLOYED:
+            yield "A model that goes into production in steps is taken for verified at once, which closes its incident."
         yield "How many labels are new is not known, so no retrain is held back for learning nothing new."
         if self.trusted:
             yield (

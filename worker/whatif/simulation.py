@@ -17,6 +17,7 @@ from worker.decide.finding import FoundFeature, conclude
 from worker.decide.memory import ColonyMemory
 from worker.decide.policy import Policy
 from worker.decide.quick import QuickEvaluation
+from worker.decide.rollouts import verified
 from worker.incidents.machine import Incident, State
 from worker.runs.lifecycle import run_id
 from worker.whatif.assumptions import Assumptions, Outcome
@@ -50,6 +51,11 @@ class _Bee:
     run: str | None = None
     due: datetime | None = None
     replaced: str | None = None
+
+    @property
+    def steps(self) -> bool:
+        """Whether its versions go into production in steps."""
+        return bool(self.spec.rollout.planned)
 
 
 class Judged(NamedTuple):
@@ -218,20 +224,21 @@ class Simulation:
         ending = Ending(outcome.state, f"assumed {outcome}", run)
         if deploys and approval.asked_for_deployment(bee.cost):
             ending = Ending(State.GATED, "it waits for a person's approval", run, until=now + approval.expires)
-        course = ended(self._course(bee), self._situation(bee, now), ending)
+        situation = self._situation(bee, now)
         if ending.state is State.DEPLOYED:
             bee.replaced = bee.course.memory.version
-        self._follow(bee, course, (), now)
+            ending = replace(ending, state=State.ROLLOUT) if bee.steps else ending
+        course = ended(self._course(bee), situation, ending)
+        self._follow(bee, _as_verified(course, situation), (), now)
 
     def _rule(self, bee: _Bee, now: datetime) -> None:
         """Take silence on a deployment as the policy says."""
         yes = bee.policy.approval.on_expiry == "approve"
-        course = ruled(
-            self._course(bee), self._situation(bee, now), approve=yes, reason="nobody answered", by="silence"
-        )
+        situation, said = self._situation(bee, now), "nobody answered"
+        course = ruled(self._course(bee), situation, approve=yes, reason=said, by="silence", staged=bee.steps)
         if yes:
             bee.replaced = bee.course.memory.version
-        self._follow(bee, course, (), now)
+        self._follow(bee, _as_verified(course, situation), (), now)
 
     def _due(self, moment: datetime) -> tuple[list[str], list[str]]:
         """Take what is due at a moment from the queue: ends of runs, and incidents to look at."""
@@ -286,6 +293,14 @@ class Simulation:
         (self._room.add if room else self._room.discard)(name)
         due = due_at(incident, bee.policy)
         self._look_at(bee, now if due is not None and due < now else due)
+
+
+def _as_verified(course: Course, situation: Situation) -> Course:
+    """Return the course with a rollout that has just begun taken for verified: no recording tells of its versions."""
+    incident = course.incident
+    if incident is None or incident.state is not State.ROLLOUT:
+        return course
+    return verified(course, situation, incident.id, "assumed verified: its model went into production in steps")
 
 
 def _later(now: datetime, lasts: timedelta) -> datetime:

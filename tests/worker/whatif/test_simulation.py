@@ -3,9 +3,13 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from tests.worker.whatif.play import DAY, actions, play, told
 from worker.decide.policy import Approval, Budget, Colony, MetricRule, Policy, Retry
+from worker.rollout_plan import RolloutSpec
 from worker.whatif.assumptions import Assumptions, Outcome
+from worker.whatif.bees import default_bee
 
 HOUR = timedelta(hours=1)
 
@@ -114,3 +118,18 @@ def test_how_long_it_was_bad() -> None:
     assert (first.lasted, first.evaluations, first.first_run) == (4 * DAY, 2, first.begin)
     assert (second.end, second.lasted) == (None, timedelta(0))
     assert (periods.count, periods.total, periods.longest) == (2, 4 * DAY, 4 * DAY)
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(approval=Approval(deployments="always", on_expiry="approve"))])
+def test_a_model_that_goes_in_steps_is_taken_for_verified(policy: Policy) -> None:
+    """No recording tells of both its versions: the incident closes as the run ends, and that is said."""
+    staged = default_bee("ant", "f1").model_copy(update={"rollout": RolloutSpec(strategy="canary")})
+    assumed = Assumptions(Outcome.DEPLOYED)
+
+    whatif, said = play([told(0, 0.5), told(9, 0.5)], policy, assumptions=assumed, bees={"ant": staged})
+
+    assert actions(said) == ["trigger", "trigger"]
+    sums = whatif.cases[0].sums.of("ant")
+    assert (sums.incidents, sums.runs, sums.closed) == (2, 2, 2 if policy == Policy() else 1)
+    assert any("taken for verified" in sentence for sentence in assumed.sentences())
+    assert not any("taken for verified" in sentence for sentence in Assumptions().sentences())
