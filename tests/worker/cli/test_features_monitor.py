@@ -8,6 +8,7 @@ import pytest
 from tests.worker.cli.conftest import Here
 from tests.worker.monitor.watched import START, fill
 from worker.cli.common import opened
+from worker.cli.features_history import sparkline
 from worker.features.port import Definition
 
 WORDS = ("features", "monitor", "--window", "7d", "--as-of", "2024-01-15", "--min-rows", "20")
@@ -50,3 +51,40 @@ def test_stale_features_are_told(moved: Here) -> None:
 def test_what_cannot_be_looked_at_is_refused(moved: Here, words: list[str], code: int) -> None:
     """An unknown feature, a computed one, and the future."""
     assert moved("features", "monitor", *words)[0] == code
+
+
+def test_history_shows_the_windows_that_were_kept(moved: Here) -> None:
+    """Each published window is a line, oldest first, with its course below; without --publish nothing is kept."""
+    assert "nothing is kept of left yet" in moved("features", "monitor", "--history", "left")[1]
+    moved(*WORDS)
+    assert "nothing is kept of left yet" in moved("features", "monitor", "--history", "left")[1]
+    for end in ("2024-01-08", "2024-01-15"):
+        moved("features", "monitor", "--window", "7d", "--as-of", end, "--min-rows", "20", "--publish")
+    code, out, _ = moved("features", "monitor", "--history", "left")
+    assert code == 0
+    first, second = out.splitlines()[1:3]
+    assert first.startswith("2024-01-01..2024-01-08")
+    assert second.startswith("2024-01-08..2024-01-15")
+    assert "median   ▁█" in out
+    shown = [json.loads(line) for line in moved("features", "monitor", "--history", "left", "--json")[1].splitlines()]
+    assert [(one["values"], one["distinct"], one["missing"]) for one in shown] == [(70, 10, 0.0), (70, 10, 0.0)]
+    assert shown[1]["quantiles"]["median"] > shown[0]["quantiles"]["median"] + 7
+    assert [one["window"]["id"] for one in shown] == ["2024-01-01..2024-01-08", "2024-01-08..2024-01-15"]
+    assert len(moved("features", "monitor", "--history", "left", "--limit", "1", "--json")[1].splitlines()) == 1
+    assert moved("features", "monitor", "--history", "nobody")[0] == 4
+    assert moved("features", "monitor", "colour", "--history", "left")[0] == 2
+
+
+def test_what_is_compared_can_be_chosen(moved: Here) -> None:
+    """Against training rows alone nothing is said of the week before: no model is in production here."""
+    found = [json.loads(line) for line in moved(*WORDS, "--reference", "training", "--json")[1].splitlines()]
+    assert [one["findings"] for one in found] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [([1, 2, 3], "▁▅█"), ([None, 5, 5], " ▁▁"), ([], ""), ([None], " "), ([0.0, None, -7.5], "█ ▁")],
+)
+def test_a_course_is_drawn_as_bars(values: list[float | None], line: str) -> None:
+    """From the lowest to the highest; a space where nothing is known."""
+    assert sparkline(values) == line
