@@ -13,8 +13,8 @@ from handlers.events.context import EventContext
 from worker.access.link import SignedLinks
 from worker.app.checks import Checks
 from worker.app.configured import Configured
-from worker.app.packages import check_packages
 from worker.app.expiry import Expiry
+from worker.app.packages import check_packages
 from worker.app.policy_watch import PolicyWatch
 from worker.app.predictions import logging_rules
 from worker.app.retention import Retention, keep_as_set
@@ -221,18 +221,6 @@ class App(Configured):
         )
 
     @cached_property
-    def ab_judge(self) -> Any:
-        """What reads and analyses A/B tests (`worker.abtest.judge.Judge`; it loads much)."""
-        from worker.abtest.judge import Judge
-
-        return Judge(lambda: self.features, self.artifacts, self.model_format)
-
-    @cached_property
-    def ab_watch(self) -> AbWatch:
-        """The loop over A/B tests."""
-        return AbWatch(self.ledger, lambda: self.bees, lambda: self.ab_judge, self.clock)
-
-    @cached_property
     def feature_watch(self) -> FeatureWatch:
         """The loop over features that are watched by themselves."""
         return FeatureWatch(
@@ -246,6 +234,18 @@ class App(Configured):
             claim=self.ledger_care.claim,
             owner=self.owner,
         )
+
+    @cached_property
+    def ab_judge(self) -> Any:
+        """What reads and analyses A/B tests (`worker.abtest.judge.Judge`; it loads much)."""
+        from worker.abtest.judge import Judge
+
+        return Judge(lambda: self.features, self.artifacts, self.model_format)
+
+    @cached_property
+    def ab_watch(self) -> AbWatch:
+        """The loop over A/B tests."""
+        return AbWatch(self.ledger, lambda: self.bees, lambda: self.ab_judge, self.clock)
 
     def tell_intake(self, event: Outgoing) -> Mapping[str, Any] | None:
         """Put an event on the intake bus; the local one handles it at once and returns what was concluded.
@@ -332,11 +332,11 @@ class App(Configured):
                 loops.append(self.loop("freshness", self.measure_features, idle_s=60.0, vital=False))
             if any(bee.monitor.every for bee in self.bees.values()):
                 loops.append(self.loop("monitor", self.watch.turn, idle_s=max(idle_s, 5.0), vital=False))
+            if any(group.spec.every for group in self.configuration.feature_groups):
+                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.corrections:
                 loops.append(self.loop("billing", self.corrections.turn, idle_s=60.0, vital=False))
             loops.append(self.loop("ab tests", self.ab_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
-            if any(group.spec.every for group in self.configuration.feature_groups):
-                loops.append(self.loop("features", self.feature_watch.turn, idle_s=max(idle_s, 5.0), vital=False))
             if self.settings.features_accessed:
                 loops.append(self.loop("accesses", self.accesses.turn, idle_s=15.0))
         return loops
@@ -394,11 +394,16 @@ class App(Configured):
         """Return what `doctor` asks: each part's real call; with `webhook` people get a test message."""
         told = bool(self.settings.webhook.get_secret_value())
         checks = Checks(self.configuration, self.frozen, partial(getattr, self), self.step_environment, told)
-        asked = {"webhook": checks.by_message()} if webhook else {}
+        asked: dict[str, Check] = {"webhook": checks.by_message()} if webhook else {}
+        if self.settings.billing_table:
+            asked["bill"] = self._bill_verified
         return {**checks.all(), **asked, **self.google_checks(live=live)}
+
+    def _bill_verified(self) -> str:
+        bill = self.corrections.bill if self.corrections else None
+        return bill.verify() if bill else "no bill is read: COLONY_BILLING says so"
 
     def verify(self) -> None:
         """Check ledger, configuration and bus before work begins. Raises Rejected or TryLater."""
         for name in ("configuration", "ledger", "events in", "events out"):
-            typical=self.pricing.typical,
             self.checks()[name]()

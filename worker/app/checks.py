@@ -73,7 +73,8 @@ class Checks:
 
     def _configured(self) -> str:
         of = self.configuration
-        return f"{len(of.bees)} bees, {len(of.templates)} templates, policy {of.policy.version}"
+        prices = f"prices of {of.prices.as_of}"
+        return f"{len(of.bees)} bees, {len(of.templates)} templates, policy {of.policy.version}, {prices}"
 
     def _spec(self, name: str) -> str:
         self.frozen.spec(name)

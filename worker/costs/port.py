@@ -37,6 +37,10 @@ class Bill(Protocol):
         """
         ...
 
+    def verify(self) -> str:
+        """Plan a query without running it, and say how much it would read. Raises as `costs`."""
+        ...
+
     def close(self) -> None:
         """Release connections."""
         ...

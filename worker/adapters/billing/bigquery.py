@@ -7,7 +7,7 @@ table is partitioned by the day on which rows came in, none of which is before t
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from google.api_core import exceptions
 
 from worker.adapters.google_calls import GOOGLE, MENDS, Patience, meaning
 from worker.adapters.options import Options
-from worker.clock import to_us
+from worker.clock import to_us, wall_clock
 from worker.costs.port import Bill, Billed
 from worker.errors import NotFound, Rejected, TryLater
 
@@ -98,6 +98,13 @@ class BigQueryBill:
                 found[run] = _both(found[run], billed) if run in found else billed
         return found
 
+    def verify(self) -> str:
+        """Plan a query without running it, which costs nothing. Raises TryLater, Rejected."""
+        until = wall_clock()
+        with _translated(self._table):
+            job = self._begun("none", until - timedelta(days=1), until, dry_run=True)
+        return f"a query of {job.total_bytes_processed or 0} bytes was planned"
+
     def close(self) -> None:
         """Release connections."""
         if "_client" in self.__dict__:
@@ -110,6 +117,12 @@ class BigQueryBill:
         return Billed(round(dollars or 0.0, 6) if known else None, currency)
 
     def _rows(self, installation: str, since: datetime, until: datetime) -> list[tuple[Any, ...]]:
+        with _translated(self._table):
+            job = self._begun(installation, since, until)
+            rows = job.result(timeout=JOB_S, retry=self._call["retry"], job_retry=None)
+            return [tuple(row.values()) for row in rows]
+
+    def _begun(self, installation: str, since: datetime, until: datetime, *, dry_run: bool = False) -> Any:
         from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
         config = QueryJobConfig(
@@ -119,13 +132,11 @@ class BigQueryBill:
                 ScalarQueryParameter("until", "INT64", to_us(until)),
             ],
             maximum_bytes_billed=self._max_bytes,
+            dry_run=dry_run,
         )
-        call = self._call
-        with _translated(self._table):
-            # The table's name was checked; values are parameters.
-            job = self._client.query(_QUERY.format(table=self._table), job_config=config, job_retry=None, **call)
-            rows = job.result(timeout=JOB_S, retry=call["retry"], job_retry=None)
-            return [tuple(row.values()) for row in rows]
+        # The table's name was checked; values are parameters.
+        statement = _QUERY.format(table=self._table)
+        return self._client.query(statement, job_config=config, job_retry=None, **self._call)
 
     @cached_property
     def _call(self) -> dict[str, Any]:

@@ -141,6 +141,16 @@ def test_each_query_is_bounded(server: BigQueryServer) -> None:
     assert "_PARTITIONTIME >=" in configuration["query"]
 
 
+def test_doctors_query_is_only_planned(server: BigQueryServer) -> None:
+    """The check at the start asks for a plan, which is charged to nobody, and says how much it would read."""
+    assert _bill(server).verify() == "a query of 0 bytes was planned"
+
+    assert list(server.jobs.values())[-1].body["configuration"]["dryRun"] is True
+    server.fail("POST jobs", Fault(404, "notFound"))
+    with pytest.raises(Rejected, match="COLONY_BILLING_TABLE"):
+        _bill(server).verify()
+
+
 def test_a_query_that_would_be_too_dear(server: BigQueryServer) -> None:
     """A refusal for its bytes names the settings that let it through."""
     server.fail_jobs(("bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 123"))
