@@ -19,7 +19,7 @@ from worker.models.trials import TrialKind
 from worker.runs.cost import cost_text
 from worker.runs.estimates import Typical, estimated, no_typical
 from worker.runs.explanation import Explanation, Line, Section, of_guards, of_rules
-from worker.runs.follow import look
+from worker.runs.follow import findings_of, look
 from worker.runs.lifecycle import Run
 from worker.runs.rollout_words import rollout_section, rollout_words, rollouts_of
 from worker.runs.trial import under_way
@@ -138,6 +138,7 @@ class Explainer:
             estimate=None if cost.amount is None else Decimal(str(cost.amount)),
             estimated=cost.basis,
             trial=under_way(self.transaction, bee.bee),
+            findings=findings_of(bee, situation.policy, self.transaction),
         )
 
     def _story(self, incident: Incident, until: datetime | None = None) -> Section:
@@ -250,5 +251,6 @@ def _ask(course: Course, situation: Situation) -> Ask:
         active_run=situation.active_run,
         in_flight=situation.in_flight,
         since=learned_until(course),
+        findings=situation.findings,
         trial=situation.trial,
     )

@@ -102,15 +102,17 @@ def _whole(course: Course, situation: Situation, transaction: Transaction, aroun
     if incident is not None and since is not None and incident.state in {*WAITING, State.DEPLOYED}:
         found = replace(found, new_labels=around.new_labels(bee, since, as_of_now(incident, now)))
     if situation.policy.features.hold:
-        found = replace(found, findings=_findings(bee, transaction))
+        found = replace(found, findings=findings_of(bee, situation.policy, transaction))
     limit = situation.policy.colony.runs
     if limit is not None and in_flight < limit and around.known:
         found = replace(found, ahead=_ahead(course, situation, transaction, around.known))
     return found
 
 
-def _findings(bee: BeeSpec, transaction: Transaction) -> tuple[OpenFinding, ...]:
-    """Return what is wrong with what the bee's rows are made of; its label is none of it."""
+def findings_of(bee: BeeSpec, policy: Policy, transaction: Transaction) -> tuple[OpenFinding, ...]:
+    """Return what is wrong with what the bee's rows are made of, its label aside; nothing where no policy asks."""
+    if not policy.features.hold:
+        return ()
     reads = (*bee.features, *bee.entities.values())
     return tuple(
         OpenFinding(one.feature, finding.kind, finding.words, one.since)

@@ -7,9 +7,10 @@ from handlers.commands.pause import pause, resume
 from tests.worker import world
 from tests.worker.runs.colony import HOUR, Colony
 from tests.worker.world import BEE
-from worker.decide.policy import Approval, Policy, Retry
+from worker.decide.policy import Approval, FeatureRule, Policy, Retry
 from worker.engine.state import Status
 from worker.errors import NotFound
+from worker.monitor.finding import FeatureFindings, Finding
 from worker.runs.explain import Explainer
 from worker.runs.explanation import Explanation, printed
 
@@ -127,6 +128,19 @@ def test_a_bee(colony: Colony) -> None:
     assert _outcomes(found)["colony_pause"] == "held"
     assert printed(found)["sections"][-1]["lines"][0]["outcome"] == "opened"
     assert "It was never evaluated." in _said(_why(colony, "other-bee"))
+
+
+def test_a_bee_whose_feature_is_broken(colony: Colony) -> None:
+    """What would hold a retrain back now is told by the feature's name, where the policy asks for it."""
+    found = FeatureFindings("spam_probability", colony.now - HOUR, colony.now, (Finding("stale", "it is old"),))
+    with colony.ledger.begin() as transaction:
+        transaction.features.found(found)
+    assert "features" not in _outcomes(_why(colony, BEE.bee))
+    colony.policy = Policy(features=FeatureRule(hold=("stale",)))
+    lines = [line for section in _why(colony, BEE.bee).sections for line in section.lines if line.name == "features"]
+    assert [(line.outcome, line.why) for line in lines] == [
+        ("held", "never trained on a broken feature: spam_probability: it is old")
+    ]
 
 
 def test_a_deployment_that_waits(colony: Colony) -> None:
