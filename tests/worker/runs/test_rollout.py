@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.commands.answer_question import answer_question
-from handlers.commands.tend_incident import retry_incident
+from handlers.commands.tend_incident import close_incident, retry_incident
 from tests.worker import world
 from tests.worker.runs.colony import HOUR, Colony
 from tests.worker.runs.rolled import DAY, PLAN, STAGED, UNSURE, WORSE, Rolling
@@ -18,8 +18,11 @@ from worker.decide.memory import Pause
 from worker.decide.policy import Approval, Policy, Retry
 from worker.errors import Conflict, Rejected
 from worker.incidents.machine import State as Incident
+from worker.incidents.words import following
+from worker.intake.receive import receive
 from worker.models.port import Deployment
 from worker.models.traffic import all_to
+from worker.rollout import told
 from worker.rollout.evidence import Evidence
 from worker.rollout.machine import Move, State
 from worker.rollout_plan import RolloutSpec
@@ -511,3 +514,40 @@ def test_it_is_explained_in_order(rolling: Rolling) -> None:
     assert "accuracy 0.9 → 0.95 (interval of the gain 0.01 to 0.09, 400 labelled rows)" in rollout.lines[1].why
     assert any("is being rolled out" in line for line in run.summary)
     assert any(section.title.startswith("The rollout of version 2") for section in run.sections)
+
+
+def test_events_in_one_batch_are_as_one_by_one(rolling: Rolling) -> None:
+    """Both versions' events of many windows, and another bee's between them, all in one transaction."""
+    colony = rolling.colony
+    world.put_into_production(colony.ledger, bee="other-bee")
+    rolling.begin()
+    colony.now += DAY
+    messages = []
+    for hour in range(3):
+        start = (colony.now - (5 - hour) * HOUR).isoformat()
+        window = {"id": f"h{hour}", "start": start, "sampleCount": 200, "positiveCount": 50}
+        for bee, number, accuracy in ((BEE.bee, "1", 0.9), ("other-bee", "1", 0.9), (BEE.bee, "2", 0.6)):
+            body = world.data(
+                beeId=bee, modelVersion=number, window=window, metrics={"accuracy": accuracy}, baseline={}
+            )
+            messages.append(world.message(f"{bee}-{number}-{hour}", body | {"evaluatedAt": colony.now.isoformat()}))
+    handlers = world.handlers(colony.ledger, colony.bees, colony.policy)
+
+    receive([*messages, *messages[:2]], colony.ledger, handlers, lambda _: colony.now)
+    found = told.evidence(rolling.rollout, colony.now)
+
+    assert (found.primary.count, found.primary.champion, found.primary.challenger) == (600, 0.9, 0.6)
+    rolling.take(found)
+    assert rolling.rollout.state is State.ROLLED_BACK
+    assert colony.events("model.rolled_back")[0]["rollout"]["evidence"]["source"] == "events"
+
+
+def test_what_happens_next_is_said(rolling: Rolling) -> None:
+    """An incident whose model is being rolled out says so, and cannot be closed over it."""
+    colony = rolling.colony
+    rolling.begin()
+    incident = colony.incident()
+
+    assert "each step on evidence alone" in following(incident, 3, 1)
+    with pytest.raises(Conflict, match="promote that version or roll it back first"):
+        close_incident(colony.operator(), incident.id, "enough")
