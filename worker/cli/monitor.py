@@ -54,6 +54,8 @@ class Span(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 def command(bee: str | None, *, publish: bool, save: TextIO | None, as_json: bool, **more: Any) -> int:
     """Judge what BEE (default: each bee) has in production: metrics on the labels that are in, and drift.
 
+    While a rollout or a test is under way every live version is judged, the champion first.
+
     Prints the metrics with their intervals and baselines, and the features, drifted ones first; with --json the
     `model.evaluated` event. --publish puts that on the intake bus, where it is one event per version and window however
     often it is asked for. A window whose labels are not in is neither published nor saved: exit code 3.
@@ -76,9 +78,8 @@ def _asked(app: Any, name: str | None, *, as_of: Sequence[datetime], version: st
     if name is None and version is not None:
         raise click.UsageError("--version: say whose, by BEE")
     for bee in _bees(app, name):
-        judged = _version(app, bee.bee, version, needed=name is not None)
-        if judged is not None:
-            yield from (Asked.at(bee, judged, time, **how) for time in times)
+        judged = _versions(app, bee.bee, version, needed=name is not None)
+        yield from (Asked.at(bee, one, time, **how) for time in times for one in judged)
 
 
 def _bees(app: Any, name: str | None) -> list[BeeSpec]:
@@ -89,12 +90,14 @@ def _bees(app: Any, name: str | None) -> list[BeeSpec]:
     return [app.bees[name]]
 
 
-def _version(app: Any, bee: str, name: str | None, *, needed: bool) -> Any:
-    from worker.monitor.schedule import champion
+def _versions(app: Any, bee: str, name: str | None, *, needed: bool) -> list[Any]:
+    """Return the version of that name, or what is live: the champion first, then what is tried beside it."""
+    from worker.monitor.schedule import live
 
     with app.ledger.begin(write=False) as transaction:
-        found = champion(transaction.models, bee) if name is None else transaction.models.get(bee, name)
-    if found is None and needed:
+        named = [transaction.models.get(bee, name)] if name is not None else live(transaction.models, bee)
+    found = [one for one in named if one is not None]
+    if not found and needed:
         words = f"{bee} has no model in production" if name is None else f"there is no version {name} of {bee}"
         raise NotFound(words)
     return found

@@ -1,7 +1,7 @@
 """The loop over bees that are watched by themselves: each window once, by whichever worker holds the lease."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -72,29 +72,47 @@ class Watch:
         if now < self._again.get(bee.bee, due):
             return 0
         with self.ledger.begin(write=False) as transaction:
-            last, version = transaction.schedules.last(name), champion(transaction.models, bee.bee)
-        if version is None or (last is not None and last >= due):
+            last, versions = transaction.schedules.last(name), live(transaction.models, bee.bee)
+        if not versions or (last is not None and last >= due):
             return 0
         rest = min(AGAIN, every / 10)
         self._again[bee.bee] = now + rest
         if not self.claim(name, self.owner, rest):
             return 0
-        return self._judge(bee, version, due, now)
+        return self._judge(bee, versions, due, now)
 
-    def _judge(self, bee: BeeSpec, version: ModelVersion, due: datetime, now: datetime) -> int:
+    def _judge(self, bee: BeeSpec, versions: Sequence[ModelVersion], due: datetime, now: datetime) -> int:
         from worker.monitor.event import outgoing
 
-        judgement = self.monitor().judge(_asked(bee, version, due, now))
+        judgement = self.monitor().judge(_asked(bee, versions[0], due, now))
         patience = (bee.monitor.every or timedelta(0)) / 2
         if not judgement.complete and now < due + patience:
             log.info("the window's labels are awaited", bee=bee.bee, **_told(judgement))
             return 0
-        self.publish(outgoing(judgement))
+        # The champion's last: whoever is interrupted in between begins again, and the same events count once.
+        told = [*self._others(bee, versions[1:], due, now), judgement]
+        for one in told:
+            self.publish(outgoing(one))
         with self.ledger.begin() as transaction:
             transaction.schedules.take(occurrence(bee.bee), due, None)
         self._again.pop(bee.bee, None)
         log.info("the model in production is judged", bee=bee.bee, **_told(judgement))
         return 1
+
+    def _others(
+        self, bee: BeeSpec, versions: Sequence[ModelVersion], due: datetime, now: datetime
+    ) -> "list[Judgement]":
+        """Judge those that are live beside the champion on the same window; one that cannot be is passed over."""
+        found = []
+        for version in versions:
+            try:
+                judgement = self.monitor().judge(_asked(bee, version, due, now))
+            except (Rejected, NotFound) as error:
+                log.warning("a live version cannot be judged", bee=bee.bee, version=version.version, reason=str(error))
+                continue
+            if judgement.complete:
+                found.append(judgement)
+        return found
 
 
 def _asked(bee: BeeSpec, version: ModelVersion, due: datetime, now: datetime) -> "Asked":
@@ -108,6 +126,16 @@ def champion(models: ModelLedger, bee: str) -> ModelVersion | None:
     """Return the version in production, None where there is none."""
     deployment = models.champion(bee)
     return None if deployment is None else models.get(bee, deployment.version)
+
+
+def live(models: ModelLedger, bee: str) -> list[ModelVersion]:
+    """Return the champion and then what else is live beside it, served or only scored; nothing where there is none."""
+    deployment = models.champion(bee)
+    if deployment is None:
+        return []
+    traffic = deployment.traffic
+    names = dict.fromkeys((deployment.version, *(version for version, _ in traffic.split), *traffic.shadow))
+    return [version for version in (models.get(bee, name) for name in names) if version is not None]
 
 
 def occurrence(bee: str) -> str:

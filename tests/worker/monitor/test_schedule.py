@@ -16,6 +16,7 @@ from worker.bee import BeeSpec
 from worker.errors import TryLater
 from worker.features.port import Write
 from worker.models.port import Deployment
+from worker.models.traffic import Traffic
 from worker.monitor.period import newest_due
 from worker.monitor.schedule import Watch, occurrence
 from worker.publish.port import Outgoing
@@ -183,3 +184,17 @@ def test_a_late_label_does_not_change_the_window(world: World) -> None:
     assert world.worker("a", spec).turn() == 1
     assert world.told[0].data["window"]["end"].startswith(f"{_on_grid(NOW):%Y-%m-%d}")
     assert world.told[0].data["window"]["sampleCount"] == 71
+
+
+def test_while_more_than_the_champion_is_live_each_is_judged(world: World) -> None:
+    """A challenger is judged on the very same window, served or only scored, under an id of its own."""
+    split = Traffic((("2", 10), ("1", 90)), "salt", shadow=("3",))
+    with world.ledger.begin() as transaction:
+        for number in ("2", "3"):
+            transaction.models.add(replace(version(), version=number, state="challenger"))
+        transaction.models.deploy(Deployment("watched", 2, "1", None, START, "canary", None, split))
+    watch = world.worker("a", bee(every="7d"))
+    assert [watch.turn(), watch.turn()] == [1, 0]
+    assert [event.data["modelVersion"] for event in world.told] == ["2", "3", "1"]
+    assert len({event.data["window"]["id"] for event in world.told}) == 1
+    assert len({event.id for event in world.told}) == 3
