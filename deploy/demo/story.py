@@ -12,21 +12,33 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from config.schema import layers
 from config.settings import read_settings
 from worker.app import App
+from worker.cli.root import run
 from worker.clock import parse_time, wall_clock
+from worker.models.trials import TrialKind
 from worker.monitor.judge import Asked
+from worker.rollout.encoding import decoded
+from worker.rollout.machine import Rollout
 
 DATA = Path(__file__).parent
+PLAN = DATA / "rollout.yaml"
 ROOT = Path(os.environ.get("COLONY_DEMO_HOME", ".colony/demo"))
 DONE = ROOT / "done"
 BEE = "spam-guard"
 WEEKS = [parse_time("2002-08-08T00:00:00Z") + timedelta(days=7 * number) for number in range(8)]
 DRIFTED = parse_time("2002-10-01T00:00:00Z")
 AFTER = parse_time("2002-10-11T00:00:00Z")
+FORCED = parse_time("2002-10-05T00:00:00Z")
+REFUSED, CHALLENGER = "2", "3"
+#: These commands execute pipelines, and have a process of their own for that.
+LEAD_RUNS = {"trigger", "replay"}
+DAY = timedelta(days=1)
 BOLD, DIM, END = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -41,19 +53,24 @@ def main() -> None:
     _chapter("3  Eight weeks of evaluations: the monitor scores version 1 on each week's labels as they came")
     _colony("replay", str(_recording("weeks.jsonl", _quiet_weeks())), "--wait")
     print(f"{DIM}Redelivered, out of order, malformed, a week without any spam: all told, none of it a drop.{END}")
-    _chapter("4  An operator retrains too early: the gate refuses what is not better")
-    _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-09-26", "--wait", "--key", "demo-early")
+    _chapter("4  An operator retrains without need, as of 5 September: the gate refuses what is not better")
+    _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-09-05", "--wait", "--key", "demo-early")
     _chapter("5  A new kind of mail appears; the evaluation of 1 October falls by more than 20 %")
     _colony("replay", str(_recording("drift.jsonl", _monitored("drift", "1", [DRIFTED]) * 3)), "--wait")
-    _chapter("6  The ten days after: champion against challenger, on mail that came after the deployment")
+    _chapter("6  The canary: the better model serves a share of the mail first, and more only on evidence of each day")
+    _canary()
+    _chapter("7  An operator forces the version that the gate refused; the next days' mail takes it back")
+    _forced()
+    _chapter("8  The ten days after: champion against challenger, on mail that came after the deployment")
     _ten_days_after()
-    _chapter("7  The new champion's own evaluation: 6 spams in 739 mails are no evidence against it")
+    _chapter("9  The new champion's own evaluation: 6 spams in 739 mails are no evidence against it")
     _colony("replay", str(_recording("after.jsonl", _after())), "--wait")
-    _chapter("8  It is used: a prediction, features read online")
+    _chapter("10  It is used: a prediction, features read online")
     _colony("predict", "--bee", BEE, "--entity", _newest_content())
-    _chapter("9  What the colony was told, and what is in production")
+    _chapter("11  What the colony was told, and what is in production")
     _colony("events")
     _colony("models")
+    _colony("models", "history", BEE)
     _colony("incident")
     DONE.touch()
     print(f"\n{BOLD}Done in {time.monotonic() - started:.0f} s.{END} Look around, for example:")
@@ -73,6 +90,11 @@ def _prepare() -> None:
         del os.environ[name]
     for name in [name for name in os.environ if name.startswith("COLONY_") and name != "COLONY_HOME"]:
         del os.environ[name]
+    bees = ROOT / "config" / "bees"
+    bees.mkdir(parents=True, exist_ok=True)
+    shipped = (layers(None)[0] / "bees" / f"{BEE}.yaml").read_text(encoding="utf-8")
+    (bees / f"{BEE}.yaml").write_text(shipped + PLAN.read_text(encoding="utf-8"), encoding="utf-8")
+    os.environ["COLONY_CONFIG"] = str(bees.parent.absolute())
 
 
 def _features() -> None:
@@ -107,6 +129,37 @@ def _monitored(name: str, version: str | None, times: Sequence[datetime], *more:
     as_of = [word for time in times for word in ("--as-of", f"{time:%Y-%m-%d}")]
     _colony("monitor", BEE, *chosen, *more, *as_of, "--save", str(path), quiet=quiet)
     return path.read_text(encoding="utf-8").splitlines()
+
+
+def _canary() -> None:
+    """Look at the rollout of the challenger after each day, until it is over."""
+    _colony("models", "split", BEE)
+    for day in (DRIFTED + number * DAY for number in range(1, 5)):
+        rollout = _rollout(CHALLENGER)
+        if rollout is None or not rollout.active:
+            break
+        _colony("models", "verify", BEE, "--as-of", f"{day:%Y-%m-%d}")
+    _colony("incidents")
+
+
+def _forced() -> None:
+    """Force the refused version past its gate, once, and look at it after each day until it is taken back."""
+    print(f"{DIM}It was trained as of 5 September, before the new kind of mail; a person may, and it is recorded.{END}")
+    if _rollout(REFUSED) is None:
+        reason = "I trust my own model more"
+        words = ("--version", REFUSED, "--force", "--reason", reason, "--as-of", f"{FORCED:%Y-%m-%d}")
+        _colony("models", "promote", BEE, *words)
+    for day in (FORCED + number * DAY for number in range(1, 6)):
+        rollout = _rollout(REFUSED)
+        if rollout is None or not rollout.active:
+            break
+        _colony("models", "verify", BEE, "--as-of", f"{day:%Y-%m-%d}")
+
+
+def _rollout(version: str) -> Rollout | None:
+    with _Opened() as app, app.ledger.begin(write=False) as transaction:
+        found = [decoded(trial) for trial in transaction.trials.list(BEE, TrialKind.ROLLOUT)]
+    return next((rollout for rollout in found if rollout.version == version), None)
 
 
 def _ten_days_after() -> None:
@@ -172,10 +225,23 @@ def _chapter(title: str) -> None:
 def _colony(*words: str, quiet: bool = False) -> None:
     shown = " ".join(word if " " not in word else repr(word) for word in words).replace(str(DATA) + "/", "")
     print(f"{DIM}$ colony {shown}{' > /dev/null' if quiet else ''}{END}", flush=True)
+    code = (_apart if words[0] in LEAD_RUNS else _here)(words, quiet=quiet)
+    if code:
+        raise SystemExit(code)
+
+
+def _apart(words: Sequence[str], *, quiet: bool) -> int:
     told = subprocess.DEVNULL if quiet else None
-    done = subprocess.run([sys.executable, "-m", "worker", *words], check=False, stdout=told)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    return subprocess.run([sys.executable, "-m", "worker", *words], check=False, stdout=told).returncode
+
+
+def _here(words: Sequence[str], *, quiet: bool) -> int:
+    """Run a command in this process: a new one would load the same libraries again, for a second or two each time."""
+    sys.argv = ["colony", *words]
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere if quiet else sys.stdout):
+        code = run()
+        sys.stdout.flush()
+    return code
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def test_the_demo_tells_the_whole_story_interrupted_and_again(tmp_path: Path) ->
     assert len(accuracy) == 2
     assert accuracy[0] < 0.8
     assert accuracy[1] > 0.9
+    _check_the_rollouts(told)
 
     again = _tell(home)
     assert again.stdout is not None
@@ -61,6 +62,23 @@ def test_the_demo_tells_the_whole_story_interrupted_and_again(tmp_path: Path) ->
     assert not (home / "done").exists()
 
 
+def _check_the_rollouts(told: str) -> None:
+    """The better version is verified day by day and its incident closed; the forced one is taken back by evidence."""
+    canary, forced = told.split("\n6  ")[1].split("\n7  ")
+    forced = forced.split("\n8  ")[0]
+    assert "→ ROLLOUT" in told
+    assert re.findall(r"^→ (\w+): not worse: accuracy 0\.", canary, flags=re.MULTILINE) == ["advanced"] * 2 + [
+        "verified"
+    ]
+    assert re.search(r"^f\w+ +spam-guard +1 +closed ", canary, flags=re.MULTILINE)
+    assert "the rollout of version 2 begins: version 2 serves 10 %, version 3 serves 90 %" in forced
+    ends = re.findall(r"^→ (waits|rolled back): .*accuracy (0\.\d+) → (0\.\d+)", forced, flags=re.MULTILINE)
+    assert [end for end, *_ in ends[:-1]] == ["waits"] * (len(ends) - 1)
+    assert ends[-1][0] == "rolled back"
+    assert float(ends[-1][1]) > float(ends[-1][2]) + 0.1
+    assert re.search(r"model\.rolled_back +yes +worse: accuracy", told)
+
+
 def _finish(home: Path) -> tuple[str, int]:
     process = _tell(home)
-    return process.communicate(timeout=200)[0], process.returncode
+    return process.communicate(timeout=240)[0], process.returncode
