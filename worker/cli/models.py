@@ -20,7 +20,7 @@ from worker.models.shown import shown_version
 @json_option
 @click.pass_context
 def command(ctx: click.Context, bee: str | None, *, as_json: bool) -> None:
-    """List model versions; * marks what is in production."""
+    """List model versions; * marks the champion, and shares of the traffic what is live beside it."""
     if not ctx.invoked_subcommand:
         _list(bee, as_json=as_json)
 
@@ -29,20 +29,21 @@ def command(ctx: click.Context, bee: str | None, *, as_json: bool) -> None:
 @bee_option
 @json_option
 def list_(bee: str | None, *, as_json: bool) -> None:
-    """List model versions; * marks what is in production."""
+    """List model versions; * marks the champion, and shares of the traffic what is live beside it."""
     _list(bee, as_json=as_json)
 
 
 def _list(bee: str | None, *, as_json: bool) -> None:
     with opened() as app, app.ledger.begin(write=False) as transaction:
         versions = transaction.models.versions(bee)
-        champions = {item.bee: item.version for item in transaction.models.deployments()}
+        newest = {item.bee: item for item in transaction.models.deployments()}
+        champions = {name: item.version for name, item in newest.items()}
         if as_json:
             print_json(shown_version(version, champions.get(version.bee)) for version in versions)
             return
         rows = [
             (
-                "*" if champions.get(item.bee) == item.version else "",
+                _mark(newest.get(item.bee), item.version),
                 item.bee,
                 item.version,
                 item.state,
@@ -56,6 +57,18 @@ def _list(bee: str | None, *, as_json: bool) -> None:
         ]
         columns = ("", "bee", "version", "state", "gate", "metrics", "registered", "sha256", "run")
         print_table(columns, rows, empty="no models yet: `colony trigger auto-retrain --bee B --wait` makes the first")
+
+
+def _mark(served: Any, version: str) -> str:
+    """Return * for the champion, and how much of the traffic a version has while more than one is live."""
+    if served is None:
+        return ""
+    mark = "*" if served.version == version else ""
+    if served.divided is None:
+        return mark
+    share = served.divided.shares.get(version)
+    told = "shadow" if version in served.divided.shadow else "" if share is None else f"{share} %"
+    return f"{mark} {told}".strip()
 
 
 @command.command("projections")

@@ -204,6 +204,8 @@ def test_whoever_asks_is_told_who_serves_whom(colony: Here) -> None:
     out = colony("models", "split", "rolled", "--entity", "t-17")[1]
     assert "[10 % (1d, 150 outcomes)] → 50 %" in out
     assert f"t-17 is served by version {split['entity']['version']}" in out
+    listed = [line.split() for line in colony("models")[1].splitlines()[1:]]
+    assert [line[:4] for line in listed[:2]] == [["*", "90", "%", "rolled"], ["10", "%", "rolled", "2"]]
     colony("models", "rollback", "rolled", "--reason", "no", "--as-of", at(1.5))
     (split,) = rows(colony("models", "split", "rolled", "--entity", "t-17", "--json")[1])
     assert (split["trafficSplit"], split["trial"], split["entity"]["version"]) == ({"1": 100}, None, "1")
