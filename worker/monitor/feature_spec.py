@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from worker.bee import DriftSpec, Duration, Value
 from worker.features.port import Definition
+from worker.serving.served import is_log
 
 Reference = Literal["previous", "training"]
 
@@ -60,7 +61,7 @@ class FeatureGroup:
 
     Attributes:
         name: of the file that asks for it.
-        features: their names; None: all that come in.
+        features: their names; None: all that come in, those of prediction logs aside.
     """
 
     name: str
@@ -69,6 +70,7 @@ class FeatureGroup:
 
     def of(self, definitions: Mapping[str, Definition]) -> list[Definition]:
         """Return the definitions of those that come in, by name; what is computed or not defined is left out."""
-        names = definitions if self.features is None else self.features
+        every = [name for name, item in definitions.items() if not is_log(item)]
+        names = every if self.features is None else self.features
         found = [definitions[name] for name in names if name in definitions]
         return sorted((item for item in found if item.source == "ingested"), key=lambda item: item.name)
