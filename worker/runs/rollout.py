@@ -5,7 +5,6 @@ change of what is served is the rollout's own as long as its epoch is; another o
 beside it, and nothing that was found counts any more.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +14,7 @@ from worker.decide.course import Course, Situation
 from worker.decide.policy import Policy
 from worker.errors import Conflict
 from worker.incidents import machine as incidents
-from worker.ledger import Transaction
+from worker.ledger import Ledger, Transaction
 from worker.models.port import Deployment, ModelVersion
 from worker.models.trials import TrialKind
 from worker.rollout import machine
@@ -182,18 +181,26 @@ def end_by_hand(  # noqa: PLR0913 - whose, how, why and by whom
     return after
 
 
-def retire(transaction: Transaction, now: datetime) -> Sequence[tuple[str, str]]:
-    """Let predecessors go whose time to be gone back to is over; return their bees and versions."""
-    over = []
-    for bee, version in transaction.models.kept():
-        champion = transaction.models.champion(bee)
-        ended = [decoded(one) for one in transaction.trials.list(bee, TrialKind.ROLLOUT, active=False)]
-        won = [one for one in ended if one.state in WON and one.champion == version]
-        held_until = max((one.changed_at + one.plan.hold for one in won), default=now)
-        if champion is not None and champion.version != version and now >= held_until:
-            transaction.models.set_state(bee, version, "retired")
-            over.append((bee, version))
+def retire(ledger: Ledger, now: datetime) -> list[tuple[str, str]]:
+    """Let predecessors go whose time to be gone back to is over; return their bees and versions. Raises TryLater."""
+    with ledger.begin(write=False) as transaction:
+        over = [
+            (bee, version) for bee, version in transaction.models.kept() if _is_over(transaction, bee, version, now)
+        ]
+    for bee, version in over:
+        with ledger.begin() as transaction:
+            transaction.lock([bee])
+            # Somebody may have gone back to it meanwhile.
+            if (bee, version) in transaction.models.kept():
+                transaction.models.set_state(bee, version, "retired")
     return over
+
+
+def _is_over(transaction: Transaction, bee: str, version: str, now: datetime) -> bool:
+    """Tell whether the hold of a version is over; one that no rollout has replaced has none."""
+    ended = (decoded(one) for one in transaction.trials.list(bee, TrialKind.ROLLOUT, active=False))
+    won = (one for one in ended if one.state in WON and one.champion == version)
+    return now >= max((one.changed_at + one.plan.hold for one in won), default=now)
 
 
 @dataclass(frozen=True)

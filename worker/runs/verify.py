@@ -21,7 +21,7 @@ from worker.rollout.encoding import decoded
 from worker.rollout.evidence import Evidence
 from worker.rollout.machine import Conclusion, Move, Rollout, concluded
 from worker.runs.follow import Around
-from worker.runs.rollout import look
+from worker.runs.rollout import look, retire
 
 if TYPE_CHECKING:
     from worker.rollout.outcomes import Outcomes
@@ -97,6 +97,8 @@ class Verifier:
     def turn(self) -> int:
         """Look at every rollout of which something can have changed; return how many were taken on.
 
+        Predecessors whose time to be gone back to is over are let go.
+
         Raises:
             TryLater: a bee's labels cannot be read now (the others were looked at).
         """
@@ -104,7 +106,7 @@ class Verifier:
             return self._turn(self.clock())
 
     def _turn(self, now: datetime) -> int:
-        done, faults, active = 0, [], self.active()
+        done, faults, active = len(retire(self.ledger, now)), [], self.active()
         self._forget(active)
         for rollout in active:
             try:

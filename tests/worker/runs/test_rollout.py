@@ -255,8 +255,7 @@ def test_the_predecessor_is_kept_for_its_hold(rolling: Rolling) -> None:
         rolling.look()
 
     def retired_after(later: timedelta) -> list[tuple[str, str]]:
-        with colony.ledger.begin() as transaction:
-            return list(retire(transaction, colony.now + later))
+        return retire(colony.ledger, colony.now + later)
 
     assert retired_after(7 * DAY - HOUR) == []
     assert rolling.states()["1"] == "deployed"
