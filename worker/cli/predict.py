@@ -1,4 +1,4 @@
-"""`colony predict`: a prediction from the champion."""
+"""`colony predict`: a prediction by what is live."""
 
 import json
 
@@ -10,10 +10,14 @@ from worker.errors import NotFound, Rejected
 
 @click.command("predict")
 @click.option("--bee", required=True, help="Whose model.")
-@click.option("--entity", help="Read this entity's features online.")
+@click.option("--entity", help="Read this entity's features online; with --features nothing is read.")
 @click.option("--features", "given", help='Or give them: {"spam_probability": 0.9, …}.')
 def command(bee: str, entity: str | None, given: str | None) -> None:
-    """Predict with the bee's model in production; prints {prediction, score, version, missing}."""
+    """Predict with what is live for the bee; prints {prediction, score, version, missing}.
+
+    Several versions are live in a rollout or a test: which of them answers is told by the entity, and the champion does
+    where none is named. A prediction for an entity is logged (COLONY_PREDICTIONS_LOGGED).
+    """
     with opened() as app:
         if bee not in app.bees:
             raise NotFound(f"there is no bee {bee!r}; there are: {', '.join(sorted(app.bees))}")

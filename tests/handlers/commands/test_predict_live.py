@@ -1,5 +1,6 @@
 """Predictions while more than one version is live: who answers, who is asked beside, and what is logged of it."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -238,3 +239,30 @@ def test_reads_are_counted_as_ever(colony: Colony) -> None:
     reads = {one.feature: one.reads for one in colony.store.usage()}
 
     assert reads == {"spam_probability": 40, "user_id": 40, "user_reputation_score": 40}
+
+
+def test_many_at_once_while_what_is_live_changes(colony: Colony) -> None:
+    """Threads that predict while deployments change get an answer each, by a version that was live; all are logged."""
+    colony.register(**{"1": "old", "2": "new"})
+    colony.deploy("1")
+    start, answers = threading.Barrier(5), []
+
+    def predict(thread: int) -> None:
+        start.wait(60)
+        answers.extend(colony.predict(ENTITIES[turn], 500 * thread + turn) for turn in range(25))
+
+    threads = [threading.Thread(target=predict, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    start.wait(60)
+    for percent in (10, 50, 100):
+        colony.deploy("1", Traffic((("2", percent), ("1", 100 - percent)), "a-rollout"))
+    colony.deploy("2")
+    for thread in threads:
+        thread.join(60)
+
+    assert len(answers) == 100
+    assert {(one["version"], one["prediction"]) for one in answers} <= {("1", "old"), ("2", "new")}
+    assert not any("warnings" in one for one in answers)
+    assert {colony.predict(one, 3000)["version"] for one in ENTITIES} == {"2"}
+    assert len(colony.logged()) == 140
