@@ -49,7 +49,7 @@ def _print_metrics(judgement: "Judgement") -> None:
             "" if one.value is None else f"{_number(one.lower)} to {_number(one.upper)}",
             _number(judgement.baseline.get(name)),
             _change(one.value, judgement.baseline, name, bee.metric_direction if name == bee.metric else None),
-            found.rows,
+            one.rows,
         )
         for name, one in found.metrics.items()
     ]

@@ -9,6 +9,8 @@ from worker.monitor.column import Floats, Summary
 CELLS = 10
 #: So many categories have a cell of their own, the reference's most frequent; the others share one.
 MOST_CATEGORIES = 100
+#: One that the reference has fewer rows of shares it, too (W. Cochran, 1954): which of a tail come again is chance.
+LEAST_ROWS = 5
 Histogram = NDArray[np.int64]
 
 
@@ -61,7 +63,7 @@ def _numbers(numbers: Floats, edges: Floats) -> Histogram:
 
 def _categories(reference: Summary, window: Summary) -> tuple[Histogram, Histogram]:
     ranked = sorted(reference.categories.items(), key=lambda item: (-item[1], item[0]))
-    own = [name for name, _ in ranked[:MOST_CATEGORIES]]
+    own = [name for name, rows in ranked[:MOST_CATEGORIES] if rows >= LEAST_ROWS]
     both = [np.array([one.categories.get(name, 0) for name in own] or [0]) for one in (reference, window)]
     rest = [one.known - int(counts.sum()) for one, counts in zip((reference, window), both, strict=True)]
     if not any(rest):

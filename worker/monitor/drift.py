@@ -24,7 +24,7 @@ from worker.monitor.distance import Tested, chi_square, jensen_shannon, kolmogor
 from worker.monitor.finding import Finding
 
 Severity = Literal["none", "low", "medium", "high"]
-#: What is not seen in n rows may have a share of 3/n nevertheless, with 95 % (the rule of three; Hanley, 1983).
+#: What is not seen in n rows may have a share of 3/n nevertheless, with 95 %.
 _RULE_OF_THREE = 3
 #: A column of which so much more is missing, or there, is bad enough alone.
 _HALF = 0.5
@@ -42,6 +42,7 @@ class ColumnDrift:
         test: `kolmogorov-smirnov` or `chi-square`; `p_value` is corrected once all columns are known.
         missing: the share of missing values, before and now; `missing_p_value` is corrected, too.
         new_categories: with their rows, the most frequent first; what is seen too rarely to be a finding included.
+        new_p_value: how likely so many rows of them are if nothing has changed; corrected, too; NaN for numbers.
         found: what is wrong; nothing: it has not drifted.
     """
 
@@ -56,6 +57,7 @@ class ColumnDrift:
     missing: tuple[float, float]
     missing_p_value: float
     new_categories: Mapping[str, int]
+    new_p_value: float = math.nan
     found: tuple[Finding, ...] = ()
 
     @property
@@ -102,6 +104,7 @@ def compare_column(name: str, reference: Summary, window: Summary, spec: DriftSp
     missing = Tested(math.nan, math.nan)
     if min(reference.rows, window.rows) >= spec.min_rows:
         missing = chi_square(_holes(reference), _holes(window))
+    new = {} if numeric or names_things else unseen(reference, window)
     return ColumnDrift(
         name=name,
         reference_rows=reference.known,
@@ -113,23 +116,43 @@ def compare_column(name: str, reference: Summary, window: Summary, spec: DriftSp
         p_value=tested.p_value,
         missing=(_share(reference.missing, reference.rows), _share(window.missing, window.rows)),
         missing_p_value=missing.p_value,
-        new_categories={} if numeric or names_things else unseen(reference, window),
+        new_categories=new,
+        new_p_value=math.nan if math.isnan(distances[0]) or numeric else _new_p(reference, window, sum(new.values())),
     )
 
 
 def judge(features: Sequence[ColumnDrift], predictions: ColumnDrift | None, spec: DriftSpec) -> Drift:
     """Return what is concluded from all columns: p-values corrected together, findings, score and severity."""
     columns = [*features, *([predictions] if predictions else [])]
-    p_values = corrected([p for one in columns for p in (one.p_value, one.missing_p_value)], spec.correction)
+    p_values = corrected([p for one in columns for p in _p_values(one)], spec.correction)
     found = [
-        _concluded(replace(one, p_value=p, missing_p_value=missing_p), spec)
-        for one, p, missing_p in zip(columns, p_values[::2], p_values[1::2], strict=True)
+        _concluded(replace(one, p_value=p, missing_p_value=missing_p, new_p_value=new_p), spec)
+        for one, p, missing_p, new_p in zip(columns, p_values[::3], p_values[1::3], p_values[2::3], strict=True)
     ]
     ours, theirs = found[: len(features)], found[len(features) :]
     moved = [one.psi for one in ours if one.findings and one.judged]
     score = math.fsum(moved) / len(ours) if ours else 0.0
     ranked = sorted(ours, key=lambda one: (not one.findings, -one.psi if one.judged else 0.0, one.name))
     return Drift(_severity(found, score, spec), score, ranked, theirs[0] if theirs else None)
+
+
+def _p_values(one: ColumnDrift) -> tuple[float, float, float]:
+    return one.p_value, one.missing_p_value, one.new_p_value
+
+
+def _new_p(reference: Summary, window: Summary, rows: int) -> float:
+    """Return how likely so many rows of unseen categories are.
+
+    What was not seen has about the share that what was seen once has (I. J. Good, 1953), two standard errors of that
+    more at the most, and 3 rows' where nothing was seen once (the rule of three; J. Hanley and A. Lippman-Hand, 1983).
+    """
+    if not rows:
+        return 1.0
+    from scipy.special import bdtrc  # type: ignore[import-untyped]
+
+    once = sum(count == 1 for count in reference.categories.values())
+    share = min(1.0, (once + 2 * math.sqrt(once) + _RULE_OF_THREE) / reference.known)
+    return float(bdtrc(rows - 1, window.known, share))
 
 
 def _test(reference: Summary, window: Summary, before: Histogram, now: Histogram) -> Tested:
@@ -154,9 +177,7 @@ def _concluded(one: ColumnDrift, spec: DriftSpec) -> ColumnDrift:
     if abs(now - before) >= spec.missing and one.missing_p_value < spec.alpha:
         found.append(Finding("missing", f"{now:.0%} are missing, {before:.0%} were"))
     new = sum(one.new_categories.values())
-    known = min(one.reference_rows, one.window_rows) >= spec.min_rows
-    least = max(spec.new_categories, _RULE_OF_THREE / max(one.reference_rows, 1))
-    if known and new / one.window_rows >= least:
+    if new >= spec.new_categories * max(one.window_rows, 1) and one.new_p_value < spec.alpha:
         names = ", ".join(list(one.new_categories)[:3])
         found.append(Finding("drifted", f"{new / one.window_rows:.0%} have a new category: {names}"))
     return replace(one, found=tuple(found))

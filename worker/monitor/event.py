@@ -45,6 +45,7 @@ def evaluation(judgement: Judgement) -> dict[str, Any]:
         "window": window,
         "metrics": {name: one.value for name, one in found.metrics.items()},
         "intervals": {name: _interval(one.lower, one.upper) for name, one in found.metrics.items()},
+        "sampleCounts": {name: one.rows for name, one in found.metrics.items()},
         "baseline": dict(judgement.baseline),
     }
     return told if judgement.drift is None else {**told, "drift": _drift(judgement, judgement.drift)}

@@ -22,11 +22,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric's value, None where it is undefined, and its interval, None where a bound is not known."""
+    """A metric's value, None where it is undefined, and its interval, None where a bound is not known.
+
+    Attributes:
+        rows: how many it rests on: of a recall the positives, of a precision those that were taken for positive.
+    """
 
     value: float | None
     lower: float | None = None
     upper: float | None = None
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,12 @@ def results(metric: str, task: str, scores: Scores | None, *, confidence: float,
 
 def _measured(name: str, task: str, scores: Scores, confidence: float, seed: int) -> Measured:
     value = measure(name, task, scores)
-    return Measured(value, *(UNKNOWN if value is None else _interval(name, task, scores, confidence, seed)))
+    interval = UNKNOWN if value is None else _interval(name, task, scores, confidence, seed)
+    return Measured(value, *interval, rows=_rows(name, task, scores))
+
+
+def _rows(name: str, task: str, scores: Scores) -> int:
+    return _SHARES[name](*_matrix(scores))[1] if task == "binary" and name in _SHARES else len(scores.truth)
 
 
 def _interval(name: str, task: str, scores: Scores, confidence: float, seed: int) -> Interval:

@@ -44,14 +44,14 @@ def test_constant_and_empty_references_have_cells() -> None:
 
 
 def test_categories_are_counted_by_the_references_most_frequent() -> None:
-    """What the reference lacks falls together, and is told with its rows."""
-    reference = summed_up(Column.of("string", ["a", "a", "b", None]))
-    window = summed_up(Column.of("string", ["a", "c", "c", "d"]))
+    """What the reference lacks, or has fewer than five rows of, falls together; what it lacks is told with its rows."""
+    reference = summed_up(Column.of("string", [*["a"] * 6, *["b"] * 5, *["few"] * 4, None]))
+    window = summed_up(Column.of("string", ["a", "few", "c", "c", "d"]))
     before, now = counted(reference, window)
-    assert before.tolist() == [2, 1, 0]
-    assert now.tolist() == [1, 0, 3]
+    assert before.tolist() == [6, 5, 4]
+    assert now.tolist() == [1, 0, 4]
     assert unseen(reference, window) == {"c": 2, "d": 1}
-    assert (reference.rows, reference.known, reference.missing) == (4, 3, 1)
+    assert (reference.rows, reference.known, reference.missing) == (16, 15, 1)
 
 
 def test_every_type_of_feature_has_a_summary() -> None:

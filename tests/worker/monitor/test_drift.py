@@ -1,5 +1,6 @@
 """What is called drift, and how bad it is."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_a_new_category_is_found_before_it_moves_the_whole() -> None:
     seen, _ = _one(_text(a=500, b=500), _text(a=247, b=247, new=6))
     assert seen.findings == ("1% have a new category: new",)
     assert not _one(_text(a=500, b=500), _text(a=249, b=250, new=1))[0].findings
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_long_tail_has_new_categories_all_the_time(seed: int) -> None:
+    """Two draws from one tail: far more than one in a hundred are new, as many as were seen once before; no finding."""
+    draw = np.random.default_rng(seed)
+    counts = [Counter(str(value) for value in draw.zipf(1.7, 2000)) for _ in range(2)]
+    before, now = (Summary(2000, categories=side) for side in counts)
+    one, _ = _one(before, now)
+    assert sum(one.new_categories.values()) > 20
+    assert not one.findings
+    assert one.new_p_value > 0.01
+    more = Summary(2000, categories=counts[1] + Counter({"1": -150, "strange": 150}))
+    assert "have a new category: strange" in " ".join(_one(before, more)[0].findings)
 
 
 def test_what_only_names_things_does_not_drift() -> None:

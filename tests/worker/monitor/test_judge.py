@@ -131,6 +131,8 @@ def test_the_event_fits_its_schema_and_has_one_id_per_version_and_window(store: 
     assert data["window"]["id"] == "2024-02-03..2024-02-10"
     assert data["metrics"]["accuracy"] == pytest.approx(0.8)
     assert data["intervals"]["accuracy"][0] < 0.8 < data["intervals"]["accuracy"][1]
+    # Of 70 rows 49 are positive, and 35 were taken for that.
+    assert [data["sampleCounts"][name] for name in ("accuracy", "recall", "precision")] == [70, 49, 35]
     assert data["drift"]["severity"] == "none"
     assert data["drift"]["reference"]["sampleCount"] == 300
 

@@ -67,6 +67,10 @@ class ModelEvaluated(Data, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    sample_counts: (
+        Annotated[dict[str, Count], Meta(description="Metric → how many rows it rests on; of a recall the positives.")]
+        | None
+    ) = None
     baseline: (
         Annotated[Measured, Meta(description="What counts as normal; else what the champion was recorded with.")] | None
     ) = None
