@@ -25,7 +25,7 @@ class ComparedShown(BaseModel):
     """
 
     metric: str
-    source: Literal["outcomes", "events"]
+    source: Literal["outcomes", "events", "served"]
     count: int
     champion: float | None
     challenger: float | None

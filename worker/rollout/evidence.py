@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from worker.evidence.interval import Interval
 
-Source = Literal["outcomes", "events"]
+Source = Literal["outcomes", "events", "served"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Compared:
         champion, challenger: the metric's own values; None: undefined.
         difference: turned so that positive is better, whichever way the metric goes.
         lower, upper: where the difference lies, valid however often it is looked at; None: infinite, nothing known.
-        source: labelled rows in the feature store, or `model.evaluated` events of both versions.
+        source: labelled rows in the feature store, `model.evaluated` events of both versions, or what the prediction
+            log tells of the answers that each served.
         asymptotic: the interval is right for many rows only, so that few of them prove nothing.
     """
 
@@ -50,7 +51,7 @@ class Compared:
         if not self.known:
             return f"{self.metric}: no evidence of both versions yet"
         lower, upper = (_shown(end) for end in (self.lower, self.upper))
-        what = "labelled rows" if self.source == "outcomes" else "samples told by events"
+        what = _SOURCES[self.source]
         change = f"{self.metric} {_shown(self.champion)} → {_shown(self.challenger)}"
         return f"{change} (interval of the gain {lower} to {upper}, {self.count} {what})"
 
@@ -87,6 +88,13 @@ class Evidence:
     primary: Compared
     guards: Mapping[str, Compared] = field(default_factory=dict)
     step_outcomes: int = 0
+
+
+_SOURCES: Mapping[Source, str] = {
+    "outcomes": "labelled rows",
+    "events": "samples told by events",
+    "served": "logged predictions",
+}
 
 
 def _shown(value: float | None) -> str:

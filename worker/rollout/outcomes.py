@@ -1,5 +1,6 @@
 """Evidence from outcomes: champion and challenger on the very same rows whose labels came in since a rollout began."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -100,15 +101,20 @@ class Outcomes:
         return Paired(bee.task, rows.times_us, champion, challenger)
 
 
-def evidence(rollout: Rollout, paired: Paired | None, as_of: datetime) -> Evidence:
+def evidence(
+    rollout: Rollout, paired: Paired | None, as_of: datetime, served: Mapping[str, Compared] | None = None
+) -> Evidence:
     """Return what is known of a rollout: by outcomes what rows can tell, by the events of both versions all else.
 
     Args:
         rollout: whose plan says what is compared.
         paired: both versions on the rows since it began; None where no row can be read.
         as_of: of the look.
+        served: guards of which the prediction log tells.
     """
     heard = told.evidence(rollout, as_of)
+    logged = {name: one for name, one in (served or {}).items() if one.known}
+    heard = replace(heard, guards={**heard.guards, **logged})
     if paired is None:
         return heard
     guards = {name: _of_guard(rollout, paired, name) for name in rollout.plan.guards}

@@ -134,7 +134,12 @@ def _margin(guard: Any, found: Compared | None) -> float | None:
 
 
 def _trial(trial: Trial) -> Mapping[str, Any]:
-    told: dict[str, Any] = {"id": trial.id, "kind": trial.kind.value, "state": trial.state, "startedAt": to_text(trial.started_at)}
+    told: dict[str, Any] = {
+        "id": trial.id,
+        "kind": trial.kind.value,
+        "state": trial.state,
+        "startedAt": to_text(trial.started_at),
+    }
     if trial.kind is TrialKind.ROLLOUT:
         rollout = decoded(trial)
         told |= {"step": rollout.step + 1, "steps": shown_steps(rollout)}

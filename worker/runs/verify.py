@@ -210,17 +210,19 @@ class Verifier:
         self, rollout: Rollout, versions: tuple[ModelVersion, ModelVersion], as_of: datetime
     ) -> tuple[Evidence, str]:
         """Return what is known, and why rows say nothing if they cannot be read. Raises TryLater."""
+        from worker.rollout.latency import guards_served
         from worker.rollout.outcomes import evidence
         from worker.rollout.scoring import Pair
 
         bee = self.bees()[rollout.bee]
         if bee.task == "generation":
             return evidence(rollout, None, as_of), ""
-        pair = Pair(bee, *versions, rollout.started_at)
+        pair, outcomes = Pair(bee, *versions, rollout.started_at), self.outcomes()
         try:
-            found = evidence(rollout, self.outcomes().paired(pair, as_of), as_of)
+            served = guards_served(rollout, bee, outcomes.scorers.features(), as_of)
+            found = evidence(rollout, outcomes.paired(pair, as_of), as_of, served)
             if concluded(rollout, found).move is not Move.WAIT:
-                found = evidence(rollout, self.outcomes().paired(pair, as_of, fresh=True), as_of)
+                found = evidence(rollout, outcomes.paired(pair, as_of, fresh=True), as_of, served)
         except (Rejected, NotFound) as error:
             log.warning("a rollout has no rows to go by", bee=rollout.bee, version=rollout.version, reason=str(error))
             return evidence(rollout, None, as_of), str(error)

@@ -17,9 +17,16 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
     metric: str
     source: Annotated[
-        Literal["outcomes", "events"], Meta(description="Labelled rows, or `model.evaluated` of both versions.")
+        Literal["outcomes", "events", "served"],
+        Meta(description="Labelled rows, `model.evaluated` of both versions, or the log of what each served."),
     ]
-    count: Annotated[int, Meta(ge=0, description="Labelled rows, or samples told by events.")]
+    count: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Labelled rows, samples told by events, or logged predictions of the version that has fewer.",
+        ),
+    ]
     champion: float | None
     challenger: float | None
     difference: Annotated[float | None, Meta(description="Turned so that positive is better.")]
