@@ -37,7 +37,7 @@ AFTER = parse_time("2002-10-11T00:00:00Z")
 FORCED = parse_time("2002-10-05T00:00:00Z")
 REFUSED, CHALLENGER = "2", "3"
 #: These commands execute pipelines, and have a process of their own for that.
-LEAD_RUNS = {"trigger", "replay"}
+LEAD_RUNS = {"trigger", "replay", "backtest"}
 DAY = timedelta(days=1)
 BOLD, DIM, END = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -45,18 +45,18 @@ BOLD, DIM, END = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else (
 def main() -> None:
     """Tell the story."""
     started = time.monotonic()
-    _prepare()
+    prepare(ROOT, DONE, PLAN.read_text(encoding="utf-8"))
     _chapter("1  The features are defined once, and imported with the time at which they became known")
-    _features()
+    features()
     _chapter("2  Version 1: a run on July 2002; with no champion it must beat the naive baseline")
-    _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-08-01", "--wait", "--key", "demo-bootstrap")
+    colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-08-01", "--wait", "--key", "demo-bootstrap")
     _chapter("3  Eight weeks of evaluations: the monitor scores version 1 on each week's labels as they came")
-    _colony("replay", str(_recording("weeks.jsonl", _quiet_weeks())), "--wait")
+    colony("replay", str(_recording("weeks.jsonl", _quiet_weeks())), "--wait")
     print(f"{DIM}Redelivered, out of order, malformed, a week without any spam: all told, none of it a drop.{END}")
     _chapter("4  An operator retrains without need, as of 5 September: the gate refuses what is not better")
-    _colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-09-05", "--wait", "--key", "demo-early")
+    colony("trigger", "auto-retrain", "--bee", BEE, "--as-of", "2002-09-05", "--wait", "--key", "demo-early")
     _chapter("5  A new kind of mail appears; the evaluation of 1 October falls by more than 20 %")
-    _colony("replay", str(_recording("drift.jsonl", _monitored("drift", "1", [DRIFTED]) * 3)), "--wait")
+    colony("replay", str(_recording("drift.jsonl", _monitored("drift", "1", [DRIFTED]) * 3)), "--wait")
     _chapter("6  The canary: the better model serves a share of the mail first, and more only on evidence of each day")
     _canary()
     _chapter("7  An operator forces the version that the gate refused; the next days' mail takes it back")
@@ -64,47 +64,48 @@ def main() -> None:
     _chapter("8  The ten days after: champion against challenger, on mail that came after the deployment")
     _ten_days_after()
     _chapter("9  The new champion's own evaluation: 6 spams in 739 mails are no evidence against it")
-    _colony("replay", str(_recording("after.jsonl", _after())), "--wait")
+    colony("replay", str(_recording("after.jsonl", _after())), "--wait")
     _chapter("10  It is used: a prediction, features read online")
-    _colony("predict", "--bee", BEE, "--entity", _newest_content())
+    colony("predict", "--bee", BEE, "--entity", _newest_content())
     _chapter("11  What the colony was told, and what is in production")
-    _colony("events")
-    _colony("models")
-    _colony("models", "history", BEE)
-    _colony("incident")
+    colony("events")
+    colony("models")
+    colony("models", "history", BEE)
+    colony("incident")
     DONE.touch()
     print(f"\n{BOLD}Done in {time.monotonic() - started:.0f} s.{END} Look around, for example:")
     for words in ("decisions", "runs", "incident", "events --json", "serve"):
         print(f"  COLONY_HOME={ROOT} .venv/bin/colony {words}")
 
 
-def _prepare() -> None:
-    if DONE.exists():
-        shutil.rmtree(ROOT)
-    elif ROOT.exists():
-        print(f"{DIM}An earlier demo was interrupted; going on with it ({ROOT}).{END}")
-    ROOT.mkdir(parents=True, exist_ok=True)
-    os.environ["COLONY_HOME"] = str(ROOT.absolute())
+def prepare(root: Path, done: Path, more: str) -> None:
+    """Give all that follows a data directory of its own, anew if it is done; `more` is added to the bee's file."""
+    if done.exists():
+        shutil.rmtree(root)
+    elif root.exists():
+        print(f"{DIM}An earlier demo was interrupted; going on with it ({root}).{END}")
+    root.mkdir(parents=True, exist_ok=True)
     for name in [name for name in os.environ if name.startswith(("GOOGLE_CLOUD_", "PIPELINE_", "PUBSUB_EMULATOR"))]:
         # Nobody pays by accident: a cloud shell presets a project, and the demo is local whatever it says.
         del os.environ[name]
-    for name in [name for name in os.environ if name.startswith("COLONY_") and name != "COLONY_HOME"]:
+    for name in [name for name in os.environ if name.startswith("COLONY_")]:
         del os.environ[name]
-    bees = ROOT / "config" / "bees"
+    bees = root / "config" / "bees"
     bees.mkdir(parents=True, exist_ok=True)
     shipped = (layers(None)[0] / "bees" / f"{BEE}.yaml").read_text(encoding="utf-8")
-    (bees / f"{BEE}.yaml").write_text(shipped + PLAN.read_text(encoding="utf-8"), encoding="utf-8")
-    os.environ["COLONY_CONFIG"] = str(bees.parent.absolute())
+    (bees / f"{BEE}.yaml").write_text(shipped + more, encoding="utf-8")
+    os.environ |= {"COLONY_HOME": str(root.absolute()), "COLONY_CONFIG": str(bees.parent.absolute())}
 
 
-def _features() -> None:
-    _colony("features", "define")
+def features() -> None:
+    """Define the features and import their values."""
+    colony("features", "define")
     user = ("--entity", "user", "--entity-id", "user_id")
     content = ("--entity", "content", "--entity-id", "content_id")
     at = ("--event-time", "event_timestamp", "--known-at")
-    _colony("features", "import", _data("user_features"), *user, *at, "created")
-    _colony("features", "import", _data("content_features"), *content, *at, "created")
-    _colony("features", "import", _data("messages"), *content, *at, "event_timestamp", "--columns", "label,user_id")
+    colony("features", "import", _data("user_features"), *user, *at, "created")
+    colony("features", "import", _data("content_features"), *content, *at, "created")
+    colony("features", "import", _data("messages"), *content, *at, "event_timestamp", "--columns", "label,user_id")
 
 
 def _quiet_weeks() -> list[str]:
@@ -127,19 +128,19 @@ def _monitored(name: str, version: str | None, times: Sequence[datetime], *more:
     path = ROOT / f"{name}.jsonl"
     chosen = ("--version", version) if version else ()
     as_of = [word for time in times for word in ("--as-of", f"{time:%Y-%m-%d}")]
-    _colony("monitor", BEE, *chosen, *more, *as_of, "--save", str(path), quiet=quiet)
+    colony("monitor", BEE, *chosen, *more, *as_of, "--save", str(path), quiet=quiet)
     return path.read_text(encoding="utf-8").splitlines()
 
 
 def _canary() -> None:
     """Look at the rollout of the challenger after each day, until it is over."""
-    _colony("models", "split", BEE)
+    colony("models", "split", BEE)
     for day in (DRIFTED + number * DAY for number in range(1, 5)):
         rollout = _rollout(CHALLENGER)
         if rollout is None or not rollout.active:
             break
-        _colony("models", "verify", BEE, "--as-of", f"{day:%Y-%m-%d}")
-    _colony("incidents")
+        colony("models", "verify", BEE, "--as-of", f"{day:%Y-%m-%d}")
+    colony("incidents")
 
 
 def _forced() -> None:
@@ -148,12 +149,12 @@ def _forced() -> None:
     if _rollout(REFUSED) is None:
         reason = "I trust my own model more"
         words = ("--version", REFUSED, "--force", "--reason", reason, "--as-of", f"{FORCED:%Y-%m-%d}")
-        _colony("models", "promote", BEE, *words)
+        colony("models", "promote", BEE, *words)
     for day in (FORCED + number * DAY for number in range(1, 6)):
         rollout = _rollout(REFUSED)
         if rollout is None or not rollout.active:
             break
-        _colony("models", "verify", BEE, "--as-of", f"{day:%Y-%m-%d}")
+        colony("models", "verify", BEE, "--as-of", f"{day:%Y-%m-%d}")
 
 
 def _rollout(version: str) -> Rollout | None:
@@ -222,7 +223,8 @@ def _chapter(title: str) -> None:
     print(f"\n{BOLD}{title}{END}", flush=True)
 
 
-def _colony(*words: str, quiet: bool = False) -> None:
+def colony(*words: str, quiet: bool = False) -> None:
+    """Show a command, and run it; its failure is the end."""
     shown = " ".join(word if " " not in word else repr(word) for word in words).replace(str(DATA) + "/", "")
     print(f"{DIM}$ colony {shown}{' > /dev/null' if quiet else ''}{END}", flush=True)
     code = (_apart if words[0] in LEAD_RUNS else _here)(words, quiet=quiet)

@@ -19,6 +19,8 @@ _INK, _GREY, _GRID = "#22262b", "#5f656d", "#e6e8eb"
 _COLOURS = {Policy.MANAGED: "#1f5fa8", Policy.NEVER: "#7a7f87", Policy.WEEKLY: "#c77700"}
 _STEPS = [timedelta(hours=h) for h in (1, 6)] + [timedelta(days=d) for d in (1, 2, 7, 14, 28, 91, 182, 364, 728, 3640)]
 _MOST_TICKS = 9
+#: How far the dots of the policies stand aside of each other.
+_APART = 6.0
 #: How far apart the names at the ends of the curves stand.
 _LINE = 30.0
 
@@ -66,14 +68,15 @@ def _drawn(report: Report, title: str, lanes: Sequence[Arm], below: float) -> It
     small = _panel(report, [point.value for arm in report.arms for point in arm.points], _TOP + _MAIN + _GAP, _SMALL)
     yield from _axes(main, "all rows so far")
     yield from _axes(small, "rows of the period")
-    for arm in reversed(report.arms):
+    for place, arm in reversed(list(enumerate(report.arms))):
         yield from _curve(report, arm, main)
-        yield from _dots(report, arm, small)
+        yield from _dots(report, arm, small, _APART * (place - (len(report.arms) - 1) / 2))
     yield from _names(report, main)
     for place, arm in enumerate(lanes):
         yield from _lane(arm, main, below + _LANE * (place + 1) - 4)
     yield from _times(small, below + _LANE * len(lanes))
-    yield from _legend(below + _LANE * len(lanes) + _BOTTOM - 6)
+    kinds = {change.kind for arm in lanes for change in arm.changes}
+    yield from _legend([kind for kind in _MARKS if kind in kinds], below + _LANE * len(lanes) + _BOTTOM - 6)
 
 
 def _panel(report: Report, values: Sequence[float | None], top: float, height: float) -> _Panel:
@@ -130,12 +133,12 @@ def _curve(report: Report, arm: Arm, panel: _Panel) -> Iterator[str]:
         )
 
 
-def _dots(report: Report, arm: Arm, panel: _Panel) -> Iterator[str]:
+def _dots(report: Report, arm: Arm, panel: _Panel, aside: float) -> Iterator[str]:
     colour = _COLOURS[arm.policy]
     for period, point in zip(report.periods, arm.points, strict=True):
         if point.value is None:
             continue
-        x = panel.x(period.start + (period.end - period.start) / 2)
+        x = panel.x(period.start + (period.end - period.start) / 2) + aside
         said = escape(f"{arm.policy.value}, {period.id}: {point.value:.4g} with version {point.served}")
         yield (
             f'<circle cx="{x:.1f}" cy="{panel.y(point.value):.1f}" r="3.2" fill="{colour}" fill-opacity="0.75">'
@@ -162,7 +165,16 @@ _MARKS = {
     Kind.DEPLOYED: '<path d="M0 -5l4.5 8h-9z" fill="{colour}"/>',
     Kind.ROLLED_BACK: '<path d="M-4 -4l8 8M4 -4l-8 8" stroke="#c62828" stroke-width="2"/>',
     Kind.BEGUN: '<circle r="3.4" fill="#fff" stroke="{colour}" stroke-width="1.6"/>',
-    Kind.ESCALATED: '<rect x="6" y="-4" width="7" height="7" fill="#22262b"/>',
+    Kind.ESCALATED: '<rect x="-3.5" y="-3.5" width="7" height="7" fill="#22262b"/>',
+}
+
+
+_WORDS = {
+    Kind.RETRAINED: "retrained, not deployed",
+    Kind.DEPLOYED: "deployed",
+    Kind.ROLLED_BACK: "rolled back",
+    Kind.BEGUN: "rollout begun",
+    Kind.ESCALATED: "a person was asked",
 }
 
 
@@ -174,20 +186,15 @@ def _lane(arm: Arm, panel: _Panel, y: float) -> Iterator[str]:
         mark = _MARKS[change.kind].format(colour=_COLOURS[arm.policy])
         version = f" {change.version}" if change.version else ""
         said = escape(f"{change.at:%Y-%m-%d} {change.kind.value}{version}")
-        yield f'<g transform="translate({panel.x(change.at):.1f} {y})">{mark}<title>{said}</title></g>'
+        # A person is asked when a run was refused: beside its mark.
+        x = panel.x(change.at) + (9.5 if change.kind is Kind.ESCALATED else 0.0)
+        yield f'<g transform="translate({x:.1f} {y})">{mark}<title>{said}</title></g>'
 
 
-def _legend(y: float) -> Iterator[str]:
-    words = {
-        Kind.RETRAINED: "retrained",
-        Kind.DEPLOYED: "deployed",
-        Kind.BEGUN: "rollout begun",
-        Kind.ROLLED_BACK: "rolled back",
-        Kind.ESCALATED: "a person was asked",
-    }
+def _legend(kinds: Sequence[Kind], y: float) -> Iterator[str]:
     x = float(_LEFT)
-    for kind, word in words.items():
-        mark = _MARKS[kind].format(colour=_GREY)
+    for kind in kinds:
+        mark, word = _MARKS[kind].format(colour=_GREY), _WORDS[kind]
         yield f'<g transform="translate({x:.0f} {y - 4})">{mark}</g>{_text(x + 10, y, word, anchor="start")}'
         x += 36 + 6.4 * len(word)
 
