@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from handlers.http.ab_examples import AB_TEST, TEST_ID
+
 
 @dataclass(frozen=True)
 class Example:
@@ -228,6 +230,14 @@ EXAMPLES: Mapping[str, Example] = {
         {"approval": _APPROVED | {"answer": "refused", "reason": "not on a Friday"}, "runId": None,
          "said": "version 3 rejected: refused by ann@example.org (not on a Friday)"},
         body={"reason": "not on a Friday"}, parameters={"approvalId": _APPROVAL_ID},
+    ),
+    "listAbTests": Example(
+        {"abTests": [AB_TEST]}, parameters={"beeId": "spam-guard", "state": "concluded", "limit": 50}
+    ),
+    "getAbTest": Example(AB_TEST, parameters={"testId": TEST_ID}),
+    "stopAbTest": Example(
+        AB_TEST | {"state": "stopped", "winner": None, "reason": "users complain", "stoppedBy": "ann@example.org"},
+        body={"reason": "users complain"}, parameters={"testId": TEST_ID},
     ),
     "listPauses": Example({"pauses": [_PAUSE]}),
     "listEventSchemas": Example({"schemas": [_EVENT_SCHEMA]}),
