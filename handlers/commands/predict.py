@@ -189,7 +189,8 @@ class PredictionServer:
         if predictions is None or not predictions.on:
             return
         if entity is None:
-            predictions.lose(asked.bee.bee, "noEntity", 1, "a request without entityId has nobody to be logged for")
+            # Nothing is wrong with that: it is counted, and nobody is warned.
+            self._told.unlogged(asked.bee.bee, "noEntity", 1)
             return
         if not predictions.wants(entity, now):
             return

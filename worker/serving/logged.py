@@ -1,6 +1,6 @@
 """The prediction log read back in bulk: what was served in a period, and what was served for labelled rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from worker.serving.matching import AFTER, BEFORE, matched
 from worker.serving.served import Served, answers_in, decoder, names_of
 
 _ONE = timedelta(microseconds=1)
+_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,15 @@ class LoggedPrediction:
 
 @dataclass(frozen=True)
 class Logged:
-    """Reads one bee's log from a feature store."""
+    """Reads one bee's log from a feature store.
+
+    Attributes:
+        at_once: about so many logged predictions are held in memory at a time.
+    """
 
     store: FeatureStore
     bee: BeeSpec
+    at_once: int = _AT_ONCE
 
     @property
     def exists(self) -> bool:
@@ -66,12 +72,12 @@ class Logged:
             version: only what this one said.
         """
         read = decoder(Served)
-        found = self.texts(start, end, as_of)
-        for entity, time_us, text in zip(found.ids, found.times_us.tolist(), found.values.tolist(), strict=True):
-            served: Served = read(text)
-            for name, answer in served.answers.items():
-                if version in {None, name}:
-                    yield _logged(entity, from_us(time_us), name, answer.scored(), served)
+        for found in self.pieces(start, end, as_of):
+            for entity, time_us, text in zip(found.ids, found.times_us.tolist(), found.values.tolist(), strict=True):
+                served: Served = read(text)
+                for name, answer in served.answers.items():
+                    if version in {None, name}:
+                        yield _logged(entity, from_us(time_us), name, answer.scored(), served)
 
     def texts(self, start: datetime, end: datetime, as_of: datetime) -> Observed:
         """Return the logged texts of [start, end) that were known by `as_of`; by time, then entity."""
@@ -79,6 +85,18 @@ class Logged:
         if until <= start or not self.exists:
             return _nothing()
         return self.store.observations(self.bee.entity, name, start=start, end=until)
+
+    def pieces(self, start: datetime, end: datetime, as_of: datetime) -> Iterator[Observed]:
+        """Yield the same in pieces, one after the other, so that a large log does not take more memory than a small."""
+        until = min(end, as_of + _ONE)
+        if until <= start or not self.exists:
+            return
+        name = names_of(self.bee.bee).served
+        values = next((one.values for one in self.store.facts() if one.feature == name), 0)
+        count = max(1, -(-values // self.at_once))
+        bounds = [start + (until - start) * number / count for number in range(count)]
+        for first, last in zip(bounds, [*bounds[1:], until], strict=True):
+            yield self.store.observations(self.bee.entity, name, start=first, end=last)
 
     def answers(
         self, rows: Spine, version: str, as_of: datetime, *, since: datetime | None = None
@@ -97,18 +115,20 @@ class Logged:
             return []
         first, last = (from_us(int(time)) for time in (rows.times_us.min(), rows.times_us.max()))
         start = first - BEFORE if since is None else max(first - BEFORE, since)
-        found = self.texts(start, last + AFTER + _ONE, as_of)
-        answers = answers_in(found.values.tolist(), version)
-        said = np.array([place for place, answer in enumerate(answers) if answer is not None], dtype=np.intp)
-        if not len(said):
+        ids: list[str] = []
+        times_us: list[int] = []
+        kept: list[Scored] = []
+        for found in self.pieces(start, last + AFTER + _ONE, as_of):
+            answers = answers_in(found.values.tolist(), version)
+            for entity, time_us, answer in zip(found.ids, found.times_us.tolist(), answers, strict=True):
+                if answer is not None:
+                    ids.append(entity)
+                    times_us.append(time_us)
+                    kept.append(answer.scored())
+        if not kept:
             return [None] * len(rows)
-        of = matched(rows, [found.ids[place] for place in said.tolist()], found.times_us[said])
-        kept = [answers[place] for place in said.tolist()]
-        return [_scored(kept, place) for place in of.tolist()]
-
-
-def _scored(kept: Sequence[Any], place: int) -> Scored | None:
-    return None if place < 0 else kept[place].scored()
+        of = matched(rows, ids, np.array(times_us, dtype=np.int64))
+        return [None if place < 0 else kept[place] for place in of.tolist()]
 
 
 def _logged(entity: str, time: datetime, version: str, said: Scored, served: Served) -> LoggedPrediction:

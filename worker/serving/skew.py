@@ -117,11 +117,16 @@ def serving_skew(store: FeatureStore, bee: BeeSpec, start: datetime, end: dateti
 
 def _reads(store: FeatureStore, bee: BeeSpec, start: datetime, end: datetime) -> tuple[Spine, list[Snapshot]]:
     """Return the entities and times of what was read online, and the features as they were read."""
-    found, read = Logged(store, bee).texts(start, end, end), decoder(Served)
-    rows, reads = [], []
-    for row in range(0, len(found), max(1, -(-len(found) // MOST))):
-        one: Served = read(found.values.values[row])
-        if one.features is not None and not one.given:
-            rows.append(row)
-            reads.append(one.features)
-    return Spine.of([found.ids[row] for row in rows], found.times_us[rows]), reads
+    read = decoder(Served)
+    ids: list[str] = []
+    times_us: list[int] = []
+    reads: list[Snapshot] = []
+    for found in Logged(store, bee).pieces(start, end, end):
+        for row in range(0, len(found), max(1, -(-len(found) // MOST))):
+            one: Served = read(found.values.values[row])
+            if one.features is not None and not one.given:
+                ids.append(found.ids[row])
+                times_us.append(int(found.times_us[row]))
+                reads.append(one.features)
+    step = max(1, -(-len(reads) // MOST))
+    return Spine.of(ids[::step], times_us[::step]), reads[::step]

@@ -77,6 +77,18 @@ def test_a_period_is_read_by_time(store: LocalFeatureStore) -> None:
     assert [one.entity for one in only] == ["b"]
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_in_pieces_as_at_once(store: LocalFeatureStore, at_once: int) -> None:
+    """A long log is read piece by piece, each prediction in one of them, in the same order."""
+    for number in range(7):
+        log(store, BEE, f"c{number % 3}", START + number * HOUR)
+    logged, end = Logged(store, BEE, at_once), START + 7 * HOUR
+
+    assert [one.time for one in logged.predictions(START, end, end)] == [START + number * HOUR for number in range(7)]
+    assert len(list(logged.pieces(START, end, end))) == -(-7 // at_once)
+    assert logged.answers(_spine(("c0", 6), ("c2", 6), ("c1", 1)), "1", end) == [Scored(1.0, 0.75)] * 3
+
+
 def test_what_was_served_later_was_not_known(store: LocalFeatureStore) -> None:
     """As of a time nothing is there that was served after it; what was served at that very time is."""
     for hours in (1, 2, 3):
