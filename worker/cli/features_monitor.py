@@ -55,10 +55,12 @@ def _look(
     if as_of is not None and as_of > now:
         raise Rejected("lies in the future", field="--as-of", mend="give a time that has passed")
     seen = _seen(app, names, as_of or now, **asked)
+    # Of one that is computed nothing comes in: only what is wrong with it is news.
+    shown = [state for state in seen.states if state.all or state.definition.source == "ingested"]
     if as_json:
-        print_json(_shown(state) for state in seen.states)
+        print_json(_shown(state) for state in shown)
     else:
-        _print(seen.states)
+        _print(shown)
     if publish:
         click.echo(f"{_publish(app, seen, as_of or now, now)} findings are told", err=True)
 

@@ -76,9 +76,12 @@ class Look:
         observed, profiles = self._observed(wanted, definitions)
         found = {one.definition.name: one for one in states(observed, self.window, spec.drift, spec.expect)}
         feeds = _feeds(found, definitions)
-        for name, finding in self._of_bees({*found, *(one for fed in feeds.values() for one in fed)}, profiles):
-            state = found.get(name) or only_seen(definitions[name], self.window)
-            found[name] = state.with_more([finding])
+        # Those that are computed are looked at for the bees that read them; a clean window ends what was found before.
+        made = {one for fed in feeds.values() for one in fed}
+        for name in made.intersection(name for bee, _ in self.champions for name in bee.features):
+            found[name] = only_seen(definitions[name], self.window)
+        for name, finding in self._of_bees(set(found), profiles):
+            found[name] = found[name].with_more([finding])
         return Seen(self.window, ranked(found.values()), profiles, feeds)
 
     def _observed(

@@ -110,6 +110,20 @@ def test_the_window_is_compared_with_what_models_learned_from(store: LocalFeatur
     assert not [one for one in _look(store, 21, kept, champions=[(spec, gone)]).profiles if one.period in dict(kept)]
 
 
+def test_what_is_computed_is_looked_at_for_who_reads_it(store: LocalFeatureStore) -> None:
+    """Unlike what was learned it is told under its own name, and clean it is told, too: that ends the finding."""
+    store.define(Definition("twice", "thing", "number", source="computed", computation="left * 2"))
+    fill(store, range(7), labels_after=timedelta(0))
+    request = TrainingRequest("thing", ("left", "twice"), label=LabelWindow("label", START, START + 7 * DAY))
+    champion = version(snapshotId=store.training_read(request).snapshot_id)
+    fill(store, range(7, 14), shift=8)
+    fill(store, range(14, 21))
+    spec = bee().model_copy(update={"features": ("left", "twice")})
+    seen = [_by_name(_look(store, day, champions=[(spec, champion)])) for day in (14, 21)]
+    assert seen[0] == {"left": ("drifted", "unlikeTraining"), "twice": ("unlikeTraining",), "colour": ()}
+    assert seen[1] == {"left": ("drifted",), "twice": (), "colour": ()}
+
+
 def test_a_snapshot_that_is_gone_stops_nothing(store: LocalFeatureStore) -> None:
     """What cannot be compared is left out; the rest is told."""
     fill(store, range(7))
