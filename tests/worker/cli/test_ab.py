@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.worker.cli.conftest import Here
 from tests.worker.monitor.watched import DAY, SPEC, START, fill
+from worker.abtest.plan import AbPlan
 from worker.cli.common import opened
 from worker.features.port import Definition
 from worker.models.port import Deployment, ModelVersion
@@ -135,3 +136,34 @@ def test_forced_and_stopped(colony: Here) -> None:
     (ended,) = _rows(colony("ab", "list", "--all", "--json")[1])
     assert (ended["state"], ended["stoppedBy"], ended["reason"]) == ("stopped", "ann", "enough")
     assert colony("ab", "status", "ab-none")[0] == 4
+
+
+def test_what_is_served_and_logged(colony: Here) -> None:
+    """While a test runs each entity is answered by the version of its share; the log tells who was exposed to what."""
+    assert colony("ab", "start", "watched", "1", "2", "--minimum-effect", "0.1", "--key", "k")[0] == 0
+    (run,) = _rows(colony("runs", "--json")[1])
+    told = {"plan": {"versions": ["1", "2"], "minimumEffect": 0.1}, "forecast": None}
+    with opened() as app:
+        with app.ledger.begin() as transaction:
+            test = begin(transaction.runs.get(run["runId"]), told, transaction, app.clock())
+        things = [f"t{day}-{number}" for day in range(3) for number in range(10)]
+        served = {one: _predict(app, one)["version"] for one in things for _ in range(2)}
+        traffic = plan_of(test).traffic(test.id)
+        assert served == {one: traffic.version_for(one) for one in things}
+        assert set(served.values()) == {"1", "2"}
+    colony("ab", "look")
+    (looked,) = _rows(colony("ab", "status", "--json")[1])
+
+    assert looked["fault"] is None
+    counts = [list(served.values()).count(name) for name in ("1", "2")]
+    assert (looked["results"]["exposed"], looked["results"]["ratio"]["crossed"]) == (counts, 0)
+
+
+def _predict(app: Any, thing: str) -> dict[str, Any]:
+    answer: dict[str, Any] = app.predictions.predict(app.bees["watched"], app.clock(), entity_id=thing)
+    return answer
+
+
+def plan_of(trial: Any) -> AbPlan:
+    """Return the plan of a stored test."""
+    return AbPlan.of(trial.detail["plan"])

@@ -88,5 +88,5 @@ def test_ours_cannot_be_replaced(tmp_path: Path) -> None:
 
 def test_unknown() -> None:
     """A word that nobody declares is refused with the words there are."""
-    with pytest.raises(Rejected, match=r"there is no step type 'nope'. Use one of backfill, "):
+    with pytest.raises(Rejected, match=r"there is no step type 'nope'. Use one of ab_test, backfill, "):
         load_type("nope", StepTypes([]))
