@@ -50,6 +50,11 @@ class Colony:
         assert found == code, f"{' '.join(words)}: exit {found}\n{out}\n{process.said()}"
         return out
 
+    def refusal(self, *words: str, code: int = 2) -> str:
+        """Run a command that ends with that exit code, and return what it says of that."""
+        self.run(*words, code=code)
+        return _process().complained()
+
     def rows(self, *words: str) -> list[dict[str, Any]]:
         """Run a command with --json and return its objects."""
         return [json.loads(line) for line in self.run(*words, "--json").splitlines()]

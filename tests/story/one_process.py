@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.story.loaded_python import stand_in
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,6 +23,7 @@ class OneProcess:
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         """Start the process; what is written to standard error goes to `log`."""
         self._environment, self._log = dict(environment), log
+        self._begun = 0
         self._process = self._started()
 
     def _started(self) -> "subprocess.Popen[str]":
@@ -49,6 +52,7 @@ class OneProcess:
         assert self._process.stdin
         assert self._process.stdout
         asked = {"words": words, "environment": environment and dict(environment), "stdin": stdin}
+        self._begun = self._log.stat().st_size
         try:
             self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
@@ -66,6 +70,10 @@ class OneProcess:
         """Return the end of what was written to standard error."""
         return self._log.read_text()[-4000:]
 
+    def complained(self) -> str:
+        """Return what the last command wrote to standard error."""
+        return self._log.read_bytes()[self._begun :].decode()
+
     def __enter__(self) -> Self:
         """Give itself."""
         return self
@@ -80,6 +88,12 @@ def serve() -> None:
     """Run each line's command and answer with its exit code and output."""
     from worker.cli.root import run
 
+    with tempfile.TemporaryDirectory() as folder:
+        stand_in(Path(folder))
+        _answer(run)
+
+
+def _answer(run: Callable[[], int]) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     # Commands read their own input by the number of its descriptor.
     for line in os.fdopen(os.dup(0), encoding="utf-8"):
