@@ -18,6 +18,13 @@ def print_plan(shown: Mapping[str, Any]) -> None:
     print_table(("", ""), list(forecast_words(shown["forecast"], shown)), empty="")
 
 
+def print_forecast(told: Mapping[str, Any]) -> None:
+    """Print what a planning run has found, as its outcome tells it."""
+    shown = {"plan": told["plan"], "versions": told["plan"]["versions"]}
+    rows = [(f"      {name}", words) for name, words in forecast_words(told["forecast"], shown)]
+    print_table(("", ""), rows, empty="")
+
+
 def print_test(shown: Mapping[str, Any]) -> None:
     """Print a test with all that was found."""
     head = f"{shown['testId']}, {shown['beeId']}: {compared_words(shown)}"

@@ -12,7 +12,12 @@ _WIDTH = 50
 
 
 def print_outcome(outcome: Mapping[str, Any]) -> None:
-    """Print the comparison in a run's outcome, and where its report is; nothing for a run without one."""
+    """Print the comparison in a run's outcome, or the plan of a test, and where its report is; else nothing."""
+    if outcome.get("abTest"):
+        from worker.cli.ab_table import print_forecast
+
+        print_forecast(outcome["abTest"])
+        _report(outcome)
     comparison = outcome.get("comparison")
     if not comparison:
         return
@@ -26,6 +31,10 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
     _plot(comparison)
     _slices(comparison)
     click.echo(f"\n      {comparison['words']}")
+    _report(outcome)
+
+
+def _report(outcome: Mapping[str, Any]) -> None:
     for artifact in outcome.get("artifacts") or []:
         if artifact.get("name") == "report":
             click.echo(f"      report: {artifact['uri']}")

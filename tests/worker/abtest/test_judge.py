@@ -1,5 +1,6 @@
 """A test judged on a real feature store: from the log or by the hash, with guards, slices and adjustments."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.worker.abtest.world import (
 from worker.abtest.analysis import Analysis
 from worker.abtest.forecast import summary
 from worker.abtest.machine import AbTest, State, looked
+from worker.abtest.shown import shown_results
 from worker.adapters.features.local import LocalFeatureStore
 from worker.clock import to_text
 from worker.errors import Rejected
@@ -66,6 +68,23 @@ def test_by_the_hash(store: LocalFeatureStore) -> None:
 
     assert sum(found.now.exposed) == sum(found.now.counted) > 500
     assert looked(test, found.findings(test.plan)).winner == "2"
+
+
+def test_a_metric_that_should_fall(store: LocalFeatureStore) -> None:
+    """Differences are positive where a version is better, though its errors fall; three versions, one control."""
+    asked = plan(metric="error_rate", versions=["1", "2", "3"], exposure="assigned")
+    test = running(plan=asked)
+    arrive(store, visitors(900, START, 2 * DAY))
+    found = _analyse(store, test, 2)
+    shown = shown_results(found, asked)
+    better, same = found.now.effects
+
+    assert shown["means"] == pytest.approx([0.4, 0.15, 0.4], abs=0.08)
+    assert better.interval.lower > 0
+    assert same.difference == pytest.approx(0, abs=0.08)
+    after = looked(test, found.findings(asked))
+    assert after.running, "the third version is open still"
+    assert looked(test, replace(found.findings(asked), at=test.ends_by)).winner == "2"
 
 
 def test_what_is_known_by_a_time(store: LocalFeatureStore) -> None:

@@ -218,6 +218,18 @@ def test_production_changes_beside_it(lab: Lab) -> None:
     assert lab.states()["2"] == "registered"
 
 
+def test_evaluations_meanwhile(lab: Lab) -> None:
+    """Evaluations of versions that are tried change nothing; what the champion's ask for waits for the test's end."""
+    lab.ask()
+    tried = lab.colony.evaluate(BEE.bee, modelVersion="2")
+    own = lab.colony.evaluate(BEE.bee)
+
+    assert (tried["action"], own["action"]) == ("none", "held")
+    assert "an A/B test is under way" in own["reason"]
+    assert lab.trial.active
+    assert lab.live.traffic.shares == {"1": 50, "2": 50}
+
+
 def test_by_hand(lab: Lab) -> None:
     """A person stops it once, with a reason; again is a conflict."""
     lab.ask()
