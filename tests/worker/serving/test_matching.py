@@ -24,6 +24,7 @@ def _match(rows: list[Row], predictions: list[Row]) -> list[int]:
         pytest.param([("a", 100)], [("a", 100), ("a", 101)], [0], id="at the very time"),
         pytest.param([("a", 100)], [("a", 103), ("a", 20)], [0], id="nearer, a moment after"),
         pytest.param([("a", 100)], [("a", 103), ("a", 98)], [1], id="nearer, before"),
+        pytest.param([("a", 100)], [("a", 103), ("a", 97)], [1], id="as near, before"),
         pytest.param([("a", 100)], [("a", 100 + AFTER_S)], [0], id="the last moment after"),
         pytest.param([("a", 100)], [("a", 101 + AFTER_S)], [-1], id="too late"),
         pytest.param([("a", BEFORE_S)], [("a", 0)], [0], id="the longest ago"),
