@@ -19,7 +19,8 @@ from worker.cli.common import Time, console, json_option, money, print_json, pri
 def command(by: str, since: datetime | None, until: datetime | None, *, gain: bool, as_json: bool) -> None:
     """Sum what runs were thought to cost before, what they cost by the price list, and what the bill said of them.
 
-    Sums leave out what is not known; the last columns count those runs, and the reasons stand below the table. With
+    Sums leave out what is not known; the last columns count those runs, and the reasons stand below the table. Beside
+    what the bill said stands of how many runs it has said anything. With
     --json one object: groups, total, and why costs are not known; with --gain one object for each version.
     """
     from handlers.commands.show_costs import Asked, gains, shown_costs, shown_gains
@@ -50,8 +51,19 @@ def _print_costs(shown: dict[str, Any]) -> None:
 
 
 def _row(name: str, sums: dict[str, Any]) -> tuple[Any, ...]:
-    told = (money(sums[key]) for key in ("estimated", "settled", "corrected", "cost"))
-    return name, sums["runs"], *told, _signed(sums["difference"]), sums["unknown"] or "", sums["open"] or ""
+    corrected = sums["runs"] - sums["open"] - sums["uncorrected"]
+    told = (money(sums[key]) for key in ("estimated", "settled"))
+    bill = f"{money(sums['corrected'])} ({corrected})" if corrected else ""
+    return (
+        name,
+        sums["runs"],
+        *told,
+        bill,
+        money(sums["cost"]),
+        _signed(sums["difference"]),
+        sums["unknown"] or "",
+        sums["open"] or "",
+    )
 
 
 def _print_gains(shown: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ def cost_of(run: Run, steps: Sequence[StepState], outcome: Mapping[str, Any] | N
     if prices.listed is None:
         return local_cost(outcome, prices.cpu_hour, prices.memory_gb_hour)
     tasks = [_task(step, run.ended_at) for step in steps if step.started_at and step.machine]
+    if not tasks:
+        return Reckoned(None, "its steps tell no machines")
     return vertex_cost(tasks, outcome, prices.listed, prices.region)
 
 

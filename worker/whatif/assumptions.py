@@ -76,7 +76,7 @@ class Assumptions:
         if self.cost is not None:
             yield f"A run costs {self.cost:.2f}."
         else:
-            yield "A run costs what the ledger's newest runs of the bee cost on average; 0 where it knows of none."
+            yield "A run costs what a decision now would estimate, by the ledger's newest runs; 0 without a ledger."
         yield "A bad period lasts from an evaluation that the policy itself calls bad to the next that it calls well."
         yield "Nobody answers a question, pauses or resumes: questions end as the policy says of silence."
         if self.outcome.state is State.DEPLOYED:

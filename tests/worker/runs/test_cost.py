@@ -74,6 +74,13 @@ def test_a_machine_without_a_price_leaves_the_cost_not_known(loop: Loop) -> None
     assert "no price for cpu=96 in us-central1" in run.cost_basis
 
 
+def test_steps_that_tell_no_machines(loop: Loop) -> None:
+    """A run that an older worker watched to its end has steps without machines: the fee alone would be a wrong cost."""
+    run = _machines(loop, _step("train", 30, None))
+
+    assert (run.cost, run.cost_basis) == (None, "its steps tell no machines")
+
+
 def test_a_step_that_was_cut_off_ran_until_the_run_ended(loop: Loop) -> None:
     """Vertex tells no end of what it cancelled: the run's own end counts."""
     assert _machines(loop, _step("train", None)).cost == pytest.approx(0.03)
