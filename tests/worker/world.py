@@ -2,9 +2,13 @@
 # ruff: noqa: ARG002 - fakes have the whole signature of their port
 
 import json
+import sqlite3
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from handlers.commands.operator import Operator
 from handlers.events import event_handlers
 from handlers.events.context import EventContext
 from worker.adapters.ledger.database import Database
+from worker.adapters.ledger.migrate import upgrade
 from worker.adapters.ledger.sql import SqlLedger
 from worker.bee import BeeSpec
 from worker.decide.policy import Policy
@@ -48,14 +53,36 @@ OTHER = BEE.model_copy(update={"bee": "other-bee", "metric": "loss"})
 BEES = {bee.bee: bee for bee in (BEE, OTHER)}
 
 
+@cache
+def _migrated() -> bytes:
+    """Return the file of a database that holds the schema and nothing else: to migrate takes ten times a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "ledger.db")
+        database = Database(f"sqlite:///{file}")
+        upgrade(database)
+        database.close()
+        with closing(sqlite3.connect(file)) as connection:
+            # In memory there is no log to write ahead.
+            connection.execute("PRAGMA journal_mode = DELETE")
+        return file.read_bytes()
+
+
 def new_ledger(directory: Path) -> SqlLedger:
-    """Return a ledger in a file of its own."""
-    return SqlLedger(Database(f"sqlite:///{directory}/ledger.db"))
+    """Return a ledger in a file of its own, which is made if it is not there."""
+    file = directory / "ledger.db"
+    if not file.exists():
+        file.write_bytes(_migrated())
+    return SqlLedger(Database(f"sqlite:///{file}"))
 
 
 def memory_ledger() -> SqlLedger:
     """Return a ledger in memory."""
-    return SqlLedger(Database("sqlite://"))
+    database = Database("sqlite://")
+    with database.engine.connect() as connection:
+        made = connection.connection.driver_connection
+        assert isinstance(made, sqlite3.Connection)
+        made.deserialize(_migrated())
+    return SqlLedger(database)
 
 
 def handlers(
