@@ -57,7 +57,7 @@ def arm_in(place: Path, name: str, app: "App", bee: BeeSpec, clock: VirtualClock
     home = place / name
     home.mkdir()
     if (place / "features").exists():
-        (home / "features").symlink_to(place / "features")
+        (home / "features").symlink_to(Path("..") / "features")
     local = dict.fromkeys(("bus", "engine", "models", "metrics"), "local")
     own = {"features": app.settings.backend("features", "google"), "ledger": SecretStr(""), "webhook": SecretStr("")}
     changed = {"home": home, "pipeline_bucket": "", "poll_seconds": _POLL_S, **local, **own}

@@ -25,6 +25,10 @@ SPEC: dict[str, Any] = {
     "trainer": {"type": "tabular", "algorithm": "logistic_regression"},
     "gate": {"minRows": 20, "minPositives": 0, "minNewRows": 10, "resamples": 200},
     "monitor": {"drift": {"minRows": 1000}},
+    "rollout": {
+        "strategy": "canary",
+        "steps": [{"percent": percent, "minTime": "1d", "minOutcomes": 30} for percent in (50, 100)],
+    },
 }
 
 
@@ -72,10 +76,31 @@ def test_a_history_is_lived_through_by_each_policy(colony: Here, home: Path, tmp
     assert policies["managed"]["metric"] > policies["never"]["metric"] + 0.1
     assert policies["never"]["metric"] < 0.7
     assert policies["managed"]["cpuSeconds"] > 0
+    begun, advanced, deployed = (
+        [change["at"][:10] for change in policies["managed"]["changes"] if change["what"] == what]
+        for what in ("rollout begun", "rollout advanced", "deployed")
+    )
+    assert (begun, len(advanced), len(deployed)) == (["2024-01-18"], 1, 1), "the canary was looked at day by day"
+    assert begun < advanced < deployed
+    assert "50%" in said["periods"][1]["policies"]["managed"]["served"]
     assert "</svg>" in picture.read_text(encoding="utf-8")
     assert [path.stat().st_size for path in sorted((home / "features").glob("features.sqlite"))] == stored
     assert colony("runs", "--json")[1] == "", "the real ledger knows nothing of it"
     assert "closed" in _in(home / "backtest" / "turning" / "managed", colony, "incidents")
+
+
+def test_a_history_can_begin_with_a_version_that_is_there(colony: Here) -> None:
+    """It serves from the end of its training on, and only what came after that is scored."""
+    code, _, errors = colony("trigger", "auto-retrain", "--bee", "turning", "--as-of", "2024-01-16", "--wait")
+    assert code == 0, errors
+
+    code, out, errors = colony("backtest", "--bee", "turning", "--champion", "1", "--policies", "never", "--json")
+
+    assert code == 0, errors
+    said = json.loads(out)
+    assert said["firstChampion"]["version"] == "1"
+    assert (said["from"][:10], said["until"][:10], list(said["policies"])) == ("2024-01-18", "2024-01-30", ["never"])
+    assert said["rows"] == 13 * 40
 
 
 def _in(home: Path, colony: Here, *words: str) -> str:
