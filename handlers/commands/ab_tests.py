@@ -8,11 +8,12 @@ from worker.abtest.encoding import seen_of, test_of
 from worker.abtest.machine import AbTest
 from worker.abtest.plan import AbPlan
 from worker.abtest.shown import shown_test
-from worker.errors import NotFound
+from worker.errors import Conflict, NotFound
 from worker.ledger import Ledger, Transaction
 from worker.models.port import ModelVersion
 from worker.models.trials import Trial, TrialKind
 from worker.runs.ab_test import checked_versions, stop
+from worker.runs.trial import under_way
 
 
 def find_test(transaction: Transaction, test_id: str) -> Trial:
@@ -33,16 +34,26 @@ def shown_trial(trial: Trial) -> dict[str, Any]:
     return shown_test(test_of(trial), seen_of(trial))
 
 
-def versions_to_try(bee: str, plan: AbPlan, ledger: Ledger) -> Mapping[str, ModelVersion]:
-    """Return the versions of a plan, and what is in production, before anything is asked for.
+def versions_to_try(bee: str, plan: AbPlan, ledger: Ledger, run: str | None = None) -> Mapping[str, ModelVersion]:
+    """Return the versions of a plan, before anything is asked for.
+
+    Args:
+        bee: whose they are.
+        plan: which they are.
+        ledger: where they are kept.
+        run: that is to begin the test now; None: nothing is to begin.
 
     Raises:
         NotFound: one is not registered, or nothing is in production.
         Rejected: one has passed no gate, and nobody's reason is recorded.
-        Conflict: something is being tried on the bee's traffic already.
+        Conflict: something else is being tried on the bee's traffic.
     """
     with ledger.begin(write=False) as transaction:
-        return checked_versions(bee, plan, transaction)
+        found = checked_versions(bee, plan, transaction)
+        busy = under_way(transaction, bee) if run is not None and transaction.runs.get(run) is None else ""
+    if busy:
+        raise Conflict(f"{busy}: end that first")
+    return found
 
 
 def force_versions(bee: str, plan: AbPlan, ledger: Ledger, reason: str) -> Sequence[str]:

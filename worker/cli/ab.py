@@ -90,6 +90,7 @@ def start(bee: str, *, force: bool, wait: bool, reason: str, key: str | None, **
     from worker.cli.follow import GOOD, Running, follow
     from worker.cli.root import RUN_FAILED
     from worker.runs.ab_test import test_id
+    from worker.runs.lifecycle import run_id
 
     as_of = asked.pop("as_of")
     with opened() as app:
@@ -97,10 +98,11 @@ def start(bee: str, *, force: bool, wait: bool, reason: str, key: str | None, **
         _bee(app, bee)
         if force:
             force_versions(bee, wanted, app.ledger, reason)
-        versions_to_try(bee, wanted, app.ledger)
+        key = key or secrets.token_hex(8)
+        versions_to_try(bee, wanted, app.ledger, run_id(TEMPLATE, bee, app.ledger.installation, "key", key))
         if wait:
             app.engine.verify()
-        command_ = TriggerPipeline(TEMPLATE, bee, as_of, key or secrets.token_hex(8), reason, _parameters(app, asked))
+        command_ = TriggerPipeline(TEMPLATE, bee, as_of, key, reason, _parameters(app, asked))
         ready = app.configuration.check_reachable
         run = trigger_pipeline(command_, app.ledger, app.bees, app.templates, app.clock(), ready)
         click.echo(test_id(run.id))

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 #: What cannot be read is looked at again after so long.
 _AGAIN = timedelta(minutes=5)
+#: A test whose time is over ends although its evidence has been away for so long.
+_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class AbWatch:
                 done += self.look(trial.id, min(now, due_at(trial))) is not None
             except TryLater as error:
                 faults.append(f"the A/B test {trial.id} of {trial.bee}: {error}")
+                if now >= test_of(trial).ends_by + _PATIENCE:
+                    self._unread(test_of(trial), str(error))
         if faults:
             raise TryLater("; ".join(faults))
         return done

@@ -131,6 +131,7 @@ def test_forced_and_stopped(colony: Here) -> None:
     (begun,) = _rows(colony("ab", "list", "--json")[1])
     assert begun["forced"] == {"3": "for an A/B test: we must know"}
     assert begun["trafficSplit"] == {"1": 50, "3": 50}
+    assert colony("ab", "start", "watched", "1", "2", "--minimum-effect", "0.1")[0] == 5
     code, out, _ = colony("ab", "stop", begun["testId"], "--reason", "enough", "--by", "ann")
     assert (code, "version 1 serves everybody" in out) == (0, True)
     (ended,) = _rows(colony("ab", "list", "--all", "--json")[1])

@@ -28,7 +28,7 @@ from worker.adapters.features.local import LocalFeatureStore
 from worker.adapters.ledger.sql import SqlLedger
 from worker.bee import BeeSpec
 from worker.engine.state import Status
-from worker.errors import Conflict
+from worker.errors import Conflict, TryLater
 from worker.models.port import Deployment
 from worker.models.trials import Trial
 from worker.runs.ab_test import begin, stop
@@ -253,6 +253,21 @@ def test_nothing_can_be_read(lab: Lab, store: LocalFeatureStore) -> None:
     assert lab.trial.active
     lab.later(10 * 24)
     assert lab.trial.state == "expired"
+    assert lab.live.traffic.shares == {"1": 100}
+
+
+def test_the_store_is_away(lab: Lab) -> None:
+    """While evidence is away the test waits; it ends, some hours after its time, although it stays away."""
+
+    def away() -> Any:
+        raise TryLater("the feature store is away")
+
+    lab.watch = replace(lab.watch, judge=away)
+    lab.ask()
+    for hours, state in ((7, "running"), (10 * 24 - 6, "running"), (6, "expired")):
+        with pytest.raises(TryLater, match="is away"):
+            lab.later(hours)
+        assert lab.trial.state == state
     assert lab.live.traffic.shares == {"1": 100}
 
 
