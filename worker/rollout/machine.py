@@ -166,7 +166,7 @@ def concluded(rollout: Rollout, evidence: Evidence, *, paused: str = "") -> Conc
     worse = _worse(rollout, evidence)
     if worse:
         return Conclusion(Move.ROLL_BACK, worse)
-    if evidence.step != rollout.step or evidence.as_of <= rollout.step_at:
+    if evidence.step != rollout.step:
         return Conclusion(Move.WAIT, "the evidence is of an earlier step")
     lacking = _lacking(rollout, evidence)
     said = "; ".join([evidence.primary.words(), *_guards_said(rollout, evidence)])

@@ -64,6 +64,8 @@ class Life(RuleBasedStateMachine):
         # The very same look again, by this replica or another, changes nothing.
         again, _ = looked(self.rollout, found, paused=paused)
         assert again == self.rollout
+        if before.newest is not None and self.rollout.newest is not None:
+            assert self.rollout.newest.as_of >= before.newest.as_of
 
     def _check(self, before: Rollout, found: Evidence, move: Move, paused: str) -> None:
         after, ours = self.rollout, before.active and found.rollout == before.id
@@ -248,6 +250,40 @@ def test_what_a_step_lacks_is_told() -> None:
     assert "3 of 50 outcomes are in" in said
     assert "accuracy: no evidence of both versions yet" in said
     assert "the guard latency_ms has 0 of 30 samples" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"step_outcomes": 49}, "49 of 50 outcomes are in"),
+        ({"as_of": NOW + timedelta(hours=23)}, "it lasts until"),
+        ({"guards": {"latency_ms": compared((-1.0, 1.0), 29, metric="latency_ms")}}, "has 29 of 30 samples"),
+        ({"guards": {"latency_ms": compared((-20.0, -6.0), 29, metric="latency_ms")}}, "has 29 of 30 samples"),
+        ({"guards": {}}, "the guard latency_ms has 0 of 30 samples"),
+        ({"primary": compared((-0.02, 0.5))}, "not proven yet that it is not worse by 0.02"),
+        ({"primary": Compared("accuracy")}, "no evidence of both versions yet"),
+    ],
+)
+def test_one_thing_lacking_is_enough_to_wait(changes: dict[str, Any], why: str) -> None:
+    """All of it must be there; a guard with too few samples takes nothing back either."""
+    standing = begun(a_rollout(), "so")
+
+    after, conclusion = looked(standing, evidence(standing, **changes))
+
+    assert (after.step, conclusion.move) == (0, Move.WAIT)
+    assert why in conclusion.reason
+
+
+def test_evidence_of_an_earlier_step_advances_no_other() -> None:
+    """A replica that read the rollout before another advanced it: whatever it counted, it counted for that step."""
+    steps = tuple(RolloutStep(percent=step.percent, min_time=timedelta(0), min_outcomes=50) for step in STEPS)
+    standing = begun(a_rollout(plan=PLAN.model_copy(update={"steps": steps})), "so")
+    early = evidence(standing)
+
+    after, _ = looked(standing, early)
+    late, conclusion = looked(after, replace(early, as_of=early.as_of + 9 * DAY))
+
+    assert (after.step, late.step, conclusion.move) == (1, 1, Move.WAIT)
 
 
 def test_a_guard_may_be_optional() -> None:
