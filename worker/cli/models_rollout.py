@@ -74,12 +74,19 @@ def history(bee: str, *, as_json: bool) -> None:
         print_json(found)
         return
     rows = [
-        (one["epoch"], _moment(one["at"]), one["version"], _shares(one), one["by"] or one["runId"] or "the rollout",
+        (one["epoch"], _moment(one["at"]), one["version"], _shares(one), _who(one),
          _numbers(one["numbers"]), one["reason"])
         for one in found
     ]  # fmt: skip
     columns = ("change", "at", "champion", "serves", "by", "numbers", "reason")
     print_table(columns, rows, empty=f"{bee} never had a model in production")
+
+
+def _who(change: Mapping[str, Any]) -> str:
+    """Return who changed it: a person, a rollout by its evidence, or the run that made the version."""
+    evidence = change["numbers"].get("source") not in {None, "gate"}
+    said = change["by"] or ("the rollout" if evidence else change["runId"])
+    return said or ("the rollout" if change["salt"] else "")
 
 
 def _shares(change: Mapping[str, Any]) -> str:
@@ -179,7 +186,8 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         interval = f"{_number(one['lower'])} to {_number(one['upper'])}" if one["count"] else ""
         values = (_number(one[name]) for name in ("champion", "challenger", "difference"))
         said = one["verdict"].replace("_", " ") if one["count"] else "not known yet"
-        yield (f"{kind}{one['metric']}", *values, interval, one["count"], one["source"], said)
+        source = one["source"] if one["count"] else ""
+        yield (f"{kind}{one['metric']}", *values, interval, one["count"], source, said)
 
 
 def check_bee(app: Any, bee: str) -> None:

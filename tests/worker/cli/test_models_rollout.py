@@ -149,6 +149,7 @@ def test_a_worse_version_that_was_forced_is_taken_back(colony: Here, tmp_path: P
     ]
     assert changes[-1]["numbers"]["upper"] < 0
     told = colony("models", "history", "rolled")[1]
+    assert ["the rollout" in line for line in told.splitlines() if "1: 100 %" in line] == [False, True]
     assert "bob" in told
     assert "accuracy 0.900 → 0.600" in told
     versions = {one["version"]: one for one in rows(colony("models", "--json")[1])}
