@@ -208,7 +208,8 @@ def _features(ask: Ask) -> Iterator[RuleResult]:
     told = [{"feature": one.feature, "kind": one.kind, "since": one.since and to_text(one.since)} for one in broken]
     inputs = {"hold": list(kinds), "broken": told}
     if not broken:
-        yield RuleResult("features", Outcome.PASSED, inputs, f"no feature of the bee is {' or '.join(kinds)}")
+        said = f"its features have no open finding that is held for ({', '.join(kinds)})"
+        yield RuleResult("features", Outcome.PASSED, inputs, said)
         return
     said = "; ".join(f"{one.feature}: {one.words}" for one in broken)
     yield RuleResult("features", Outcome.HELD, inputs, f"never trained on a broken feature: {said}")
