@@ -22,7 +22,7 @@ def story_of(incident: Incident, transaction: Transaction, policy: Policy) -> tu
 
 def cost_of(incident: Incident, transaction: Transaction) -> Sums:
     """Return what all attempts of an incident cost together."""
-    return total(transaction.runs.costs(CostFilter(incident=incident.id)))
+    return total(transaction.runs.costs(CostFilter(incident=incident.id, bee=incident.bee)))
 
 
 def shown_incident(incident: Incident, transaction: Transaction, policy: Policy) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from worker.bee import BeeSpec, duration_text
 from worker.clock import to_text
@@ -232,9 +233,7 @@ def ended(course: Course, situation: Situation, ending: Ending) -> Course:
     return course.with_incident(after_gate(incident, situation))
 
 
-def ruled(
-    course: Course, situation: Situation, *, approve: bool, reason: str, by: str, staged: bool = False
-) -> Course:
+def ruled(course: Course, situation: Situation, *, approve: bool, reason: str, by: str, staged: bool = False) -> Course:
     """Return the course after a person's word on a deployment, which may go in steps (`staged`).
 
     Raises:
@@ -337,7 +336,13 @@ def _ask(course: Course, situation: Situation, incident: Incident) -> Ask:
 
 def _approval(incident: Incident, situation: Situation) -> RuleResult:
     approval, attempt = situation.policy.approval, incident.attempt + 1
-    inputs = {"attempt": attempt, "estimate": situation.estimate, "runs": approval.runs, "above": approval.above_cost}
+    inputs: dict[str, Any] = {
+        "attempt": attempt,
+        "estimate": situation.estimate,
+        "runs": approval.runs,
+        "above": approval.above_cost,
+    }
+    inputs |= {"estimatedBy": situation.estimated} if situation.estimated else {}
     expires = incident.asked_until or situation.now + approval.expires
     if not approval.asked_for_run(situation.estimate):
         return RuleResult("approval", Outcome.OFF, inputs, "no approval is asked for")

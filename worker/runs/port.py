@@ -131,11 +131,12 @@ class RunFilter:
 
 @dataclass(frozen=True)
 class CostFilter:
-    """Runs of which the cost is asked: requested in [since, until), of one incident; None lets every one through."""
+    """Runs of which the cost is asked: asked for in [since, until), of an incident, of a bee; None: every one."""
 
     since: datetime | None = None
     until: datetime | None = None
     incident: str | None = None
+    bee: str | None = None
 
 
 class ScheduleLedger(Protocol):

@@ -93,9 +93,12 @@ def test_every_run_is_estimated_before_it_begins(loop: Loop) -> None:
 
 
 def test_what_was_decided_keeps_its_estimate(colony: Colony) -> None:
-    """A run of an incident carries the estimate that its guards reckoned with, and what that stood on."""
+    """A run of an incident carries the estimate that its guards reckoned with, as its decision shows it."""
     _over(colony.ledger, 0.25)
-    colony.evaluate()
+    said = colony.evaluate()
+
+    shown = next(rule["inputs"] for rule in said["rules"] if rule["name"] == "approval")
+    assert (shown["estimate"], shown["estimatedBy"]) == (0.25, "the only run of auto-retrain for spam-guard")
 
     run = colony.runs()[-1] if colony.runs()[-1].incident_id else colony.runs()[0]
     assert (run.estimate, run.estimate_basis) == (0.25, "the only run of auto-retrain for spam-guard")

@@ -115,8 +115,8 @@ class SqlRuns:
             query = query.where(runs.c.created_at >= to_us(which.since))
         if which.until is not None:
             query = query.where(runs.c.created_at < to_us(which.until))
-        if which.incident is not None:
-            query = query.where(runs.c.incident_id == which.incident)
+        wanted = ((runs.c.incident_id, which.incident), (runs.c.bee, which.bee))
+        query = query.where(*(column == value for column, value in wanted if value is not None))
         return [_cost_of(row) for row in self._connection.execute(query)]
 
     def save(self, run: Run) -> None:

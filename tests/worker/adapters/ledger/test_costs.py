@@ -69,7 +69,8 @@ def test_costs_of_a_span_and_of_an_incident(ledger: SqlLedger) -> None:
 
     assert told(CostFilter()) == [0.0, 1.0, 2.0]
     assert told(CostFilter(since=NOW + timedelta(days=1), until=NOW + timedelta(days=2))) == [1.0]
-    assert told(CostFilter(incident="i0")) == [0.0, 2.0]
+    assert told(CostFilter(incident="i0", bee=BEE.bee)) == [0.0, 2.0]
+    assert told(CostFilter(bee="nobody")) == []
 
 
 def test_the_newest_come_first(ledger: SqlLedger) -> None:
