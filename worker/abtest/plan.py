@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from worker.duration import Duration
 from worker.models.traffic import PERCENT, Traffic
@@ -94,26 +94,45 @@ class AbPlan(Value):
         numbers = isinstance(given, list | tuple)
         return [str(one) if type(one) is int else one for one in given] if numbers else given
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        count = len(self.versions)
-        if not 2 <= count <= _MOST_ARMS or len(set(self.versions)) != count or not all(self.versions):
+    @field_validator("versions")
+    @classmethod
+    def _check_versions(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not 2 <= len(given) <= _MOST_ARMS or len(set(given)) != len(given) or not all(given):
             raise ValueError(f"versions must name two to {_MOST_ARMS} different ones, the control first")
-        if self.split and (len(self.split) != count or sum(self.split) != PERCENT or min(self.split) < 1):
+        return given
+
+    @field_validator("split")
+    @classmethod
+    def _check_split(cls, given: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        count = len(info.data.get("versions", given))
+        if given and (len(given) != count or sum(given) != PERCENT or min(given) < 1):
             raise ValueError(f"split must give each of the {count} versions a whole percent, 100 in all")
-        for name in ("max_duration", "every", "horizon"):
-            value = getattr(self, name)
-            if value is not None and value < _SHORTEST:
-                raise ValueError(f"{name.replace('_d', 'D')} must be at least a minute")
-        if not timedelta(0) <= self.min_duration <= self.max_duration:
-            raise ValueError("minDuration must be between nothing and maxDuration")
-        if self.every is not None and self.every > self.max_duration:
-            raise ValueError("every must not be longer than maxDuration")
-        if self.horizon is not None and self.horizon >= self.max_duration:
-            raise ValueError("horizon must be shorter than maxDuration, or no outcome would count in time")
-        if self.metric in self.guards:
-            raise ValueError(f"{self.metric!r} is the primary metric; it cannot be a guard as well")
-        return self
+        return given
+
+    @field_validator("max_duration", "every", "horizon")
+    @classmethod
+    def _check_length(cls, given: timedelta | None) -> timedelta | None:
+        if given is not None and given < _SHORTEST:
+            raise ValueError("it must be at least a minute")
+        return given
+
+    @field_validator("min_duration", "every", "horizon")
+    @classmethod
+    def _check_within(cls, given: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        most = info.data.get("max_duration")
+        if given is not None and most is not None:
+            if given > most or given < timedelta(0):
+                raise ValueError("it must not be longer than maxDuration")
+            if info.field_name == "horizon" and given == most:
+                raise ValueError("it must be shorter than maxDuration, or no outcome would count in time")
+        return given
+
+    @field_validator("guards")
+    @classmethod
+    def _check_guards(cls, given: dict[str, Guard], info: ValidationInfo) -> dict[str, Guard]:
+        if info.data.get("metric") in given:
+            raise ValueError(f"{info.data['metric']!r} is the primary metric; it cannot be a guard as well")
+        return given
 
     @property
     def shares(self) -> tuple[int, ...]:
