@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -175,4 +176,13 @@ class LiveModels:
         if version is None:
             raise NotFound(f"version {name} of {bee} is not registered")
         predictor = self._format.load(self._artifacts.fetch(version.artifact), version.artifact.sha256)
+        _warm(predictor)
         return Model(name, predictor, self._trained(version.lineage, predictor.metadata))
+
+
+def _warm(predictor: Predictor) -> None:
+    """Let a model score a row of nothing, so that the first who asks it does not wait for what it looks up once."""
+    names = predictor.metadata.get("features") or ()
+    # One that knows no missing values cannot, and needs not.
+    with suppress(Exception):
+        predictor.predict({name: [None] for name in names})

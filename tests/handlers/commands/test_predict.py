@@ -68,7 +68,7 @@ def test_given_features(server: PredictionServer, ledger: SqlLedger, tmp_path: P
 
     assert answer == {"prediction": 1.0, "score": 0.5, "version": "1", "missing": ["user_reputation_score"]}
     assert format_.last is not None
-    assert format_.last.asked == [{"spam_probability": [0.5], "user_reputation_score": [None]}]
+    assert format_.last.asked[-1:] == [{"spam_probability": [0.5], "user_reputation_score": [None]}]
 
 
 def test_features_of_several_entities(
@@ -81,7 +81,7 @@ def test_features_of_several_entities(
 
     assert answer["missing"] == []
     assert format_.last is not None
-    assert format_.last.asked == [{"spam_probability": [0.7], "user_reputation_score": [0.2]}]
+    assert format_.last.asked[-1:] == [{"spam_probability": [0.7], "user_reputation_score": [0.2]}]
 
 
 @pytest.mark.parametrize("entity", ["c2", "nobody", "蜂"])

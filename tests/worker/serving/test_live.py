@@ -24,9 +24,13 @@ class Named:
 
     name: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    asked: list[Mapping[str, Sequence[Any]]] = field(default_factory=list)
 
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> list[Scored]:
-        """Score rows."""
+        """Score rows; no missing value."""
+        self.asked.append(columns)
+        if [None] in columns.values():
+            raise ValueError("cannot score nothing")
         return [Scored(self.name, None) for _ in next(iter(columns.values()))]
 
 
@@ -54,7 +58,7 @@ class Files:
         self.reached.set()
         assert self.gate.wait(60)
         self.loaded.append(path.name)
-        return Named(path.name, {"hash": sha256})
+        return Named(path.name, {"hash": sha256, "features": ["size"]})
 
 
 @dataclass
@@ -104,6 +108,16 @@ def test_everything_is_loaded_before_the_first_answer() -> None:
     assert [one.version for one in live.shadows] == ["3"]
     assert sorted(models.of(_deployed(3, "1", ("2", 50)), _find).models) == ["1", "2"]
     assert files.loaded == ["1", "2", "3"]
+
+
+def test_each_is_asked_once_before_it_answers() -> None:
+    """What a model looks up at its first question it has looked up by then; that it cannot answer it is no fault."""
+    live = _models(Files()).of(_deployed(1, "1", ("2", 10)), _find)
+
+    for model in live.models.values():
+        assert isinstance(model.predictor, Named)
+        assert model.predictor.asked == [{"size": [None]}]
+    assert live.lacking == {}
 
 
 def test_the_share_of_an_entity_is_the_traffics_own() -> None:
