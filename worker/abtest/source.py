@@ -13,6 +13,7 @@ from worker.abtest.outcomes import Outcomes, Rows, latencies_of, outcomes_of, ro
 from worker.abtest.plan import AbPlan
 from worker.bee import BeeSpec
 from worker.clock import to_us
+from worker.duration import duration_text
 from worker.errors import Rejected
 from worker.features.observed import Observed
 from worker.features.port import Definition, FeatureStore, Reader, TrainingRequest, Value
@@ -21,7 +22,7 @@ from worker.models.port import Predictor, Scored
 from worker.models.traffic import Traffic
 from worker.monitor.rows import Rows as Table
 from worker.serving.logged import Logged
-from worker.serving.served import Served, decoder
+from worker.serving.served import Served, decoder, names_of
 
 #: A guard of this name is the time that answers took, as the prediction log tells it.
 LATENCY = "latency_ms"
@@ -68,12 +69,20 @@ class Source:
         """Refuse what can never be answered.
 
         Raises:
-            Rejected: a bee without an entity, a metric that is none, or a feature that is not known.
+            Rejected: a bee without an entity, a metric that is none, a feature that is not known, or a log too short.
         """
         if not self.bee.entity:
             mend = "say in its file whose outcomes count: entity: …"
             raise Rejected(f"{self.bee.bee} has no entity that traffic could be divided by", field="entity", mend=mend)
         _ = self.primary, self.guards
+        log = self.definitions.get(names_of(self.bee.bee).served)
+        kept = log.ttl if log is not None and self.plan.exposure == "logged" else None
+        if kept is not None and kept < self.plan.max_duration:
+            mend = "make it shorter, or keep the log longer (COLONY_PREDICTIONS_DAYS)"
+            reason = (
+                f"the prediction log is kept for {duration_text(kept)}; who was exposed before is not known any more"
+            )
+            raise Rejected(reason, field="maxDuration", mend=mend)
         for name in (*self.plan.slices, *([self.plan.stratify] if self.plan.stratify else [])):
             if name not in self.bee.features and name not in self.definitions:
                 raise Rejected(f"{name!r} is not a feature", field="slices", mend="name features of the bee")

@@ -30,7 +30,7 @@ from worker.adapters.features.local import LocalFeatureStore
 from worker.clock import to_text
 from worker.errors import Rejected
 from worker.features.port import Write
-from worker.serving.served import Answer, Served, writes_of
+from worker.serving.served import Answer, Served, definitions_of, writes_of
 
 
 def _analyse(store: LocalFeatureStore, test: AbTest, days: float, forecast: Any = None) -> Analysis:
@@ -243,6 +243,17 @@ def test_nothing_is_better_than_perfect(store: LocalFeatureStore) -> None:
     ]
 
     assert sum(sizes[0]) > sum(sizes[1]) > 0
+
+
+def test_a_log_that_is_too_short(store: LocalFeatureStore) -> None:
+    """A test that may last longer than the log is kept is refused; one that needs no log is not."""
+    for definition in definitions_of(BEE, 7 * DAY):
+        store.define(definition)
+
+    with pytest.raises(Rejected, match=r"kept for 7d.*COLONY_PREDICTIONS_DAYS"):
+        judge_of(store).forecast(plan(), BEE, VERSIONS["1"], START)
+    for changes in ({"maxDuration": "7d"}, {"exposure": "assigned"}):
+        judge_of(store).forecast(plan(**changes), BEE, VERSIONS["1"], START)
 
 
 @pytest.mark.parametrize(
