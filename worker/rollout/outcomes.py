@@ -106,6 +106,8 @@ def evidence(
 ) -> Evidence:
     """Return what is known of a rollout: by outcomes what rows can tell, by the events of both versions all else.
 
+    What both tell of is told by whichever rests on more.
+
     Args:
         rollout: whose plan says what is compared.
         paired: both versions on the rows since it began; None where no row can be read.
@@ -118,9 +120,12 @@ def evidence(
     if paired is None:
         return heard
     guards = {name: _of_guard(rollout, paired, name) for name in rollout.plan.guards}
-    found = replace(heard, guards={**heard.guards, **{name: one for name, one in guards.items() if one.known}})
+    counts = {name: one.count for name, one in heard.guards.items()}
+    better = {name: one for name, one in guards.items() if one.known and one.count >= counts.get(name, 0)}
+    found = replace(heard, guards={**heard.guards, **better})
     primary = _compared(rollout, paired, rollout.primary.metric, lower_is_better=rollout.primary.lower_is_better)
-    if not primary.known:
+    # Whichever rests on more: labels may be few here where events tell of many, as of a monitor elsewhere.
+    if not primary.known or primary.count < heard.primary.count:
         return found
     return replace(found, primary=primary, step_outcomes=paired.since(rollout.step_at))
 

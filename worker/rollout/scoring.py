@@ -1,6 +1,6 @@
 """Two versions' answers on the rows of a rollout: a process reads and scores each once, however often it looks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from worker.bee import BeeSpec
+from worker.errors import Rejected
 from worker.features.observed import Observed
 from worker.features.port import FeatureStore, Reader, TrainingRequest
 from worker.features.spine import Spine
@@ -97,9 +98,19 @@ class Scorer:
             bee.entity, bee.features, bee.entities, spine=_spine(keys), respect_known_at=bee.respect_known_at
         )
         table = self.features.values_at(request, reader=Reader(f"rollout:{bee.bee}", "batch"))
-        columns = Rows.of(table).lists(bee.features)
-        champion, challenger = (predictor.predict(columns) for predictor in self.predictors)
+        columns, pair = Rows.of(table).lists(bee.features), self.pair
+        versions = zip((pair.champion, pair.challenger), self.predictors, strict=True)
+        champion, challenger = (_predicted(version, predictor, columns) for version, predictor in versions)
         return list(zip(champion, challenger, strict=True))
+
+
+def _predicted(version: ModelVersion, predictor: Predictor, columns: Mapping[str, Sequence[Any]]) -> list[Scored]:
+    """Return a version's answers. Raises Rejected, whatever is wrong with it: the other bees' rollouts go on."""
+    try:
+        return predictor.predict(columns)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"version {version.version} of {version.bee} cannot answer: {type(error).__name__}: {error}"
+        raise Rejected(reason, field="version", mend="roll it back, and look at what it was trained with") from error
 
 
 def _spine(keys: Sequence[Row]) -> Spine:

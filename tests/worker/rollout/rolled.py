@@ -69,6 +69,8 @@ class Threshold:
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> list[Scored]:
         """Score rows."""
         self.asked += len(columns["left"])
+        if self.threshold < 0:
+            raise ValueError("it was trained for something else")
         return [
             Scored(float((value or 0) >= self.threshold), min(max((value or 0) / 10, 0.0), 1.0))
             for value in columns["left"]

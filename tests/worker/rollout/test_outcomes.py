@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from tests.worker.rollout.rolled import DAY, HOUR, START, Files, bee, fill, outcomes, pair, store_in
+from tests.worker.rollout.test_machine import a_rollout
 from worker.adapters.features.local import LocalFeatureStore
-from worker.errors import NotFound
+from worker.errors import NotFound, Rejected
 from worker.features.port import Write
-from worker.rollout.outcomes import Paired
+from worker.rollout.machine import Rollout
+from worker.rollout.outcomes import Paired, evidence
 from worker.rollout.row_metrics import row_metric
+from worker.rollout.told import Window, heard
+from worker.rollout_plan import GuardMetric, RolloutSpec
 
 
 @pytest.fixture(name="store")
@@ -146,3 +150,58 @@ def test_reading_leaves_no_snapshots(store: LocalFeatureStore, tmp_path: Path) -
         outcomes(store).paired(pair(), START + day * DAY)
     with store._database.reading() as connection:
         assert connection.execute("SELECT count(*) FROM snapshot").fetchone() == (0,)
+
+
+def test_a_model_that_cannot_answer_is_told(store: LocalFeatureStore) -> None:
+    """Whatever it raises: the rollouts of others must not end with it."""
+    fill(store, range(1))
+    with pytest.raises(Rejected, match="version 2 of rolled cannot answer: ValueError"):
+        outcomes(store).paired(pair(challenger=-1), START + DAY)
+
+
+def test_numbers_are_compared_by_how_far_they_are_off(store: LocalFeatureStore) -> None:
+    """Of a regression each row tells its absolute error."""
+    fill(store, range(2))
+    spec = bee(task="regression", metric="rmse")
+    paired = outcomes(store).paired(pair(champion=7, spec=spec), START + 2 * DAY)
+    metric = row_metric("mae", "regression")
+    assert metric is not None
+    found = paired.compared(metric, lower_is_better=True, confidence=0.95, planned=100)
+    assert (found.champion, found.challenger, found.asymptotic) == (pytest.approx(0.2), 0.0, True)
+    assert (found.lower, found.upper) == (None, None)  # of forty unbounded values nothing is proven
+
+
+def rolled() -> Rollout:
+    """Return a rollout of version 2 that began at the start, and compares accuracy."""
+    return a_rollout(started_at=START, step_at=START, plan=RolloutSpec(strategy="canary"))
+
+
+def heard_of(rollout: Rollout, samples: int) -> Rollout:
+    """Return the rollout after events told of a window of both versions."""
+    for version, value in (("1", 0.9), ("2", 0.8)):
+        window = Window(version, "w", START + DAY, START, START + DAY, samples, {"accuracy": value})
+        rollout = heard(rollout, window)[0]
+    return rollout
+
+
+def test_what_rests_on_more_counts(store: LocalFeatureStore) -> None:
+    """Labelled rows, unless events tell of more; without any row events alone."""
+    fill(store, range(2))
+    paired = outcomes(store).paired(pair(), START + 2 * DAY)
+    few, many = heard_of(rolled(), 10), heard_of(rolled(), 500)
+    found = evidence(few, paired, START + 2 * DAY)
+    assert (found.primary.source, found.primary.count, found.step_outcomes) == ("outcomes", 40, 40)
+    found = evidence(many, paired, START + 2 * DAY)
+    assert (found.primary.source, found.primary.count, found.step_outcomes) == ("events", 500, 500)
+    assert evidence(few, None, START + 2 * DAY).primary.source == "events"
+
+
+def test_guards_are_told_by_rows_where_they_can_be(store: LocalFeatureStore) -> None:
+    """An error rate by the very same rows, with the sign that less is better; a latency by none of them."""
+    fill(store, range(2))
+    guards = {"error_rate": GuardMetric(margin=0.1), "latency_ms": GuardMetric(margin=1.0)}
+    rollout = a_rollout(started_at=START, step_at=START, plan=RolloutSpec(strategy="canary", guards=guards))
+    paired = outcomes(store).paired(pair(challenger=7), START + 2 * DAY)
+    found = evidence(rollout, paired, START + 2 * DAY).guards
+    assert found["error_rate"].difference == pytest.approx(-0.2)
+    assert (found["error_rate"].source, found["latency_ms"].known) == ("outcomes", False)
