@@ -25,6 +25,7 @@ from worker.monitor.period import Period
 from worker.monitor.profile import SNAPSHOT, Profile
 from worker.monitor.rows import Reading, Rows, values_in
 from worker.monitor.sketch import profile_of, side_of
+from worker.serving.served import is_log
 from worker.serving.skew import serving_skew
 
 log = structlog.get_logger()
@@ -90,9 +91,10 @@ class Look:
         entities = dict.fromkeys(item.entity for item in wanted)
         found, profiles = [], []
         for entity in entities:
-            # Who was seen is told by all features of an entity, whichever are asked for.
-            own = [item for item in definitions.values() if item.source == "ingested" and item.entity == entity]
             names = {item.name for item in wanted}
+            own = [item for item in definitions.values() if item.source == "ingested" and item.entity == entity]
+            # Who was seen is told by all features of an entity, whichever are asked for. Who was asked about is not seen.
+            own = [item for item in own if item.name in names or not is_log(item)]
             for one in self._of_entity(own):
                 profiles.append(profile_of(one.definition.name, one.definition.type, self.window, one.window))
                 found += [one] if one.definition.name in names else []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.monitor.watched import DAY, START, bee, fill, store_in, version
+from tests.worker.serving.logs import log
 from worker.adapters.features.local import LocalFeatureStore
 from worker.bee import DriftSpec
 from worker.features.port import Definition, LabelWindow, TrainingRequest, Write
@@ -130,6 +131,22 @@ def test_a_snapshot_that_is_gone_stops_nothing(store: LocalFeatureStore) -> None
     fill(store, range(7, 14), shift=8)
     seen = _look(store, 14, champions=[(bee(), version(snapshotId="nobody")), (bee(), version())])
     assert _by_name(seen) == {"left": ("drifted",), "colour": ()}
+
+
+def test_what_is_served_otherwise_than_stored_is_skewed(store: LocalFeatureStore) -> None:
+    """It is told for the bee that was served; the log of predictions is none of the features that are looked at."""
+    spec = bee(drift={"minRows": 5})
+    fill(store, range(14))
+    for number in range(20):
+        time = START + 10 * DAY + number * timedelta(minutes=10)
+        log(store, spec, f"t9-{number % 10}", time, features={"left": -1.0, "colour": "red" if number % 2 else "blue"})
+    whole = replace(GROUP, features=None, spec=SPEC)
+    seen = _look(store, 14, group=whole, champions=[(spec, version())])
+    assert _by_name(seen) == {"left": ("skewed",), "colour": (), "label": ()}
+    (finding,) = seen.states[0].found
+    assert (finding.bee, finding.words) == ("watched", "20 of 20 reads by watched differ from the training values")
+    assert {profile.feature for profile in seen.profiles} == {"left", "colour", "label"}
+    assert _by_name(_look(store, 14, group=whole))["left"] == ()
 
 
 def test_what_comes_after_the_look_does_not_count(store: LocalFeatureStore) -> None:
