@@ -93,7 +93,7 @@ class Look:
         for entity in entities:
             names = {item.name for item in wanted}
             own = [item for item in definitions.values() if item.source == "ingested" and item.entity == entity]
-            # Who was seen is told by all features of an entity, whichever are asked for. Who was asked about is not seen.
+            # Who was seen is told by all features of an entity, whichever are asked for; who was asked about was not.
             own = [item for item in own if item.name in names or not is_log(item)]
             for one in self._of_entity(own):
                 profiles.append(profile_of(one.definition.name, one.definition.type, self.window, one.window))
