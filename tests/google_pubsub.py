@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,11 +39,14 @@ class _Queue:
 
 
 class PubSubServer(GoogleServer):
-    """Topics and subscriptions; `scale` makes every deadline shorter, so that a test need not wait for it."""
+    """Topics and subscriptions; `scale` makes every deadline shorter, so that a test need not wait for it.
 
-    def __init__(self, scale: float = 1.0) -> None:
-        """Listen, with no topics."""
-        self._scale = scale
+    Where it may not depend on how quick a machine is whether a deadline passes, the test moves the clock `now`.
+    """
+
+    def __init__(self, scale: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
+        """Listen, with no topics; deadlines go by `now`, in seconds."""
+        self._scale, self._now = scale, now
         self.topics: dict[str, Any] = {}
         self.queues: dict[str, _Queue] = {}
         self._changed = threading.Condition()
@@ -164,7 +167,7 @@ class PubSubServer(GoogleServer):
         while queue.waiting and len(found) < most:
             held = queue.waiting.popleft()
             held.deliveries += 1
-            held.until = time.monotonic() + (queue.asked.ack_deadline_seconds or 10) * self._scale
+            held.until = self._now() + (queue.asked.ack_deadline_seconds or 10) * self._scale
             receipt = f"{held.message.message_id}/{held.deliveries}"
             queue.leased[receipt] = held
             attempt = held.deliveries if queue.asked.dead_letter_policy else 0
@@ -185,13 +188,13 @@ class PubSubServer(GoogleServer):
             self._expire(queue)
             for receipt in request.ack_ids:
                 if receipt in queue.leased:
-                    queue.leased[receipt].until = time.monotonic() + request.ack_deadline_seconds * self._scale
+                    queue.leased[receipt].until = self._now() + request.ack_deadline_seconds * self._scale
             self._expire(queue)
             self._changed.notify_all()
         return empty_pb2.Empty()
 
     def _expire(self, queue: _Queue) -> None:
-        now = time.monotonic()
+        now = self._now()
         for receipt, held in list(queue.leased.items()):
             if held.until <= now:
                 queue.waiting.append(queue.leased.pop(receipt))
