@@ -193,6 +193,17 @@ def test_a_replay_looks_when_it_is_due(colony: Here, tmp_path: Path) -> None:
     assert [event["time"] for event in held] == [at(8)]
 
 
+def test_a_drain_looks(colony: Here, tmp_path: Path) -> None:
+    """A job takes rollouts on as a worker does; what it concludes leaves with it."""
+    for number in (1, 2, 3):
+        day(colony, tmp_path, number)
+    colony("models", "promote", "rolled", "--version", "2", "--reason", "better", "--as-of", at(1))
+    assert colony("drain", "--idle-seconds", "0")[0] == 0
+    assert rows(colony("models", "split", "rolled", "--json")[1])[0]["trafficSplit"] == {"2": 50, "1": 50}
+    told = [event["type"] for event in rows(colony("events", "--json")[1])]
+    assert told[-2:] == ["model.rollout.started", "model.rollout.advanced"]
+
+
 def test_whoever_asks_is_told_who_serves_whom(colony: Here) -> None:
     """The split, its salt and its steps; of an entity its place and its version, as any other language computes it."""
     colony("models", "promote", "--bee", "rolled", "--version", "2", "--reason", "better", "--as-of", at(1))
