@@ -9,7 +9,7 @@ from worker.app.chat_check import check_chat
 from worker.app.configuration import Configuration
 from worker.app.frozen import Frozen
 from worker.bee import BeeSpec
-from worker.checkup import Check
+from worker.checkup import Check, Doubt
 from worker.errors import Rejected
 from worker.publish.message import trial
 
@@ -71,8 +71,13 @@ class Checks:
     def _verified(self, attribute: str) -> None:
         self.part(attribute).verify()
 
-    def _configured(self) -> str:
+    def _configured(self) -> str | Doubt:
         of = self.configuration
+        policies = (of.policy, *of.policy.bees.values())
+        watched = any(group.spec.every for group in of.feature_groups)
+        if not watched and any(policy.features.hold or policy.features.trigger for policy in policies):
+            reason = "the policy goes by findings of features, which nothing looks at by itself"
+            return Doubt(reason, "add monitor: {every: 1d, features: all} to a file of config/features")
         prices = f"prices of {of.prices.as_of}"
         return f"{len(of.bees)} bees, {len(of.templates)} templates, policy {of.policy.version}, {prices}"
 

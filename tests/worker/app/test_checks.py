@@ -6,6 +6,7 @@ import pytest
 from config.settings import Settings
 from tests.chat_server import ChatServer
 from worker.app import App
+from worker.checkup import Doubt
 from worker.clock import wall_clock
 from worker.errors import Rejected
 
@@ -45,7 +46,24 @@ def test_every_part_is_checked(app: App) -> None:
 
     parts = ["ledger", "features", "models", "engine", "events in", "events out"]
     assert [checks[name]() for name in parts] == [None] * len(parts)
-    assert str(checks["configuration"]()).startswith("2 bees, 4 templates, policy ")
+    assert str(checks["configuration"]()).startswith("2 bees, 5 templates, policy ")
+
+
+def test_a_policy_that_goes_by_findings_needs_somebody_who_looks(app: App, config: Path) -> None:
+    """It is doubted until a file of features says that they are watched; then the loop is there, too."""
+    (config / "policy.yaml").write_text("bees: {ti-guy-chat: {features: {hold: [stale]}}}\n")
+    answer = app.checks()["configuration"]()
+    assert isinstance(answer, Doubt)
+    assert "config/features" in answer.mend
+    assert "colony-features" not in [loop.name for loop in app.loops()]
+
+    (config / "features").mkdir()
+    (config / "features" / "all.yaml").write_text("monitor: {every: 1d, features: all}\n")
+    again = App(app.settings, wall_clock)
+
+    assert str(again.checks()["configuration"]()).startswith("2 bees")
+    assert "colony-features" in [loop.name for loop in again.loops()]
+    again.close()
 
 
 def test_a_faulty_bee_does_not_hide_the_parts(app: App, config: Path) -> None:
