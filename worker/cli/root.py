@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("events", "List what was published."),
     "dead-letters": ("dead_letters", "List, show and put back the messages that were turned away."),
     "ledger": ("ledger", "Prune, back up, restore and verify the ledger, while workers run."),
-    "models": ("models", "List, promote, roll back and adopt model versions."),
+    "models": ("models", "List, promote, roll back and adopt model versions; look at rollouts, splits and history."),
     "model-server": ("model_server", "Serve one model, as the container of a Vertex endpoint does."),
     "monitor": ("monitor", "Judge the models in production on the labels that have come in; tell drift."),
     "ab": ("ab", "Try versions side by side on live traffic: plan, start, status, report, stop."),
