@@ -15,6 +15,7 @@ from worker.errors import Conflict, NotFound, Rejected
 from worker.ledger import Transaction
 from worker.models.port import Deployment, ModelVersion
 from worker.models.trials import Trial, TrialKind
+from worker.runs.ab_events import numbers, told_end, told_start
 from worker.runs.deploy import deploy, tell_verdict
 from worker.runs.lifecycle import Run, Verdict
 from worker.runs.rollout import begin as begin_rollout
@@ -81,7 +82,7 @@ def begin(run: Run, told: Mapping[str, Any], transaction: Transaction, now: date
     seen = {"forecast": told.get("forecast"), "results": None, "fault": None}
     trial = trial_of(test, seen)
     transaction.trials.save(trial)
-    transaction.outbox.add(run.bee, "ab_test.started", test.id, 1, now, _told_start(test, seen))
+    transaction.outbox.add(run.bee, "ab_test.started", test.id, 1, now, told_start(test, seen))
     return trial
 
 
@@ -167,7 +168,7 @@ def _go_on(
         return after
     _release(after, current, seen.get("results") or {}, transaction, now)
     type_ = "ab_test.concluded" if after.state in _DECIDED else "ab_test.stopped"
-    transaction.outbox.add(after.bee, type_, after.id, 2, now, _told_end(after, seen))
+    transaction.outbox.add(after.bee, type_, after.id, 2, now, told_end(after, seen))
     if bee is None or not after.plan.promote_winner or after.winner in {None, after.champion}:
         return after
     after = replace(after, reason=f"{after.reason}; {_promoted(after, bee, transaction, now)}")
@@ -203,63 +204,12 @@ def _release(
     if current is not None and current.epoch == test.epoch:
         words = f"A/B test {test.id} ended, {test.state}: {test.reason}"
         change = replace(current, epoch=current.epoch + 1, at=now, reason=words, divided=None)
-        transaction.models.deploy(replace(change, by=test.by, numbers=_numbers(test, results)))
+        transaction.models.deploy(replace(change, by=test.by, numbers=numbers(test, results)))
     for name, state in test.before.items():
         version = transaction.models.get(test.bee, name)
         if version is not None and version.state == LIVE:
             transaction.models.set_state(test.bee, name, state)
 
 
-def _numbers(test: AbTest, results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was compared, as a rollout tells its evidence: the winner, or else the first, against the control."""
-    effects = results.get("effects") or []
-    one = next((effect for effect in effects if effect["version"] == test.winner), effects[0] if effects else None)
-    if one is None:
-        return {}
-    means = dict(zip(test.plan.versions, results["means"], strict=True))
-    told = {name: one[name] for name in ("difference", "lower", "upper")}
-    both = {"champion": means[test.plan.control], "challenger": means[one["version"]]}
-    return {"metric": results["metric"], **both, **told, "source": "outcomes", "count": sum(one["counted"])}
-
-
 def _split_words(test: AbTest) -> str:
     return ", ".join(f"{name} {share} %" for name, share in zip(test.plan.versions, test.plan.shares, strict=True))
-
-
-def _told(test: AbTest) -> dict[str, Any]:
-    return {
-        "beeId": test.bee,
-        "testId": test.id,
-        "runId": test.run_id,
-        "versions": list(test.plan.versions),
-        "control": test.plan.control,
-    }
-
-
-def _told_start(test: AbTest, seen: Mapping[str, Any]) -> dict[str, Any]:
-    forecast = seen.get("forecast") or {}
-    return {
-        **_told(test),
-        "trafficSplit": dict(test.plan.traffic(test.id).shares),
-        "metric": forecast.get("metric") or test.plan.metric,
-        "minimumEffect": test.plan.minimum_effect,
-        "requiredSample": (forecast.get("requiredSample") or {}).get("sequential") or None,
-        "startedAt": to_text(test.started_at),
-        "endsBy": to_text(test.ends_by),
-        "forced": dict(test.forced),
-    }
-
-
-def _told_end(test: AbTest, seen: Mapping[str, Any]) -> dict[str, Any]:
-    results = seen.get("results") or {}
-    return {
-        **_told(test),
-        "state": test.state.value,
-        "winner": test.winner,
-        "reason": test.reason,
-        "startedAt": to_text(test.started_at),
-        "endedAt": to_text(test.changed_at),
-        "metric": results.get("metric") or (seen.get("forecast") or {}).get("metric") or test.plan.metric,
-        "exposed": results.get("exposed"),
-        "effects": results.get("effects"),
-    }
