@@ -22,7 +22,7 @@ from worker.runs.explanation import Explanation, Line, Section, of_guards, of_ru
 from worker.runs.follow import findings_of, look
 from worker.runs.lifecycle import Run
 from worker.runs.rollout_words import rollout_section, rollout_words, rollouts_of
-from worker.runs.trial import under_way
+from worker.runs.trial import champion_since, under_way
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ class Explainer:
         """Explain how a bee stands: its model, last evaluation and incident, and what would hold a retrain back."""
         course, situation = self._look(bee)
         champion = self.transaction.models.champion(bee.bee)
-        live = f"version {champion.version} since {to_text(champion.at)}" if champion else "no model yet"
+        since = champion_since(self.transaction, bee.bee)
+        live = f"version {champion.version} since {to_text(since)}" if champion and since else "no model yet"
         summary = [f"In production: {live}."]
         trial = self.transaction.trials.active(bee.bee)
         rollouts = rollouts_of(self.transaction, bee.bee)[-1:]

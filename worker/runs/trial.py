@@ -44,6 +44,15 @@ def let_go(transaction: Transaction, bee: str, version: str, state: str) -> None
         transaction.models.set_state(bee, version, state)
 
 
+def champion_since(transaction: Transaction, bee: str) -> datetime | None:
+    """Return since when the champion is the champion: how its traffic was divided since is no change of it."""
+    found: tuple[str, datetime] | None = None
+    for change in transaction.models.deployments(bee):
+        if found is None or found[0] != change.version:
+            found = change.version, change.at
+    return found[1] if found else None
+
+
 def same_champion(transaction: Transaction, bee: str, epoch: int | None) -> bool:
     """Tell whether the champion is still the one of an epoch: how its traffic was divided since is no change of it."""
     champion = transaction.models.champion(bee)

@@ -507,6 +507,7 @@ def test_it_is_explained_in_order(rolling: Rolling) -> None:
         (run,) = explainer.explain(rolling.colony.runs()[0].id)
         assert under_way(transaction, BEE.bee).startswith("version 2 is being rolled out over version 1 since 2002-")
 
+    assert bee.summary[0] == "In production: version 1 since 2002-10-01T12:00:00Z."
     assert any("Version 2 is being rolled out: 50 % of the traffic, step 2 of 3" in line for line in bee.summary)
     rollout = next(section for section in bee.sections if section.title.startswith("The rollout of version 2"))
     assert [line.outcome for line in rollout.lines] == ["started", "advanced"]
