@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,22 +16,18 @@ from worker.errors import NotFound, Rejected, TryLater
 from worker.ledger import Ledger
 from worker.models.port import ModelVersion
 from worker.models.trials import TrialKind
-from worker.rollout.due import due_at, replayed_at
+from worker.rollout.due import replayed_at
 from worker.rollout.encoding import decoded
 from worker.rollout.evidence import Evidence
 from worker.rollout.machine import Conclusion, Move, Rollout, concluded
 from worker.runs.follow import Around
+from worker.runs.pace import Paces
 from worker.runs.rollout import look, retire
 
 if TYPE_CHECKING:
     from worker.rollout.outcomes import Outcomes
 
 log = structlog.get_logger()
-
-#: A rollout is looked at so often at the most by itself, and so often where nothing seems to have changed.
-EVERY, ANYHOW = timedelta(minutes=1), timedelta(hours=1)
-#: Looking takes at most one part in so many of a worker's time.
-_SHARE = 10
 
 
 @dataclass(frozen=True)
@@ -56,20 +52,6 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class _Pace:
-    """The last look of this process.
-
-    Attributes:
-        seen: the rollout as it was left.
-        again: not before that it is looked at by itself.
-    """
-
-    at: datetime
-    again: datetime
-    seen: Rollout
-
-
-@dataclass(frozen=True)
 class Verifier:
     """Any number of processes may do this beside each other: what a look concludes follows from what is stored.
 
@@ -88,9 +70,8 @@ class Verifier:
     outcomes: "Callable[[], Outcomes]"
     clock: Clock
     around: Callable[[], Around] = Around
-    every: timedelta = EVERY
     monotonic: Callable[[], float] = time.monotonic
-    _paces: dict[str, _Pace] = field(default_factory=dict, init=False)
+    _paces: Paces = field(default_factory=Paces, init=False)
     #: A process looks once at a time: its looks share what they have scored.
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
@@ -107,11 +88,11 @@ class Verifier:
 
     def _turn(self, now: datetime) -> int:
         done, faults, active = len(retire(self.ledger, now)), [], self.active()
-        self._forget(active)
+        for over in self._paces.forget(active):
+            self.outcomes().scorers.drop(over.bee)
         for rollout in active:
             try:
-                if not self._waits(rollout, now):
-                    done += self._paced(rollout, now)
+                done += self._paced(rollout, now)
             except (TryLater, NotFound, Rejected) as error:
                 faults.append(f"the rollout of {rollout.bee}: {error}")
         if faults:
@@ -133,12 +114,12 @@ class Verifier:
         with self._lock:
             return self._look(bee, as_of)
 
-    def _look(self, bee: str, as_of: datetime) -> Looked | None:
+    def _look(self, bee: str, as_of: datetime, *, anew: bool = False) -> Looked | None:
         found = self._standing(bee)
         if found is None:
             return None
         rollout, versions = found
-        evidence, fault = self._evidence(rollout, versions, as_of)
+        evidence, fault = self._evidence(rollout, versions, as_of, anew=anew)
         with self.ledger.begin() as transaction:
             transaction.lock([bee])
             done = look(self.bees()[bee], self.policy(), transaction, evidence, as_of, self.around())
@@ -155,39 +136,25 @@ class Verifier:
         now = self.clock()
         return [found for found in (self.look(rollout.bee, now) for rollout in self.active()) if found is not None]
 
-    def _forget(self, active: Sequence[Rollout]) -> None:
-        """Forget what was kept of rollouts that are over, whoever ended them."""
-        for over in self._paces.keys() - {rollout.id for rollout in active}:
-            self.outcomes().scorers.drop(self._paces.pop(over).seen.bee)
-
-    def _waits(self, rollout: Rollout, now: datetime) -> bool:
-        """Tell whether a look would find what the last one of this process found. Raises TryLater."""
-        pace = self._paces.get(rollout.id)
-        if pace is None or _changed(pace.seen, rollout):
-            return False
-        if now < pace.again:
-            return True
-        due, bee = due_at(rollout, pace.at), self.bees()[rollout.bee]
-        if now >= pace.at + ANYHOW or (due is not None and now >= due):
-            return False
-        return not (bee.label and self._labels(bee, pace.at, now))
-
     def _labels(self, bee: BeeSpec, since: datetime, now: datetime) -> int:
+        """Count the labels that became known since a time. Raises TryLater."""
+        store = self.outcomes().scorers.features()
         try:
-            return (
-                self.outcomes().scorers.features().count_labels(bee.entity, bee.label, known_after=since, known_by=now)
-            )
+            return store.count_labels(bee.entity, bee.label, known_after=since, known_by=now) if bee.label else 0
         except (Rejected, NotFound):
             # What is wrong with the label is told by the next look.
             return 0
 
     def _paced(self, rollout: Rollout, now: datetime) -> int:
-        begun = self.monotonic()
-        looked = self.look(rollout.bee, now)
-        took = timedelta(seconds=self.monotonic() - begun)
-        if looked is not None:
-            self._paces[rollout.id] = _Pace(now, now + max(self.every, took * _SHARE), looked.after)
-        if looked is None or not looked.moved:
+        """Look, if a look may find something new; return 1 if it took the rollout on."""
+        if self._paces.waits(rollout, now, lambda since: self._labels(self.bees()[rollout.bee], since, now)):
+            return 0
+        begun, anew = self.monotonic(), self._paces.anew(rollout, now)
+        looked = self._look(rollout.bee, now, anew=anew)
+        if looked is None:
+            return 0
+        self._paces.looked(looked.after, now, self.monotonic() - begun, anew=anew)
+        if not looked.moved:
             return 0
         log.info("a rollout goes on", bee=rollout.bee, version=rollout.version, reason=looked.conclusion.reason)
         return 1
@@ -207,7 +174,7 @@ class Verifier:
         return rollout, (champion, challenger)
 
     def _evidence(
-        self, rollout: Rollout, versions: tuple[ModelVersion, ModelVersion], as_of: datetime
+        self, rollout: Rollout, versions: tuple[ModelVersion, ModelVersion], as_of: datetime, *, anew: bool
     ) -> tuple[Evidence, str]:
         """Return what is known, and why rows say nothing if they cannot be read. Raises TryLater."""
         from worker.rollout.latency import guards_served
@@ -220,15 +187,10 @@ class Verifier:
         pair, outcomes = Pair(bee, *versions, rollout.started_at), self.outcomes()
         try:
             served = guards_served(rollout, bee, outcomes.scorers.features(), as_of)
-            found = evidence(rollout, outcomes.paired(pair, as_of), as_of, served)
-            if concluded(rollout, found).move is not Move.WAIT:
+            found = evidence(rollout, outcomes.paired(pair, as_of, fresh=anew), as_of, served)
+            if not anew and concluded(rollout, found).move is not Move.WAIT:
                 found = evidence(rollout, outcomes.paired(pair, as_of, fresh=True), as_of, served)
         except (Rejected, NotFound) as error:
             log.warning("a rollout has no rows to go by", bee=rollout.bee, version=rollout.version, reason=str(error))
             return evidence(rollout, None, as_of), str(error)
         return found, ""
-
-
-def _changed(seen: Rollout, now: Rollout) -> bool:
-    """Tell whether somebody else, or an event, has changed a rollout since it was looked at."""
-    return (seen.state, seen.step, seen.windows) != (now.state, now.step, now.windows)

@@ -17,9 +17,10 @@ from worker.features.port import Write
 from worker.models.port import Deployment
 from worker.rollout.machine import Move, Rollout, State
 from worker.rollout.outcomes import Outcomes
+from worker.runs.pace import ANYHOW, EVERY
 from worker.runs.rollout import active, begin
 from worker.runs.trial import rollout_of
-from worker.runs.verify import ANYHOW, EVERY, Looked, Verifier
+from worker.runs.verify import Looked, Verifier
 
 BEE = "rolled"
 STEPS = [{"percent": percent, "minTime": "1d", "minOutcomes": 40} for percent in (10, 50, 100)]
@@ -313,3 +314,23 @@ def test_a_replay_looks_when_time_takes_it_on(world: World) -> None:
     assert times == hours
     looks: list[Looked] = worker.looks()
     assert [one.before.bee for one in looks] == [BEE]
+
+
+def test_what_was_stored_late_is_seen_within_the_hour(world: World) -> None:
+    """A row's features that came in after it was scored, as of before, count from the next look at all rows anew."""
+    world.challenge(threshold=5)
+    world.bees[BEE] = bee(respectKnownAt=False, rollout={**PLAN, "margin": 0.9})
+    rows = [(f"t{number}", START + number * timedelta(minutes=10)) for number in range(30)]
+    for thing, time in rows:
+        world.store.write([Write(thing, "left", 5.0, time, time), Write(thing, "label", 1.0, time, time)])
+    worker, seen = world.worker(), []
+    for passed in (DAY / 2, EVERY, ANYHOW):
+        world.now += passed
+        worker.turn()
+        rollout = world.rollout()
+        assert rollout is not None
+        assert rollout.newest is not None
+        seen.append(rollout.newest.primary.challenger)
+        for thing, time in rows[:15]:
+            world.store.write([Write(thing, "left", 0.0, time, world.now)])
+    assert seen == [1.0, 1.0, 0.5]
