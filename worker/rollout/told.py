@@ -86,7 +86,7 @@ def heard(rollout: Rollout, window: Window) -> tuple[Rollout, str]:
     both = window.key in rollout.windows.get(other, {})
     told = ", ".join(f"{name} {_shown(value)}" for name, value in sorted(metrics.items()))
     alone = "" if both else f"; it counts when version {other} is told of the same window"
-    return after, f"{told} on {window.samples} samples{alone}"
+    return after, f"its rollout heard {told} on {window.samples} samples{alone}"
 
 
 def evidence(rollout: Rollout, as_of: datetime) -> Evidence:

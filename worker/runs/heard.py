@@ -30,9 +30,9 @@ def tried(
         return _NOTHING
     rollout = rollout_of(transaction, evaluation.bee)
     if rollout is None:
-        return "recorded only, the test goes by its exposures and their outcomes", lambda: None
+        return "recorded only, for the test goes by exposures and what came of them", lambda: None
     after, said = heard(rollout, _window(evaluation))
-    return f"{said}, for the rollout", lambda: transaction.trials.save(encoded(after)) if after != rollout else None
+    return said, lambda: transaction.trials.save(encoded(after)) if after != rollout else None
 
 
 def _window(evaluation: Evaluation) -> Window:

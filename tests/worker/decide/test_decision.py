@@ -234,7 +234,7 @@ def test_the_recorded_evaluation_is_the_baseline() -> None:
 @given(evaluation=EVALUATIONS, history=HISTORIES)
 def test_a_live_challenger_is_never_judged_as_the_champion(evaluation: Evaluation, history: History) -> None:
     """However bad it is, it opens and begins nothing: it says what it adds, in its own version's order."""
-    tried = replace(history, known=True, champion="1", tried="accuracy 0.2 on 400 samples, for the rollout")
+    tried = replace(history, known=True, champion="1", tried="its rollout heard accuracy 0.2")
     challenger = replace(evaluation, version="2")
 
     found = _conclude(challenger, tried)
@@ -243,9 +243,7 @@ def test_a_live_challenger_is_never_judged_as_the_champion(evaluation: Evaluatio
     late = tried.watermark is not None and challenger.evaluated_at < tried.watermark
     if found.decision.moves_watermark:
         assert found.decision.action is Action.NONE
-        assert (
-            found.decision.reason == "version 2 is tried beside version 1: accuracy 0.2 on 400 samples, for the rollout"
-        )
+        assert found.decision.reason == "version 2 is tried beside version 1: its rollout heard accuracy 0.2"
         assert not late
     else:
         assert found.decision.action in {Action.STALE, Action.REFUSED}

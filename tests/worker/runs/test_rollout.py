@@ -398,8 +398,8 @@ def test_a_challengers_evaluation_is_evidence(rolling: Rolling) -> None:
 
     assert (said["action"], older["action"]) == ("none", "stale")
     assert said["reason"] == (
-        "version 2 is tried beside version 1: accuracy 0.2 on 400 samples; it counts when version 1 is told of the "
-        "same window, for the rollout"
+        "version 2 is tried beside version 1: its rollout heard accuracy 0.2 on 400 samples; it counts when version 1 "
+        "is told of the same window"
     )
     assert set(rolling.rollout.windows) == {"1", "2"}
     assert set(rolling.rollout.windows["2"]) == {"x"}
