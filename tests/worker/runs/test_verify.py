@@ -16,7 +16,8 @@ from worker.errors import TryLater
 from worker.features.port import Write
 from worker.models.port import Deployment
 from worker.rollout.machine import Move, Rollout, State
-from worker.rollout.outcomes import Outcomes
+from worker.rollout.outcomes import Outcomes, Paired
+from worker.rollout.scoring import Pair, Scorers
 from worker.runs.pace import ANYHOW, EVERY
 from worker.runs.rollout import active, begin
 from worker.runs.trial import rollout_of
@@ -185,8 +186,51 @@ def test_a_store_that_is_away_is_waited_for(world: World) -> None:
     assert rollout.state is State.RUNNING
 
 
+@dataclass
+class PartlyAway:
+    """Outcomes of which one bee's cannot be read now."""
+
+    real: Outcomes
+    away: str
+
+    @property
+    def scorers(self) -> Scorers:
+        """The real ones."""
+        return self.real.scorers
+
+    def paired(self, pair: Pair, as_of: datetime, *, fresh: bool = False) -> Paired:
+        """Read, or be away."""
+        if pair.bee.bee == self.away:
+            raise TryLater("its store is away")
+        return self.real.paired(pair, as_of, fresh=fresh)
+
+
 def test_one_bee_s_fault_does_not_stop_the_others(world: World) -> None:
-    """A version whose file is gone has no rows to go by and is held in the end; another bee goes on meanwhile."""
+    """Of two bees the one whose labels are away is told as a fault, and the other one's rollout goes on."""
+    other = bee(bee="another", rollout=PLAN)
+    world.challenge()
+    with world.ledger.begin() as transaction:
+        for number in ("1", "2"):
+            transaction.models.add(replace(version(number, 5), bee="another"))
+        transaction.models.deploy(Deployment("another", 1, "1", None, START, "first", None))
+        challenger = replace(version("2", 5), bee="another")
+        begin(challenger, other, other.rollout, transaction, world.now, reason="a test")
+    world.bees["another"] = other
+    fill(world.store, range(3), per_day=24)
+    world.now += 3 * DAY
+    for away, moved in (("another", BEE), (BEE, "another")):
+        reader: Any = PartlyAway(outcomes(world.store, world.files), away)
+        worker = Verifier(world.ledger, lambda: world.bees, Policy, lambda reader=reader: reader, lambda: world.now)
+        with pytest.raises(TryLater, match=f"the rollout of {away}: its store is away"):
+            worker.turn()
+        with world.ledger.begin(write=False) as transaction:
+            rollout = rollout_of(transaction, moved)
+        assert rollout is not None
+        assert rollout.step == 1
+
+
+def test_a_version_whose_file_is_gone_is_held_in_the_end(world: World) -> None:
+    """It has no rows to go by, which each look says."""
     world.challenge(threshold=7)
     world.files.gone.add("mem://7")
     looked = world.worker().look(BEE, world.now + DAY)
