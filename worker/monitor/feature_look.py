@@ -5,7 +5,7 @@ profile where that was kept; so is a training snapshot.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -19,9 +19,9 @@ from worker.monitor.column import Side, Summary, summed_up
 from worker.monitor.drift import compare_column, judge
 from worker.monitor.feature_read import Crowd, Read
 from worker.monitor.feature_spec import FeatureGroup
-from worker.monitor.features import FeatureState, Observed, before, only_seen, ranked, states
+from worker.monitor.features import FeatureState, Observed, before, observed, only_seen, ranked, states
 from worker.monitor.finding import Finding
-from worker.monitor.period import Period
+from worker.monitor.period import Named, Period
 from worker.monitor.profile import SNAPSHOT, Profile
 from worker.monitor.rows import Reading, Rows, values_in
 from worker.monitor.sketch import profile_of, side_of
@@ -74,8 +74,8 @@ class Look:
         definitions = {item.name: item for item in self.store.definitions()}
         spec = self.group.spec
         wanted = self.group.of(definitions)
-        observed, profiles = self._observed(wanted, definitions)
-        found = {one.definition.name: one for one in states(observed, self.window, spec.drift, spec.expect)}
+        features, profiles = self._observed(wanted, definitions)
+        found = {one.definition.name: one for one in states(features, self.window, spec.drift, spec.expect)}
         feeds = _feeds(found, definitions)
         # Those that are computed are looked at for the bees that read them; a clean window ends what was found before.
         made = {one for fed in feeds.values() for one in fed}
@@ -95,27 +95,38 @@ class Look:
             own = [item for item in definitions.values() if item.source == "ingested" and item.entity == entity]
             # Who was seen is told by all features of an entity, whichever are asked for; who was asked about was not.
             own = [item for item in own if item.name in names or not is_log(item)]
-            for one in self._of_entity(own):
-                profiles.append(profile_of(one.definition.name, one.definition.type, self.window, one.window))
+            for one, profile in self._of_entity(own):
+                profiles.append(profile)
                 found += [one] if one.definition.name in names else []
         return found, profiles
 
-    def _of_entity(self, items: Sequence[Definition]) -> list[Observed]:
-        """Return what came in of all features of one entity."""
+    def _of_entity(self, items: Sequence[Definition]) -> list[tuple[Observed, Profile]]:
+        """Return what came in of all features of one entity; the values of one are gone before the next is read."""
         compared = "previous" in self.group.spec.reference
         kept = {item.name: self._kept(item) if compared else None for item in items}
         # Who was seen before is known from profiles only if there is one of each feature.
         complete = compared and all(kept.values())
-        crowds, sums = (Crowd(), Crowd()), {}
+        crowds, found = (Crowd(), Crowd()), []
+        newest = {one.feature: one.newest_event for one in self.store.facts()}
         for item in items:
             profile = kept[item.name] if complete else None
             earlier = None if profile is None else self._side(profile)
             part = self._read(item, back=compared and earlier is None)
             crowds[0].take(part.window)
             crowds[1].take(part.previous)
-            sums[item.name] = part.summed(earlier, profile)
-        newest = {one.feature: one.newest_event for one in self.store.facts()}
-        return [sums[item.name].observed(item, crowds, newest.get(item.name), self.window.end) for item in items]
+            window, earlier = part.sides(earlier, profile)
+            one = observed(item, window, earlier, self.group.spec.drift)
+            one = replace(one, newest=one.newest or self._before_the_end(newest.get(item.name)))
+            made = profile_of(item.name, item.type, self.window, replace(window, newest=one.newest))
+            found.append((one, made))
+        earlier_seen, seen = crowds[1].count, crowds[0].count
+        return [
+            (replace(one, seen=(one.seen[0] or earlier_seen, seen)), replace(made, seen=seen)) for one, made in found
+        ]
+
+    def _before_the_end(self, newest: datetime | None) -> datetime | None:
+        """Return the store's newest event if it had happened by then: neither period may have one."""
+        return newest if newest is not None and newest < self.window.end else None
 
     def _kept(self, item: Definition) -> Profile | None:
         profile = self.kept(item.name, before(self.window).id)
@@ -153,38 +164,38 @@ class Look:
         snapshot = str(version.lineage.get("snapshotId") or "")
         if "training" not in self.group.spec.reference or not snapshot:
             return
-        reading = Reading(self.store, bee, self.as_of)
+        reading, drift = Reading(self.store, bee, self.as_of), self.group.spec.drift
         rows = reading.values_of(reading.observed(self.window.start).of_period(self.window))
         types = {item.name: item.type for item in self.store.definitions()}
-        learned = self._learned(reading, snapshot, names, types, profiles)
-        drift = self.group.spec.drift
+        learned = self._learned(reading, snapshot, profiles)
         columns = [
-            compare_column(name, learned[name], summed_up(rows.column(name, types[name])), drift)
+            compare_column(name, learned(name, types[name]), summed_up(rows.column(name, types[name])), drift)
             for name in names
-            if name in types
         ]
         for column in judge(columns, None, drift).features:
             if column.findings:
                 words = f"unlike what version {version.version} of {bee.bee} learned from: {', '.join(column.findings)}"
                 yield column.name, Finding("unlikeTraining", words, bee.bee, version.version)
 
-    def _learned(
-        self, reading: Reading, snapshot: str, names: Sequence[str], types: Mapping[str, str], profiles: list[Profile]
-    ) -> dict[str, Summary]:
-        """Return the columns of a training snapshot, from what was kept of it if all of them were."""
+    def _learned(self, reading: Reading, snapshot: str, profiles: list[Profile]) -> Callable[[str, str], Summary]:
+        """Return what tells a column of a training snapshot: from what was kept of it, else from its rows."""
         period = f"{SNAPSHOT}{snapshot}"
-        kept = {name: self.kept(name, period) for name in names}
-        sides = {name: side_of(one) for name, one in kept.items() if one is not None and one.type == types.get(name)}
-        whole = {name: side.values for name, side in sides.items() if side is not None}
-        if len(whole) == len(names):
-            return whole
-        rows = reading.trained_on(snapshot)
-        found = {name: summed_up(rows.column(name, types.get(name, "string"))) for name in names}
-        span = _named_period(period, rows, self.window)
-        for name, summary in found.items():
-            side = Side(summary, summary.known, summary.rows)
-            profiles.append(profile_of(name, types.get(name, "string"), span, side))
-        return found
+        rows: list[Rows] = []
+
+        def learned(name: str, type_: str) -> Summary:
+            kept = self.kept(name, period)
+            side = self._side(kept) if kept is not None and kept.type == type_ else None
+            if side is not None:
+                return side.values
+            if not rows:
+                rows.append(reading.trained_on(snapshot))
+            summary = summed_up(rows[0].column(name, type_))
+            # A snapshot is kept as long as the windows that are compared with it.
+            span = Named(rows[0].first or self.window.start, self.window.end, period)
+            profiles.append(profile_of(name, type_, span, Side(summary, summary.known, summary.rows)))
+            return summary
+
+        return learned
 
     def _skewed(
         self, bee: BeeSpec, version: ModelVersion, names: Sequence[str], _profiles: list[Profile]
@@ -193,23 +204,6 @@ class Look:
             words = one.finding(min_rows=self.group.spec.drift.min_rows)
             if words and one.feature in names:
                 yield one.feature, Finding("skewed", words, bee.bee, version.version)
-
-
-@dataclass(frozen=True)
-class _Named(Period):
-    """A period with a name of its own."""
-
-    name: str = ""
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-        return self.name
-
-
-def _named_period(name: str, rows: Rows, window: Period) -> Period:
-    # A snapshot is kept as long as the windows that are compared with it.
-    return _Named(rows.first or window.start, window.end, name)
 
 
 def _feeds(names: Mapping[str, object], definitions: Mapping[str, Definition]) -> dict[str, list[str]]:

@@ -1,12 +1,10 @@
-"""What is kept of one feature's rows while the others are read, and who was seen by any of them."""
+"""One feature's rows of the window and of the period before, and who was seen by any feature."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from worker.features.port import Definition
 from worker.monitor.column import Side, summed_up
-from worker.monitor.features import Observed
 from worker.monitor.profile import Profile
 from worker.monitor.rows import Rows
 
@@ -19,8 +17,8 @@ class Read:
     window: Rows
     previous: Rows | None
 
-    def summed(self, earlier: Side | None, profile: Profile | None) -> "Sums":
-        """Return what is kept of them: of the period before its profile's counts, where there is one."""
+    def sides(self, earlier: Side | None, profile: Profile | None) -> tuple[Side, Side | None]:
+        """Return the window and the period before, whose counts are its profile's where there is one."""
         name, type_ = self.definition.name, self.definition.type
         window = Side(summed_up(self.window.column(name, type_)), self.window.distinct, 0, self.window.last)
         if earlier is None and self.previous is not None:
@@ -28,27 +26,7 @@ class Read:
             earlier = Side(values, self.previous.distinct, 0, self.previous.last)
             if profile is not None:
                 earlier = replace(earlier, entities=profile.entities, seen=profile.seen, newest=profile.newest)
-        return Sums(window, earlier)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What is kept of one feature while the others are read; who was seen is known when all were."""
-
-    window: Side
-    earlier: Side | None
-
-    def observed(
-        self, item: Definition, crowds: "tuple[Crowd, Crowd]", newest: datetime | None, end: datetime
-    ) -> Observed:
-        """Return it with who was seen; `newest` is the store's newest event, which counts if it was before `end`."""
-        window, earlier = replace(self.window, seen=crowds[0].count), self.earlier
-        if earlier is not None and not earlier.seen:
-            earlier = replace(earlier, seen=crowds[1].count)
-        found = window.newest or (earlier.newest if earlier else None)
-        if found is None and newest is not None and newest < end:
-            found = newest
-        return Observed(item, replace(window, newest=found), earlier, found)
+        return window, earlier
 
 
 class Crowd:

@@ -11,7 +11,7 @@ from worker.bee import DriftSpec, duration_text
 from worker.clock import to_text
 from worker.features.definition import range_text
 from worker.features.port import Definition
-from worker.monitor.column import Side
+from worker.monitor.column import Side, Summary
 from worker.monitor.correction import corrected
 from worker.monitor.distance import chi_square
 from worker.monitor.drift import ColumnDrift, compare_column, judge
@@ -22,18 +22,38 @@ from worker.monitor.period import Period
 VOLUME = 0.5
 
 
+#: Of the period before, and of the window.
+Both = tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Observed:
-    """One feature's values in the window and in the period before; `newest` is its newest event by then, if any.
+    """What is known of one feature when its values have been looked at; they themselves are not kept.
 
     Attributes:
-        previous: None where it is not compared with the period before.
+        column: how far the window is from the period before, nothing concluded; None where that is not compared.
+        counts: values that came in.
+        entities, seen: how many entities have a value, and how many were seen by any feature of the same entity.
+        newest: its newest event until the window's end, if any.
+        outside: values of the window outside the declared range.
     """
 
     definition: Definition
-    window: Side
-    previous: Side | None
+    column: ColumnDrift | None
+    counts: Both
+    entities: Both
     newest: datetime | None
+    outside: int = 0
+    seen: Both = (0, 0)
+
+
+def observed(definition: Definition, window: Side, previous: Side | None, spec: DriftSpec) -> Observed:
+    """Return what is known of a feature from its values in the window and in the period before; pure."""
+    column = None if previous is None else compare_column(definition.name, previous.values, window.values, spec)
+    before_it = previous or Side(Summary(0), 0, 0)
+    counts, entities = (before_it.count, window.count), (before_it.entities, window.entities)
+    newest = window.newest or before_it.newest
+    return Observed(definition, column, counts, entities, newest, _outside(definition, window), (before_it.seen, 0))
 
 
 @dataclass(frozen=True)
@@ -85,27 +105,26 @@ class FeatureState:
 
 
 def states(
-    observed: Sequence[Observed], window: Period, spec: DriftSpec, expected: timedelta | None
+    features: Sequence[Observed], window: Period, spec: DriftSpec, expected: timedelta | None
 ) -> list[FeatureState]:
     """Return what is said of each feature, those with findings first; pure.
 
     Args:
-        observed: every feature.
+        features: all of them.
         window: the period looked at; as long a period before is what it is compared with.
         spec: the thresholds.
         expected: how old a newest value may be where the definition has no ttl; None: any age.
     """
     previous = before(window)
-    columns = judge([_column(one, spec) for one in observed], None, spec).features
+    columns = judge([_column(one, spec) for one in features], None, spec).features
     by_name = {column.name: column for column in columns}
-    volumes = corrected([_volume_p(one, spec) for one in observed], spec.correction)
+    volumes = corrected([_volume_p(one, spec) for one in features], spec.correction)
     found = []
-    for one, volume in zip(observed, volumes, strict=True):
+    for one, volume in zip(features, volumes, strict=True):
         column = by_name[one.definition.name]
         said = (*column.found, *_volume(one, volume, spec), *_range(one))
-        counts = one.previous.count if one.previous else 0, one.window.count
         ttl = one.definition.ttl or expected
-        found.append(FeatureState(one.definition, window, previous, counts, one.newest, ttl, column, said))
+        found.append(FeatureState(one.definition, window, previous, one.counts, one.newest, ttl, column, said))
     return ranked(found)
 
 
@@ -131,43 +150,44 @@ def _uncompared(name: str, rows: int) -> ColumnDrift:
 
 def _column(one: Observed, spec: DriftSpec) -> ColumnDrift:
     """Compare the values; missing is who was seen and has no value of this feature."""
-    if one.previous is None:
-        return _uncompared(one.definition.name, one.window.values.known)
-    sides = one.previous, one.window
-    column = compare_column(one.definition.name, sides[0].values, sides[1].values, spec)
-    holes = [np.array([side.seen - side.entities, side.entities]) for side in sides]
+    if one.column is None:
+        return _uncompared(one.definition.name, one.counts[1])
+    holes = [np.array([seen - own, own]) for seen, own in zip(one.seen, one.entities, strict=True)]
     shares = [float(hole[0] / hole.sum()) if hole.sum() else math.nan for hole in holes]
-    p_value = chi_square(*holes).p_value if min(side.seen for side in sides) >= spec.min_rows else math.nan
-    return replace(column, missing=(shares[0], shares[1]), missing_p_value=p_value)
+    p_value = chi_square(*holes).p_value if min(one.seen) >= spec.min_rows else math.nan
+    return replace(one.column, missing=(shares[0], shares[1]), missing_p_value=p_value)
 
 
 def _volume_p(one: Observed, spec: DriftSpec) -> float:
     """Return how likely so different counts are of two periods in which equally many are expected."""
-    if one.previous is None or one.previous.count < spec.min_rows:
+    was, now = one.counts
+    if one.column is None or was < spec.min_rows:
         return math.nan
     from scipy.special import chdtrc  # type: ignore[import-untyped]
 
-    was, now = one.previous.count, one.window.count
     return float(chdtrc(1, (was - now) ** 2 / (was + now)))
 
 
 def _volume(one: Observed, p_value: float, spec: DriftSpec) -> tuple[Finding, ...]:
-    if one.previous is None or not p_value < spec.alpha:
-        return ()
-    was, now = one.previous.count, one.window.count
-    if VOLUME <= now / was <= 1 / VOLUME:
+    was, now = one.counts
+    if not p_value < spec.alpha or VOLUME <= now / was <= 1 / VOLUME:
         return ()
     return (Finding("volume", f"{now:,} values came in, {was:,} did in the period before"),)
 
 
-def _range(one: Observed) -> tuple[Finding, ...]:
-    numbers, definition = one.window.values.numbers, one.definition
+def _outside(definition: Definition, window: Side) -> int:
+    numbers = window.values.numbers
     if numbers is None or definition.type != "number":
-        return ()
+        return 0
     low = -math.inf if definition.minimum is None else definition.minimum
     high = math.inf if definition.maximum is None else definition.maximum
-    outside = int(np.sum((numbers < low) | (numbers > high)))
-    return (Finding("range", f"{outside:,} values lie outside {range_text(definition)}"),) if outside else ()
+    return int(np.sum((numbers < low) | (numbers > high)))
+
+
+def _range(one: Observed) -> tuple[Finding, ...]:
+    if not one.outside:
+        return ()
+    return (Finding("range", f"{one.outside:,} values lie outside {range_text(one.definition)}"),)
 
 
 def drifted_data(state: FeatureState) -> dict[str, object]:

@@ -25,6 +25,18 @@ class Period:
         return "..".join(text[:10] for text in texts) if all(_midnight(text) for text in texts) else "..".join(texts)
 
 
+@dataclass(frozen=True)
+class Named(Period):
+    """A period with a name of its own."""
+
+    name: str = ""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+
 def window_at(as_of: datetime, spec: MonitorSpec, window: timedelta | None = None) -> Period:
     """Return the window that is looked at as of a time: it ended `labelDelay` before."""
     end = as_of - spec.label_delay
