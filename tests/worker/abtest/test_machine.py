@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.abtest.world import DAY, START, plan, running
@@ -32,6 +32,7 @@ def _three() -> AbTest:
     return running(plan=plan(versions=["1", "2", "3"], split=[50, 30, 20], minDuration="1d"))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(findings(), max_size=6))
 def test_any_course(course: list[Findings]) -> None:
     """The split sums to 100 while it runs, and is gone after; what has ended never changes again, and has a reason."""
@@ -51,6 +52,7 @@ def test_any_course(course: list[Findings]) -> None:
         assert read_back(trial_of(test, {})) == test
 
 
+@settings(max_examples=60, deadline=None)
 @given(findings())
 def test_the_order_of_reasons(found: Findings) -> None:
     """A broken split ends it whatever was found; harm before any conclusion; a winner is surely better."""

@@ -95,23 +95,22 @@ def test_from_plan_to_report(colony: Here, tmp_path: Path) -> None:
     assert colony("ab", "stop", test, "--reason", "late")[0] == 5
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "told"),
-    [
-        (("nobody", "1", "2", "--minimum-effect", "0.1"), 4, "there is no bee 'nobody'"),
-        (("watched", "1", "9", "--minimum-effect", "0.1"), 4, "there is no version 9"),
-        (("watched", "1", "3", "--minimum-effect", "0.1"), 2, "has not passed its gate"),
-        (("watched", "1", "--minimum-effect", "0.1"), 2, "versions must name two"),
-        (("watched", "1", "2", "--minimum-effect", "-1"), 2, "greater than 0"),
-        (("watched", "1", "2", "--minimum-effect", "0.1", "--split", "60,60"), 2, "100 in all"),
-        (("watched", "1", "2", "--minimum-effect", "0.1", "--split", "a,b"), 2, "not a number"),
-        (("watched", "1", "2", "--minimum-effect", "0.1", "-p", "loops=1"), 2, "loops"),
-    ],
-)
-def test_what_is_refused(colony: Here, words: tuple[str, ...], code: int, told: str) -> None:
+REFUSED: list[tuple[tuple[str, ...], int, str]] = [
+    (("nobody", "1", "2", "--minimum-effect", "0.1"), 4, "there is no bee 'nobody'"),
+    (("watched", "1", "9", "--minimum-effect", "0.1"), 4, "there is no version 9"),
+    (("watched", "1", "3", "--minimum-effect", "0.1"), 2, "has not passed its gate"),
+    (("watched", "1", "--minimum-effect", "0.1"), 2, "versions must name two"),
+    (("watched", "1", "2", "--minimum-effect", "-1"), 2, "greater than 0"),
+    (("watched", "1", "2", "--minimum-effect", "0.1", "--split", "60,60"), 2, "100 in all"),
+    (("watched", "1", "2", "--minimum-effect", "0.1", "--split", "a,b"), 2, "not a number"),
+    (("watched", "1", "2", "--minimum-effect", "0.1", "-p", "loops=1"), 2, "loops"),
+]
+
+
+def test_what_is_refused(colony: Here) -> None:
     """What can be no test is refused before anything is stored, by its name."""
-    for command in ("plan", "start"):
-        found, _, errors = colony("ab", command, *words)
+    for place, (words, code, told) in enumerate(REFUSED):
+        found, _, errors = colony("ab", ("plan", "start")[place % 2], *words)
 
         assert (found, told in errors) == (code, True), errors
     assert _rows(colony("runs", "--json")[1]) == []
