@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.app import App
 
 _FOLDER = "backtest"
-_POLL_S = 0.05
+_POLL_S = 0.2
 _TOLD = {
     "model.deployed": Kind.DEPLOYED,
     "model.rejected": Kind.REFUSED,

@@ -50,8 +50,17 @@ def place_of(app: "App", bee: str) -> Iterator[Path]:
 
 
 @contextmanager
-def arm_in(place: Path, name: str, app: "App", bee: BeeSpec, clock: VirtualClock) -> Iterator["App"]:
-    """Give an app of its own for a policy, its loops turning; all is local but a feature store that is elsewhere."""
+def arm_in(place: Path, name: str, app: "App", bee: BeeSpec, clock: VirtualClock, runs: int = 1) -> Iterator["App"]:
+    """Give an app of its own for a policy, its loops turning; all is local but a feature store that is elsewhere.
+
+    Args:
+        place: the backtest's directory.
+        name: of the policy.
+        app: the real one.
+        bee: whose history it is.
+        clock: the policy's.
+        runs: so many are under way at once; the more, the more seldom each is looked at.
+    """
     from worker.app import App
 
     home = place / name
@@ -60,7 +69,7 @@ def arm_in(place: Path, name: str, app: "App", bee: BeeSpec, clock: VirtualClock
         (home / "features").symlink_to(Path("..") / "features")
     local = dict.fromkeys(("bus", "engine", "models", "metrics"), "local")
     own = {"features": app.settings.backend("features", "google"), "ledger": SecretStr(""), "webhook": SecretStr("")}
-    changed = {"home": home, "pipeline_bucket": "", "poll_seconds": _POLL_S, **local, **own}
+    changed = {"home": home, "pipeline_bucket": "", "poll_seconds": _POLL_S * max(runs, 1), **local, **own}
     arm = App(app.settings.model_copy(update=changed), clock)
     try:
         # To observe only is no policy whose worth could be seen.

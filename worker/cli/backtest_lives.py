@@ -44,7 +44,8 @@ def live(app: "App", bee: BeeSpec, options: "Options", told: Callable[[str], Non
         )
         weekly, runs = None, []
         if Policy.WEEKLY in options.policies:
-            weekly = stack.enter_context(arm_in(place, "weekly", app, bee, VirtualClock(history.until)))
+            until = VirtualClock(history.until)
+            weekly = stack.enter_context(arm_in(place, "weekly", app, bee, until, len(history.starts)))
             # They do not depend on each other: they run while the managed one lives.
             runs = retrain_all(weekly, bee, history.starts)
         if Policy.MANAGED in options.policies:
