@@ -13,6 +13,8 @@ import pytest
 from google.api_core.exceptions import AlreadyExists
 
 from tests.google_storage import storage_server
+from tests.story.one_process import OneProcess
+from tests.story.program import program
 from tests.worker import world
 from tests.worker.adapters.engine.vertex_server import VertexServer
 from tests.worker.adapters.google_checks.test_bus import names
@@ -22,8 +24,6 @@ from worker.adapters.bus.pubsub_setup import init
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "smoke.sh"
 PROJECT = "colony-smoke"
-#: The command line in one process for each call, as `colony` is.
-COLONY = '#!/bin/sh\nexec "{python}" -m worker "$@"\n'
 
 
 @pytest.fixture(name="colony")
@@ -34,16 +34,18 @@ def _colony(tmp_path: Path, pubsub_emulator: str, monkeypatch: pytest.MonkeyPatc
     ledger = world.new_ledger(home)
     world.put_into_production(ledger)
     ledger.close()
-    program = tmp_path / "colony"
-    program.write_text(COLONY.format(python=sys.executable), encoding="utf-8")
-    program.chmod(0o755)
     vertex = VertexServer()
-    with storage_server("colony-smoke-colony") as storage:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("COLONY_", "GOOGLE_"))}
+    with (
+        storage_server("colony-smoke-colony") as storage,
+        OneProcess(clean, tmp_path / "log.txt") as one,
+        program(one) as colony,
+    ):
         yield {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("COLONY_", "GOOGLE_"))},
+            **clean,
             "PYTHONPATH": str(ROOT),
             "PYTHON": sys.executable,
-            "COLONY": str(program),
+            "COLONY": str(colony),
             "BEE": "spam-guard",
             "PATIENCE": "60",
             "GOOGLE_CLOUD_PROJECT": PROJECT,

@@ -1,6 +1,7 @@
 """A data directory with the demo's features and version 1 in production: made once, copied for each test."""
 
 import atexit
+import fcntl
 import json
 import os
 import shutil
@@ -72,15 +73,29 @@ def _process() -> OneProcess:
 
 @pytest.fixture(scope="session")
 def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data directory in which the bee spam-guard has its first champion, trained on July 2002."""
-    colony = Colony(tmp_path_factory.mktemp("bootstrapped"))
+    """Return a data directory in which the bee spam-guard has its first champion, trained on July 2002.
+
+    Whichever of pytest's processes comes first makes it for all.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    home, ready = root / "bootstrapped", root / "bootstrapped.ready"
+    with (root / "bootstrapped.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            _bootstrap(Colony(home))
+            ready.touch()
+    return home
+
+
+def _bootstrap(colony: Colony) -> None:
     colony.run("features", "define")
     for name, (entity, entity_id, known_at, columns) in IMPORTS.items():
         where = ("--entity", entity, "--entity-id", entity_id, "--event-time", "event_timestamp")
         only = ("--columns", columns) if columns else ()
         colony.run("features", "import", str(DATA / f"{name}.csv.gz"), *where, "--known-at", known_at, *only)
     colony.run("trigger", "auto-retrain", "--bee", "spam-guard", "--as-of", "2002-08-01", "--wait")
-    return colony.home
 
 
 @pytest.fixture
