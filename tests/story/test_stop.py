@@ -34,7 +34,7 @@ def test_sigterm_releases_what_is_in_hand(colony: Colony, words: tuple[str, ...]
 
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert process.returncode == code, (out, err)
     assert time.monotonic() - asked < 8

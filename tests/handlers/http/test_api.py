@@ -63,7 +63,7 @@ def _colony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colony]:
     predictions = PredictionServer(ledger, store, Artifacts(tmp_path), Format())
     server = Server(build(_services(ledger, predictions, loops, store)), "127.0.0.1", 0)
     server.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
         yield Colony(ledger, client, loops)
     server.stop()
     store.close()
@@ -99,7 +99,7 @@ def test_a_loop_that_fails_is_not_ready(colony: Colony) -> None:
 
     failing, stopped = Loop("intake", fail, idle_s=0.01), Loop("outbox", lambda: 0, idle_s=0.01)
     failing.start()
-    assert failed.wait(5)
+    assert failed.wait(60)
     colony.loops += [failing, stopped]
 
     answer = colony.client.get("/readyz")

@@ -220,8 +220,11 @@ def test_idle(bench: Bench) -> None:
     used, begun = time.process_time(), time.monotonic()
     until(lambda: time.monotonic() - begun, lambda passed: passed > 1.0)
 
-    assert bench.journal.calls <= 8
-    assert time.process_time() - used < 0.5
+    calls, used = bench.journal.calls, time.process_time() - used
+    # On a busy machine this thread may have slept for longer than it asked.
+    passed = time.monotonic() - begun
+    assert calls <= 8 * passed
+    assert used < 0.5 * passed
 
 
 def test_many_runs(bench: Bench) -> None:

@@ -121,7 +121,11 @@ def test_cancel_at_any_time(race: Race) -> None:
         until(lambda begun=begun, wait=took * number / 30: time.monotonic() - begun >= wait)
         race.engine.cancel(name)
         states[name] = race.ended(name)
+    late = race.submit("late", (0, "before"))
+    race.ended(late)
+    race.engine.cancel(late)
+    states[late] = race.ended(late)
 
     assert faults(race, states) == {}
     assert states["run-0"].status is Status.CANCELLED
-    assert states["run-39"].status is Status.SUCCEEDED
+    assert states[late].status is Status.SUCCEEDED

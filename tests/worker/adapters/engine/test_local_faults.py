@@ -99,7 +99,7 @@ def test_two_engines_execute_a_run_once(bench: Bench) -> None:
 
 def test_lease_lost(bench: Bench, alive: Alive) -> None:
     """An engine whose run was taken over kills its steps and writes nothing more."""
-    bench.engine(lease_s=0.6)
+    bench.engine(lease_s=2.4)
     bench.submit(Recipe().step("a", saying(bench.root / "pid") + "time.sleep(600)"))
     pid = int(bench.wait_for(bench.root / "pid"))
     until(lambda: bench.journal.records["run-1"]["a"].status is Status.RUNNING)

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], enough: Callable[[T], bool] = bool, *, timeout_s: float = 20.0) -> T:
+def until(look: Callable[[], T], enough: Callable[[T], bool] = bool, *, timeout_s: float = 120.0) -> T:
     """Return the first `look()` that is `enough`; fail with the last one after the deadline."""
     deadline = time.monotonic() + timeout_s
     while True:
