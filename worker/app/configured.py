@@ -13,6 +13,7 @@ from worker.app.ports import Ports
 from worker.app.pricing import Pricing
 from worker.bee import BeeSpec
 from worker.clock import Clock
+from worker.costs.estimate import Estimate
 from worker.decide.policy import Policy
 from worker.errors import Rejected
 from worker.features.port import Definition
@@ -49,14 +50,13 @@ class Configured(Ports):
         """What runs cost."""
         return Pricing(self.configuration, self.settings)
 
-    def run_costs(self, bees: Mapping[str, BeeSpec]) -> dict[str, float]:
-        """Return bee -> what a run of its pipeline will cost, where that is known; empty where there is no ledger."""
+    def run_estimates(self) -> dict[str, Estimate]:
+        """Return bee -> what a run of its pipeline will cost; empty where there is no ledger yet."""
         if not self.has_ledger:
             return {}
+        typical = self.pricing.typical
         with self.ledger.begin(write=False) as transaction:
-            typical = self.pricing.typical
-            found = {bee: estimated(spec, spec.pipeline, transaction, typical).amount for bee, spec in bees.items()}
-        return {bee: cost for bee, cost in found.items() if cost is not None}
+            return {name: estimated(bee, bee.pipeline, transaction, typical) for name, bee in self.bees.items()}
 
     @cached_property
     def frozen(self) -> Frozen:

@@ -209,18 +209,15 @@ def _short(found: Judged) -> Mapping[str, Any]:
 
 def _assumptions(app: Any, options: Mapping[str, Any]) -> Assumptions:
     cost = options["assume_cost"]
+    estimates = {} if cost is not None else app.run_estimates()
     return Assumptions(
         outcome=Outcome(options["assume"]),
         lasts=timedelta(minutes=options["assume_minutes"]),
         cost=None if cost is None else Decimal(str(cost)),
-        costs={} if cost is not None else _usual_costs(app),
+        costs={bee: Decimal(str(one.amount)) for bee, one in estimates.items() if one.amount is not None},
+        bases={bee: one.basis for bee, one in estimates.items()},
         trusted=options["trust_versions"],
     )
-
-
-def _usual_costs(app: Any) -> dict[str, Decimal]:
-    found = app.run_costs(app.bees)
-    return {bee: Decimal(str(round(cost, 6))) for bee, cost in found.items()}
 
 
 def _policy(app: Any, path: str | None) -> tuple[str, Any]:

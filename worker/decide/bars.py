@@ -176,10 +176,8 @@ def _budget(name: str, tally: Tally, budget: Budget, ask: Ask) -> Iterator[RuleR
 
 
 def _would_cost(ask: Ask) -> str:
-    stands = f" ({ask.estimated})" if ask.estimated else ""
-    if ask.estimate is None:
-        return f"what this run would cost is not known{stands}"
-    return f"this run would cost {ask.estimate:.2f}{stands}"
+    # What the estimate stands on is among the inputs: it changes with every run, and what is said should not.
+    return "what it would cost is not known" if ask.estimate is None else f"this run would cost {ask.estimate:.2f}"
 
 
 def _nothing_new(ask: Ask) -> RuleResult:

@@ -53,7 +53,8 @@ class Assumptions:
         outcome: how each run ends.
         lasts: how long a run takes, in event time.
         cost: of one run; None takes `costs`.
-        costs: bee -> what its runs usually cost; 0 where nothing is known.
+        costs: bee -> what its runs are estimated to cost; 0 where nothing is known.
+        bases: bee -> what that estimate stands on; of a bee without one, why there is none.
         trusted: versions, and bees that are not configured, are taken from the recording itself.
         installation: goes into the ids of runs.
     """
@@ -62,12 +63,18 @@ class Assumptions:
     lasts: timedelta = timedelta(0)
     cost: Decimal | None = None
     costs: dict[str, Decimal] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
     trusted: bool = False
     installation: str = "what-if"
 
     def cost_of(self, bee: str) -> Decimal:
         """Return what a run of a bee costs."""
         return self.cost if self.cost is not None else self.costs.get(bee, Decimal(0))
+
+    def estimate_of(self, bee: str) -> tuple[Decimal | None, str]:
+        """Return what a decision says that a run of a bee will cost, and what that stands on."""
+        unknown = self.cost is None and bee in self.bases and bee not in self.costs
+        return None if unknown else self.cost_of(bee), "" if self.cost is not None else self.bases.get(bee, "")
 
     def sentences(self) -> Iterator[str]:
         """Yield what is assumed, as a person reads it."""

@@ -149,7 +149,8 @@ class Simulation:
     def _situation(self, bee: _Bee, now: datetime) -> Situation:
         limit = bee.policy.colony.runs
         ahead = self._ahead(bee, now) if limit is not None and self._in_flight < limit and self._room else 0
-        return Situation(bee.spec, bee.policy, now, bee.run, self._in_flight, bee.cost, ahead)
+        estimate, stands = self.assumptions.estimate_of(bee.spec.bee)
+        return Situation(bee.spec, bee.policy, now, bee.run, self._in_flight, estimate, ahead, estimated=stands)
 
     def _ahead(self, bee: _Bee, now: datetime) -> int:
         """Return how many other bees wait for nothing but room and go before this one."""

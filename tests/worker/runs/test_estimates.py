@@ -113,8 +113,9 @@ def test_the_guard_says_what_its_estimate_stands_on(colony: Colony) -> None:
 
     rule = next(rule for rule in said["rules"] if rule["name"] == "budget_cost")
     assert said["action"] == "held"
-    assert "this run would cost 2.50 (the only run of auto-retrain for spam-guard)" in rule["why"]
+    assert "this run would cost 2.50" in rule["why"]
     assert rule["inputs"]["estimate"] == 2.5
+    assert rule["inputs"]["estimatedBy"] == "the only run of auto-retrain for spam-guard"
 
 
 def test_a_cost_that_nobody_knows_is_said_so(colony: Colony) -> None:
@@ -125,7 +126,7 @@ def test_a_cost_that_nobody_knows_is_said_so(colony: Colony) -> None:
 
     rule = next(rule for rule in said["rules"] if rule["name"] == "budget_cost")
     assert said["action"] == "trigger"
-    assert "what this run would cost is not known" in rule["why"]
+    assert "what it would cost is not known" in rule["why"]
     assert rule["inputs"]["estimate"] is None
     assert colony.runs()[0].estimate is None
 

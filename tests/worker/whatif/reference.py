@@ -81,13 +81,12 @@ class Real:
         with self.ledger.begin() as transaction:
             for name in self.order.get(bee.bee, ()):
                 transaction.models.add(version(name, bee.bee))
-            if self.cost:
-                # What a run usually costs is known from one that was settled before.
-                id_ = run_id(bee.pipeline, bee.bee, self.ledger.installation, "before")
-                run = Run(id_, bee.pipeline, bee.bee, "manual", "before", wall, wall)
-                request_run(run, transaction, wall)
-                over = replace(run, status=Status.SUCCEEDED, cost=float(self.cost))
-                transaction.runs.save(concluded(over, Verdict.REJECTED, None))
+            # What a run costs is known from one that was settled before.
+            id_ = run_id(bee.pipeline, bee.bee, self.ledger.installation, "before")
+            run = Run(id_, bee.pipeline, bee.bee, "manual", "before", wall, wall)
+            request_run(run, transaction, wall)
+            over = replace(run, status=Status.SUCCEEDED, cost=float(self.cost))
+            transaction.runs.save(concluded(over, Verdict.REJECTED, None))
 
     def _take(self, message: Message) -> Mapping[str, Any]:
         event = _event(message)

@@ -45,6 +45,15 @@ def imagined(messages: Sequence[Message], policy: Policy, assumptions: Assumptio
     return said
 
 
+def _without_bases(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a decision without what its estimate stands on: an assumed cost stands on no run."""
+    rules = [
+        {**rule, "inputs": {name: value for name, value in rule["inputs"].items() if name != "estimatedBy"}}
+        for rule in said.get("rules", ())
+    ]
+    return {**said, "rules": rules} if "rules" in said else said
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     messages=recordings(),
@@ -62,4 +71,4 @@ def test_a_what_if_is_what_would_be(
 
     found = imagined(messages, policy, Assumptions(outcome, lasts, cost, installation=real.ledger.installation))
 
-    assert found == expected
+    assert found == [_without_bases(one) for one in expected]
