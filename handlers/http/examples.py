@@ -186,7 +186,9 @@ EXAMPLES: Mapping[str, Example] = {
     "getModel": Example(
         {
             "beeId": "spam-guard", "version": "2", "epoch": 2, "deployedAt": "2026-11-23T07:48:37.1Z",
-            "trafficSplit": {"3": 50, "2": 50}, "salt": _ROLLOUT["salt"], "shadow": [], "rollout": _ROLLOUT,
+            "trafficSplit": {"3": 50, "2": 50},
+            "split": [{"version": "3", "percent": 50}, {"version": "2", "percent": 50}],
+            "salt": _ROLLOUT["salt"], "shadow": [], "rollout": _ROLLOUT,
             "settings": None, "versions": [_VERSION],
         },
         parameters={"beeId": "spam-guard"},

@@ -20,6 +20,7 @@ from handlers.http.shapes import (
     PredictRequest,
     PromoteRequest,
     RollbackRequest,
+    ShareShown,
     VersionList,
     VersionShown,
 )
@@ -116,6 +117,7 @@ def _model(services: Services, bee: BeeSpec) -> ModelShown:
         epoch=champion.epoch if champion else 0,
         deployedAt=to_text(champion.at) if champion else None,
         trafficSplit=dict(traffic.shares) if traffic else {},
+        split=[ShareShown(**share) for share in traffic.ordered] if traffic else [],
         salt=(traffic.salt or None) if traffic else None,
         shadow=list(traffic.shadow) if traffic else [],
         rollout=RolloutShown(**shown_rollout(rollout)) if rollout else None,

@@ -134,6 +134,7 @@ class RunSummary(BaseModel):
     startedAt: str | None
     endedAt: str | None
     estimatedCost: float | None
+    estimatedBy: str | None
     cost: float | None
     costBasis: str | None
     settledCost: float | None
@@ -220,10 +221,18 @@ class VersionList(BaseModel):
     models: list[VersionShown]
 
 
+class ShareShown(BaseModel):
+    """How much of the traffic a version serves."""
+
+    version: str
+    percent: int
+
+
 class ModelShown(BaseModel):
     """What is in production for a bee; `epoch` counts the changes of it.
 
-    While a rollout or a test is under way the versions of `trafficSplit` serve, each its percent, sticky by entity by
+    While a rollout or a test is under way the versions of `split` serve, each its percent, in the order that places are
+    given out (an object such as `trafficSplit` has none that every reader keeps), sticky by entity by
     the `salt`; those of `shadow` are scored beside it and never answer.
     """
 
@@ -232,6 +241,7 @@ class ModelShown(BaseModel):
     epoch: int
     deployedAt: str | None
     trafficSplit: dict[str, int]
+    split: list[ShareShown] = Field(default_factory=list)
     salt: str | None = None
     shadow: list[str] = Field(default_factory=list)
     rollout: RolloutShown | None = None

@@ -9,6 +9,7 @@ A challenger stands before the champion: when its share grows, entities only eve
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 PERCENT = 100
 
@@ -37,6 +38,11 @@ class Traffic:
     def shares(self) -> Mapping[str, int]:
         """Version -> percent."""
         return dict(self.split)
+
+    @property
+    def ordered(self) -> list[dict[str, Any]]:
+        """The split as JSON, in the order that places are given out."""
+        return [{"version": version, "percent": percent} for version, percent in self.split]
 
     def version_for(self, entity: str) -> str:
         """Return the version that serves an entity."""

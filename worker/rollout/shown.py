@@ -88,6 +88,7 @@ def shown_split(champion: Deployment, trial: Trial | None, entity: str | None = 
         "epoch": champion.epoch,
         "since": to_text(champion.at),
         "trafficSplit": dict(traffic.shares),
+        "split": traffic.ordered,
         "salt": traffic.salt or None,
         "shadow": list(traffic.shadow),
         "trial": None if trial is None else _trial(trial),

@@ -105,7 +105,7 @@ def _where(rollout: Rollout) -> dict[str, Any]:
         "step": rollout.step + 1,
         "steps": len(rollout.plan.planned),
         "percent": rollout.percent,
-        "split": [{"version": version, "percent": percent} for version, percent in traffic.split],
+        "split": traffic.ordered,
         "salt": traffic.salt,
         "shadow": list(traffic.shadow),
         "runId": rollout.run,

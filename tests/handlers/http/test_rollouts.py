@@ -53,6 +53,7 @@ def test_a_promotion_begins_a_rollout(client: Client) -> None:
 
     model = client.get(MODEL).json()
     assert (model["version"], model["trafficSplit"], model["shadow"]) == ("1", {"2": 10, "1": 90}, [])
+    assert model["split"] == [{"version": "2", "percent": 10}, {"version": "1", "percent": 90}]
     rollout = client.get(f"{MODEL}/rollout").json()
     assert model["rollout"] == rollout
     assert model["salt"] == rollout["salt"] == rollout["rolloutId"]
