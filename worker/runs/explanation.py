@@ -10,8 +10,8 @@ from worker.decide.rules import RuleResult
 _TOGETHER = ("vote", "arming")
 _GUARDS = (
     *("mode", "one_run_per_bee", "trial", "pause", "colony_pause", "cooldown", "breaker", "colony_breaker"),
-    *("budget_runs", "budget_cost", "colony_budget_runs", "colony_budget_cost", "nothing_new", "concurrent_runs"),
-    *("approval", "attempts"),
+    *("budget_runs", "budget_cost", "colony_budget_runs", "colony_budget_cost", "nothing_new", "features"),
+    *("concurrent_runs", "approval", "attempts"),
 )
 _AWAY = ("event_time", "known_version", "live_version", "order")
 _RULES, _VOTE, _NOT, _BARS = (

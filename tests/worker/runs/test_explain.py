@@ -141,6 +141,10 @@ def test_a_bee_whose_feature_is_broken(colony: Colony) -> None:
     assert [(line.outcome, line.why) for line in lines] == [
         ("held", "never trained on a broken feature: spam_probability: it is old")
     ]
+    colony.evaluate()
+    guards = _why(colony, "e1").sections[-1]
+    assert guards.title.startswith("What may hold a retrain back")
+    assert [line.name for line in guards.lines if line.outcome == "held"] == ["features"]
 
 
 def test_a_deployment_that_waits(colony: Colony) -> None:
