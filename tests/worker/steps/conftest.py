@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -174,12 +175,44 @@ def as_champion(outcome: dict[str, Any], version: str = "1") -> dict[str, Any]:
     return {"version": version, "baseline": challenger["metrics"], **told}
 
 
-@pytest.fixture(scope="session", name="bootstrap")
-def _bootstrap(new_runner: Any, spam_guard: BeeSpec) -> dict[str, Any]:
-    """The outcome of the first run, on July 2002."""
+@dataclass(frozen=True)
+class Done:
+    """A run of all steps, which others begin from copies of."""
+
+    runner: Runner
+    run: dict[str, Any]
+    outcome: dict[str, Any]
+
+    def copied(self, runner: Runner) -> tuple[Runner, dict[str, Any]]:
+        """Return a runner that has come as far, in its own directory, and the run there."""
+        shutil.copytree(self.runner.directory, runner.directory, dirs_exist_ok=True)
+        old = self.runner.directory
+        runner.paths = {name: runner.directory / path.relative_to(old) for name, path in self.runner.paths.items()}
+        return runner, self.run | {"outputDir": str(runner.directory)}
+
+
+def _done(runner: Runner, run: dict[str, Any]) -> Done:
+    return Done(runner, run, runner.run(run))
+
+
+@pytest.fixture(scope="session", name="july")
+def _july(new_runner: Any, spam_guard: BeeSpec) -> Done:
+    """The first run, on July 2002."""
     runner = new_runner()
-    outcome: dict[str, Any] = runner.run(runner.frozen(spam_guard, "2002-08-01T00:00:00Z"))
-    return outcome
+    return _done(runner, runner.frozen(spam_guard, "2002-08-01T00:00:00Z"))
+
+
+@pytest.fixture(scope="session", name="october")
+def _october(new_runner: Any, spam_guard: BeeSpec, champion: dict[str, Any]) -> Done:
+    """The retraining after the drift, with the model of July in production."""
+    runner = new_runner()
+    return _done(runner, runner.frozen(spam_guard, "2002-10-01T00:00:00Z", champion=champion))
+
+
+@pytest.fixture(scope="session", name="bootstrap")
+def _bootstrap(july: Done) -> dict[str, Any]:
+    """The outcome of the first run."""
+    return july.outcome
 
 
 @pytest.fixture(scope="session", name="champion")

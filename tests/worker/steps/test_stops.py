@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.steps.conftest import Done
 from worker.bee import BeeSpec
 from worker.errors import Rejected
 from worker.steps.files import local_path
@@ -90,49 +91,42 @@ def _only_ham(path: Path) -> None:
 
 
 def test_the_same_snapshot_and_seed_give_the_same_model(
-    new_runner: Any, spam_guard: BeeSpec, champion: dict[str, Any]
+    new_runner: Any, spam_guard: BeeSpec, champion: dict[str, Any], october: Done
 ) -> None:
     """Two runs with the same data and seed write the same model and numbers; another seed another model."""
-    seen = []
-    for seed in (7, 7, 8):
+    outcomes = [october.outcome]
+    for seed in (october.run["seed"], october.run["seed"] + 1):
         runner = new_runner()
-        outcome = runner.run(runner.frozen(spam_guard, OCTOBER, champion=champion, seed=seed))
-        seen.append((outcome["challenger"]["sha256"], outcome["gate"]["lower"], outcome["lineage"]["rowsSha256"]))
+        outcomes.append(runner.run(runner.frozen(spam_guard, OCTOBER, champion=champion, seed=seed)))
+    seen = [(one["challenger"]["sha256"], one["gate"]["lower"], one["lineage"]["rowsSha256"]) for one in outcomes]
 
     assert seen[0] == seen[1]
     assert seen[0][0] != seen[2][0]
     assert seen[0][2] == seen[2][2]
 
 
-def test_a_step_may_run_twice(new_runner: Any, spam_guard: BeeSpec) -> None:
+def test_a_step_may_run_twice(new_runner: Any, july: Done) -> None:
     """Registering and deploying again changes nothing but the time they took."""
-    runner = new_runner()
-    run = runner.frozen(spam_guard, "2002-08-01T00:00:00Z")
-    first = runner.run(run)
+    runner, run = july.copied(new_runner())
+    first = runner.run(run, ())
     again = runner.run(run, ("registration", "deployment"))
 
     assert first | {"cost": None} == again | {"cost": None}
     assert first["cost"]["steps"].keys() == again["cost"]["steps"].keys()
 
 
-def test_another_model_than_the_scored_one_is_not_registered(new_runner: Any, spam_guard: BeeSpec) -> None:
+def test_another_model_than_the_scored_one_is_not_registered(new_runner: Any, july: Done) -> None:
     """If the model file changes between scoring and registration, the step is rejected."""
-    runner = new_runner()
-    run = runner.frozen(spam_guard, "2002-08-01T00:00:00Z")
-    runner.run(run, (*TRAINING, "evaluation"))
+    runner, run = july.copied(new_runner())
     runner.paths["model"].write_bytes(b"another")
 
     with pytest.raises(Rejected, match="not the one that was scored"):
         runner.step("registration", run)
 
 
-def test_a_champion_with_another_hash_is_not_scored(
-    new_runner: Any, spam_guard: BeeSpec, bootstrap: dict[str, Any], champion: dict[str, Any]
-) -> None:
+def test_a_champion_with_another_hash_is_not_scored(new_runner: Any, champion: dict[str, Any], october: Done) -> None:
     """If production's file is not what was registered, nothing is compared with it."""
-    runner = new_runner()
-    run = runner.frozen(spam_guard, OCTOBER, champion=champion)
-    runner.run(run, TRAINING)
+    runner, run = october.copied(new_runner())
     stored = local_path(champion["uri"])
     content = stored.read_bytes()
     stored.write_bytes(content + b" ")

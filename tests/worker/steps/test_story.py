@@ -1,5 +1,6 @@
 from typing import Any
 
+from tests.worker.steps.conftest import Done
 from worker.bee import BeeSpec
 from worker.models.gate import judge
 
@@ -18,10 +19,9 @@ def test_first_model_beats_the_naive_baseline(bootstrap: dict[str, Any], spam_gu
     assert judge(gate, spam_guard.gate, task="binary").passed
 
 
-def test_retrain_after_the_drift_is_deployable(new_runner: Any, spam_guard: BeeSpec, champion: dict[str, Any]) -> None:
+def test_retrain_after_the_drift_is_deployable(october: Done) -> None:
     """On rows of September that neither has seen the challenger beats the champion, and is handed over."""
-    runner = new_runner()
-    outcome = runner.run(runner.frozen(spam_guard, OCTOBER, champion=champion))
+    outcome = october.outcome
     gate = outcome["gate"]
 
     assert outcome["verdict"] == "deployable", outcome["reason"]
