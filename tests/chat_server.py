@@ -24,7 +24,7 @@ class Reply:
     usage: dict[str, int] | None = None
 
 
-_PATIENCE_S = 20.0  # how long a request waits for others, so that a test fails and does not hang
+_PATIENCE_S = 60.0  # how long a request waits for others, so that a test fails and does not hang
 
 Answer = Callable[[dict[str, Any]], Reply]
 

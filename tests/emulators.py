@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-START_S = 30.0
+START_S = 120.0
 
 
 @pytest.fixture(name="pubsub_emulator", scope="session")

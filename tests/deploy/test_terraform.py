@@ -20,7 +20,9 @@ needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not
 
 def terraform(*words: str, folder: Path) -> str:
     """Run Terraform and return what it says; it must end well."""
-    done = subprocess.run([str(TERRAFORM), *words], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [str(TERRAFORM), *words], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

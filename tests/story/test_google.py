@@ -85,7 +85,7 @@ def test_an_event_from_pubsub_becomes_one_pipeline_job(on_google: Colony, vertex
         publisher.send_bytes(json.dumps(log_entry(str(run_id), "PIPELINE_STATE_RUNNING")).encode())
         seen = _eventually(lambda: publisher.types() if "pipeline.run.started" in publisher.types() else None)
         worker.send_signal(signal.SIGTERM)
-        stopped = worker.wait(timeout=20)
+        stopped = worker.wait(timeout=60)
     finally:
         worker.kill()
         told = worker.communicate()[1]
@@ -130,7 +130,7 @@ def _deliveries(colony: Colony) -> int:
     return sum(int(row["deliveries"]) for row in colony.rows("decisions"))
 
 
-def _eventually(found: Callable[[], Any], timeout_s: float = 60) -> Any:
+def _eventually(found: Callable[[], Any], timeout_s: float = 120) -> Any:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = found()
@@ -171,7 +171,7 @@ class _Published:
 
     def send_bytes(self, data: bytes, **attributes: str) -> None:
         topic = self._publisher.topic_path(self._project, "colony-model-evaluated")
-        self._publisher.publish(topic, data, **attributes).result(timeout=10)
+        self._publisher.publish(topic, data, **attributes).result(timeout=60)
 
     def types(self) -> list[str]:
         for message in self.pull("colony-listens"):

@@ -24,7 +24,7 @@ def served(colony: Colony) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=line.split()[1] + "/", timeout=60) as client:
         yield client
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 
@@ -108,7 +108,7 @@ def test_a_new_store_has_the_default_features(tmp_path: Path) -> None:
     assert process.stderr is not None
     line = next(process.stderr)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
     assert {"user_reputation_score", "content_quality_score", "spam_probability", "engagement_rate"} < set(names)
     assert line.startswith("colony: http://"), "nothing is defined a second time"

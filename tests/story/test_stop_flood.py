@@ -23,7 +23,7 @@ from tests.story import together
 ROOT = Path(__file__).parents[2]
 BEES, EVENTS = 12, 3000
 #: Generous: the process itself ends within 8 s, or its exit code is not 0.
-PATIENCE_S = 60
+PATIENCE_S = 120
 _POLICY = "approval: {runs: always, expires: 30d}\n"
 _TIME = re.compile(r"20[2-9]\d-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
 _RECENT_US = 1_600_000_000_000_000

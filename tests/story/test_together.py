@@ -88,7 +88,7 @@ def _disturbed(url: str, directory: Path) -> tuple[int, int]:
     chance = random.Random()
     running = {str(number): _start(url, directory, str(number)) for number in range(together.WORKERS)}
     kills, cuts = 0, 0
-    until = time.monotonic() + 60 + EVENTS / 20
+    until = time.monotonic() + 240 + EVENTS / 20
     while running:
         assert time.monotonic() < until, "the workers do not come to an end"
         time.sleep(chance.uniform(0.02, 0.15))
@@ -157,7 +157,7 @@ def _published(url: str, directory: Path) -> None:
     """Publish what is left, and check that each event appeared, for the first time in its bee's order."""
     ledger = together.opened(url)
     relay = Relay(ledger, FileTopic(directory / "published.jsonl"), lambda: together.NOW, "last", lease_s=1.0)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     with ledger.begin(write=False) as transaction:
         waiting = transaction.outbox.waiting()
     while waiting and time.monotonic() < until:

@@ -26,7 +26,7 @@ def _url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     line = next(line for line in process.stderr if line.startswith("colony: http://"))
     yield line.split()[1].removesuffix("/api/mlops")
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def test_step_by_step(url: str) -> None:
@@ -83,7 +83,7 @@ def _without_types(text: str) -> str:
 
 def _run(node: str, *arguments: str, url: str = "") -> str:
     done = subprocess.run(
-        [node, *arguments], env={"COLONY_URL": url}, capture_output=True, text=True, timeout=60, check=False
+        [node, *arguments], env={"COLONY_URL": url}, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -75,14 +75,14 @@ class _Fleet:
 
     def await_more(self, name: str, than: int) -> None:
         """Wait until a worker has acknowledged more."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while self.acknowledged(name) <= than:
             assert time.monotonic() < until, (self._directory / f"said-{name}").read_text()[-3000:]
             time.sleep(0.02)
 
     def ended(self) -> dict[str, int]:
         """Wait for all, and return their exit codes."""
-        return {name: process.wait(timeout=120) for name, process in self._running.items()}
+        return {name: process.wait(timeout=240) for name, process in self._running.items()}
 
     def close(self) -> None:
         """Leave nobody behind."""

@@ -212,7 +212,7 @@ def test_interrupted(home: Path, tmp_path: Path) -> None:
     with subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
         until(mark.exists)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
 
     assert process.returncode == 6
     assert "CANCELLED" in out

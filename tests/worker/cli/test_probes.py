@@ -172,7 +172,7 @@ def test_run_answers_on_the_port_of_the_settings(tmp_path: Path, port: int) -> N
         until(lambda: status("/readyz") == 200)
         assert status("/livez") == 200
         process.send_signal(signal.SIGTERM)
-        told = process.communicate(timeout=30)[1]
+        told = process.communicate(timeout=60)[1]
     finally:
         process.kill()
     assert process.returncode == 0, told

@@ -208,7 +208,7 @@ steps:
     assert "the step took longer than 2s, its timeout" in (slow.error or "")
     assert len((done.directory / "one.attempts").read_text()) == 2
     child = int((done.directory / "one.child").read_text())
-    until(lambda: _lives(child), lambda lives: not lives, timeout_s=10.0)
+    until(lambda: _lives(child), lambda lives: not lives, timeout_s=60.0)
 
 
 def test_second_attempt_in_time(world: World) -> None:

@@ -70,7 +70,7 @@ def _attempt(kind: str, attempts: Path, child: Path) -> End:
 def test_ends(tmp_path: Path, kind: str, said: str, attempts: int) -> None:
     """Whatever happens in an attempt is its end; one is tried again unless it says that this is of no use."""
     command = [sys.executable, "-c", _PROGRAM, kind, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
 
     assert done.stdout.rstrip("\n") == said, done.stderr
     assert (tmp_path / "attempts").read_text(encoding="utf-8") == "x" * attempts
@@ -83,7 +83,7 @@ def test_the_supervisor_is_killed(tmp_path: Path) -> None:
     """When the process above is killed, the attempt does not live on."""
     command = [sys.executable, "-c", _PROGRAM, "waits", str(tmp_path)]
     above = subprocess.Popen(command, cwd=ROOT)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (children := _children(above.pid)) and time.monotonic() < deadline:
         time.sleep(0.01)
     above.kill()

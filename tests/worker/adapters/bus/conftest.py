@@ -117,7 +117,7 @@ def _pubsub_bus(names: Any) -> Iterator[Bus]:
         def send(messages: Sequence[Sent]) -> None:
             topic = path(PROJECT, "topics", names.intake_topic)
             for body, attributes in messages:
-                publisher.publish(topic, body, **attributes).result(timeout=10)
+                publisher.publish(topic, body, **attributes).result(timeout=60)
 
         def dead_letters() -> list[tuple[bytes, Mapping[str, str], str]]:
             found = drain(subscriber, path(PROJECT, "subscriptions", names.dead_letter_subscription))

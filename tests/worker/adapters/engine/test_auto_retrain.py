@@ -32,12 +32,12 @@ def _home(tmp_path: Path) -> Path:
     for name in ("label", "signal"):
         store.define(Definition(name, "thing", "number"))
     step = (to_us(AS_OF) - to_us(START)) // (ROWS + 1)
-    for number in range(ROWS):
-        at = from_us(to_us(START) + step * number)
-        signal = (number * 7919 % 1000) / 1000
-        store.write(
-            [Write(f"t{number}", "signal", signal, at, at), Write(f"t{number}", "label", float(signal > 0.5), at, at)]
-        )
+    rows = [(f"t{n}", from_us(to_us(START) + step * n), (n * 7919 % 1000) / 1000) for n in range(ROWS)]
+    store.write(
+        Write(thing, name, value, at, at)
+        for thing, at, signal in rows
+        for name, value in (("signal", signal), ("label", float(signal > 0.5)))
+    )
     store.close()
     return tmp_path
 

@@ -431,5 +431,5 @@ def test_the_stand_in_runs_as_a_process() -> None:
         engine.close()
     finally:
         process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
         process.stdout.close()

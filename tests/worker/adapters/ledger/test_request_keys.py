@@ -23,7 +23,7 @@ def test_two_at_once(ledger: SqlLedger) -> None:
     answers: list[Asked] = []
 
     def ask(asked: Asked) -> None:
-        together.wait(10)
+        together.wait(60)
         with ledger.begin() as transaction:
             answers.append(transaction.request_keys.take("key", asked, NOW))
 
@@ -31,7 +31,7 @@ def test_two_at_once(ledger: SqlLedger) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
     assert len(answers) == 2
     assert answers[0] == answers[1]

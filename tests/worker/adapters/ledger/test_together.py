@@ -32,7 +32,7 @@ def processes(verb: str, url: str, count: int = 3) -> dict[str, list[str]]:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for command in commands
     ]
-    told = [process.communicate(timeout=60) for process in started]
+    told = [process.communicate(timeout=120) for process in started]
     assert [process.returncode for process in started] == [0] * count, [errors[-2000:] for _, errors in told]
     return {words[0]: words[1:] for words in (said.split() for said, _ in told)}
 
@@ -47,7 +47,7 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> list[obje
             return error
 
     with ThreadPoolExecutor(2) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(guarded, it) for it in (first, second)]]
+        return [future.result(timeout=120) for future in [pool.submit(guarded, it) for it in (first, second)]]
 
 
 def test_opening(empty_url: str) -> None:
@@ -100,7 +100,7 @@ def test_one_loop_run(ledger: SqlLedger) -> None:
 
     def request(name: str) -> Callable[[], str]:
         def body() -> str:
-            barrier.wait(timeout=20)
+            barrier.wait(timeout=60)
             with ledger.begin() as transaction:
                 transaction.incidents.save(incident(name))
                 transaction.runs.add(run(name))
@@ -124,7 +124,7 @@ def test_same_event_at_once(ledger: SqlLedger) -> None:
     barrier = threading.Barrier(2)
 
     def tell() -> None:
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=60)
         with ledger.begin() as transaction:
             transaction.outbox.add("a", "t", "subject", 1, NOW, {})
 
@@ -143,7 +143,7 @@ def test_cancel_while_it_moves(ledger: SqlLedger) -> None:
         [lease] = transaction.runs.claim("one", limit=1, lease_s=600)
 
     def cancel() -> None:
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=60)
         with ledger.begin() as transaction:
             transaction.lock(["spam-guard"])
             found = transaction.runs.get(run().id)
@@ -151,7 +151,7 @@ def test_cancel_while_it_moves(ledger: SqlLedger) -> None:
             transaction.runs.save(replace(found, cancel_requested=True))
 
     def watch() -> None:
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=60)
         with ledger.begin() as transaction:
             found = transaction.runs.hold(lease)
             transaction.outbox.add("spam-guard", "started", found.id, found.transition + 1, NOW, {})

@@ -186,7 +186,7 @@ def test_backup_while_it_is_written(ledger: SqlLedger, care: LedgerCare, url: st
         care.back_up(tmp_path / "copy")
     finally:
         stop.set()
-        writer.join(20)
+        writer.join(60)
     with pytest.raises(Rejected, match="there already"):
         care.back_up(tmp_path / "copy")
     with pytest.raises(Conflict, match="in use"):
