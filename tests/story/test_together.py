@@ -1,14 +1,13 @@
 """Four workers on one ledger, killed and cut off at random, leave what one undisturbed worker leaves."""
 
 import json
+import multiprocessing
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ from tests.story import together
 from worker.adapters.bus.local import FileTopic
 from worker.publish.relay import Relay
 
-ROOT = Path(__file__).parents[2]
+#: Forks of a process that has loaded everything: each start of a worker anew takes a second.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.story.together"])
 #: The whole proof has 20,000 events and takes minutes; COLONY_TEST_EVENTS asks for another number.
 EVENTS = int(os.environ.get("COLONY_TEST_EVENTS", "1500"))
 BEES = max(20, EVENTS // 50)
@@ -93,14 +94,13 @@ def _disturbed(url: str, directory: Path) -> tuple[int, int]:
         assert time.monotonic() < until, "the workers do not come to an end"
         time.sleep(chance.uniform(0.02, 0.15))
         for name, process in list(running.items()):
-            code = process.poll()
-            if code is not None:
-                assert code == 0, (directory / f"said-{name}").read_text()[-3000:]
+            if process.exitcode is not None:
+                assert process.exitcode == 0, (directory / f"said-{name}").read_text()[-3000:]
                 del running[name]
         if running and kills < KILLS and chance.random() < 0.5 and _begun(directory):
             name = chance.choice(sorted(running))
-            running[name].send_signal(signal.SIGKILL)
-            running[name].wait()
+            running[name].kill()
+            running[name].join()
             kills += 1
             running[name] = _start(url, directory, name)
         if url.startswith("postgresql") and chance.random() < 0.4:
@@ -108,12 +108,10 @@ def _disturbed(url: str, directory: Path) -> tuple[int, int]:
     return kills, cuts
 
 
-def _start(url: str, directory: Path, name: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.story.together", url, str(directory), name]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    # Into a file: a pipe that nobody reads stops a worker that complains of its connection.
-    with (directory / f"said-{name}").open("ab") as said:
-        return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=said, stderr=said)
+def _start(url: str, directory: Path, name: str) -> BaseProcess:
+    process = _FORKS.Process(target=together.work_apart, args=(url, directory, name), daemon=True)
+    process.start()
+    return process
 
 
 def _begun(directory: Path) -> bool:

@@ -1,6 +1,7 @@
 """One of several workers on one ledger, and what they are given; `python FILE URL DIRECTORY NAME` starts one."""
 
 import json
+import os
 import random
 import sys
 import time
@@ -222,6 +223,17 @@ def deliveries(
             seen = [number for number in mine if number <= batch[-1]]
             batch += [chance.choice(seen) for _ in range(int(size * REPEATED))]
         yield batch
+
+
+def work_apart(url: str, directory: Path, name: str) -> None:
+    """Work in a process that was forked for it, and tell a file what goes wrong.
+
+    A pipe that nobody reads would stop a worker that complains of its connection.
+    """
+    said = os.open(directory / f"said-{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    work(url, directory, name)
 
 
 def work(url: str, directory: Path, name: str) -> None:

@@ -27,14 +27,12 @@ SCRIPT = Path(__file__).with_name("workers.py")
 def processes(verb: str, url: str, count: int = 3) -> dict[str, list[str]]:
     """Run the verb in several processes at once; return what each printed, by its name."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    commands = [[sys.executable, str(SCRIPT), verb, url, f"w{number}"] for number in range(count)]
-    started = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for command in commands
-    ]
-    told = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0] * count, [errors[-2000:] for _, errors in told]
-    return {words[0]: words[1:] for words in (said.split() for said, _ in told)}
+    command = [sys.executable, str(SCRIPT), verb, url, *(f"w{number}" for number in range(count))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = {words[0]: words[1:] for words in (line.split() for line in done.stdout.splitlines())}
+    assert len(told) == count
+    return told
 
 
 def both(first: Callable[[], object], second: Callable[[], object]) -> list[object]:
