@@ -148,7 +148,8 @@ def _dots(report: Report, arm: Arm, panel: _Panel, aside: float) -> Iterator[str
 
 def _names(report: Report, panel: _Panel) -> Iterator[str]:
     """Yield each policy's name and figure at the end of its curve, apart from each other."""
-    ends = sorted((panel.y(arm.metric), arm) for arm in report.arms if arm.metric is not None) if report.arms else []
+    placed = [(panel.y(arm.metric), arm) for arm in report.arms if arm.metric is not None]
+    ends = sorted(placed, key=lambda end: end[0])
     y = -math.inf
     for wanted, arm in ends:
         y = max(wanted, y + _LINE)

@@ -42,6 +42,16 @@ def test_the_picture_has_a_curve_of_each_policy_and_what_happened() -> None:
     assert any("1 & <2>" in word for word in words)
 
 
+def test_policies_that_end_at_the_same_figure_stand_apart() -> None:
+    """A managed model that never had to be retrained is named beside the one that never was."""
+    report = _report(*(_arm(policy, (0.5, 0.6, 0.7)) for policy in (Policy.MANAGED, Policy.NEVER)))
+
+    root = ET.fromstring(plot(report))  # noqa: S314 - our own text
+
+    ends = {node.text: float(node.get("y", "0")) for node in root.iter() if (node.text or "").endswith(" 0.7")}
+    assert abs(ends["managed 0.7"] - ends["never 0.7"]) >= 20
+
+
 def test_a_picture_of_nothing_defined_is_still_one() -> None:
     """Metrics that are undefined in every period leave an empty plot."""
     ET.fromstring(plot(_report(_arm(Policy.NEVER, (None, None, None)))))  # noqa: S314 - our own text
