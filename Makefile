@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: $(VENV)/.runtime ## Watch the loop close once, on real data, on this machine (less than a minute)
+demo: $(VENV)/.runtime ## Watch the loop close once, on real data, on this machine (a minute or two)
 	@$(BIN)/python deploy/demo/story.py
 
 test: lint ## Run every check: style, types, architecture and tests
