@@ -8,6 +8,7 @@ import structlog
 
 from worker.bee import BeeSpec
 from worker.errors import ColonyError
+from worker.features.fresh import new_labels
 from worker.features.port import FeatureStore
 
 log = structlog.get_logger()
@@ -20,13 +21,13 @@ class FreshLabels:
     features: Callable[[], FeatureStore]
 
     def __call__(self, bee: BeeSpec, since: datetime, until: datetime) -> int | None:
-        """Return how many became known in (since, until]; None for a bee without labels, or if the store is away."""
+        """Return how many came in (since, until]; None for a bee without labels, or if the store is away."""
         if not bee.label:
             return None
         if until <= since:
             return 0
         try:
-            return self.features().count_labels(bee.entity, bee.label, known_after=since, known_by=until)
+            return new_labels(self.features(), bee, since, until)
         except ColonyError as error:
             log.warning("new labels cannot be counted", bee=bee.bee, reason=str(error))
             return None

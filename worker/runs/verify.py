@@ -13,6 +13,7 @@ from worker.bee import BeeSpec
 from worker.clock import Clock
 from worker.decide.policy import Policy
 from worker.errors import NotFound, Rejected, TryLater
+from worker.features.fresh import new_labels
 from worker.ledger import Ledger
 from worker.models.port import ModelVersion
 from worker.models.trials import TrialKind
@@ -140,7 +141,7 @@ class Verifier:
         """Count the labels that became known since a time. Raises TryLater."""
         store = self.outcomes().scorers.features()
         try:
-            return store.count_labels(bee.entity, bee.label, known_after=since, known_by=now) if bee.label else 0
+            return new_labels(store, bee, since, now) if bee.label else 0
         except (Rejected, NotFound):
             # What is wrong with the label is told by the next look.
             return 0

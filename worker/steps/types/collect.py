@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from worker.bee import BeeSpec, Duration, Value
 from worker.clock import to_text
+from worker.features.fresh import new_labels
 from worker.features.port import LabelWindow, Reader, TrainingRequest, TrainingTable
 from worker.steps import outcome
 from worker.steps.files import describe, sha256_of
@@ -71,7 +72,7 @@ def _new_rows(context: StepContext, bee: BeeSpec, champion: Champion | None, end
     since = new_rows_since(context.run) or champion.trained_until
     if since is None:
         return None
-    return context.ports.features.count_labels(bee.entity, bee.label, known_after=since, known_by=end)
+    return new_labels(context.ports.features, bee, since, end)
 
 
 def _read(context: StepContext, bee: BeeSpec, champion: Champion | None, end: datetime) -> TrainingTable:
