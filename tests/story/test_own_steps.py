@@ -18,7 +18,8 @@ def _own(colony: Colony, tmp_path: Path) -> Path:
     """Return a configuration directory with the README's step type and templates, which the colony uses."""
     directory = tmp_path / "own"
     files = {"steps/count_rows.py": _blocks("python")[0]}
-    for text in _blocks("yaml"):
+    # What does not begin with a name is a part of a bee.
+    for text in (block for block in _blocks("yaml") if block.startswith("name:")):
         files[f"pipelines/{text.split()[1]}.yaml"] = text
     for name, text in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
