@@ -72,11 +72,16 @@ def test_conflict(here: Here, ledger: SqlLedger) -> None:
         ({"COLONY_HOST": "0.0.0.0"}, "COLONY_HOST"),  # noqa: S104 - that it is refused is the point
     ],
 )
-def test_a_wrong_environment(colony: Colony, variables: dict[str, str], word: str) -> None:
+def test_a_wrong_environment(here: Here, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], word: str) -> None:
     """A variable that is wrong ends with 2 and is named."""
     command = ["serve", "--port", "0"] if "COLONY_HOST" in variables else ["drain"]
 
-    assert word in colony(*command, code=2, **variables).stderr
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    code, _, errors = here(*command)
+
+    assert (code, word in errors) == (2, True), errors
 
 
 @pytest.mark.parametrize(
@@ -166,37 +171,38 @@ def _recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_dry_run_decides_and_changes_nothing(colony: Colony, ledger: SqlLedger, recording: Path, home: Path) -> None:
+def test_a_dry_run_decides_and_changes_nothing(here: Here, ledger: SqlLedger, recording: Path, home: Path) -> None:
     """A dry run prints what would have been decided; ledger, files and recording stay as they are."""
     ledger.close()
     before = _content(home)
 
-    done = colony("replay", str(recording), "--dry-run", "--json")
+    code, output, errors = here("replay", str(recording), "--dry-run", "--json")
 
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert code == 0
+    rows = [json.loads(line) for line in output.splitlines()]
     assert [row["action"] for row in rows] == ["trigger", "duplicate", "none", "trigger"]
     assert rows[0]["eventId"].startswith("sha256:")
     assert rows[3]["evaluatedAt"] == "2002-10-02T00:00:00Z", "without a time of its own it happened at the newest seen"
-    assert "6 messages: 2 dead letter, 1 duplicate, 1 none, 2 trigger" in done.stderr
+    assert "6 messages: 2 dead letter, 1 duplicate, 1 none, 2 trigger" in errors
     assert _content(home) == before
 
 
-def test_a_dry_run_on_nothing(colony: Colony, recording: Path, home: Path) -> None:
+def test_a_dry_run_on_nothing(here: Here, recording: Path, home: Path) -> None:
     """Without any data directory a dry run works, refuses unknown versions, and makes none."""
-    done = colony("replay", str(recording), "--dry-run")
+    code, output, _ = here("replay", str(recording), "--dry-run")
 
-    assert "refused" in done.stdout
+    assert (code, "refused" in output) == (0, True)
     assert not home.exists()
 
 
-def test_a_dry_run_with_another_policy(colony: Colony, ledger: SqlLedger, recording: Path, tmp_path: Path) -> None:
+def test_a_dry_run_with_another_policy(here: Here, ledger: SqlLedger, recording: Path, tmp_path: Path) -> None:
     """What another policy would have decided can be asked."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("maxDrop: 0.6\n")
 
-    done = colony("replay", str(recording), "--dry-run", "--policy", str(policy), "--json")
+    code, output, _ = here("replay", str(recording), "--dry-run", "--policy", str(policy), "--json")
 
-    assert json.loads(done.stdout.splitlines()[0])["action"] == "none"
+    assert (code, json.loads(output.splitlines()[0])["action"]) == (0, "none")
 
 
 def test_replay_from_standard_input(colony: Colony, ledger: SqlLedger) -> None:
@@ -209,16 +215,18 @@ def test_replay_from_standard_input(colony: Colony, ledger: SqlLedger) -> None:
     assert json.loads(colony("decisions", "--json").stdout)["action"] == "none"
 
 
-def test_replay_keeps_what_it_turned_away(colony: Colony, ledger: SqlLedger) -> None:
+def test_replay_keeps_what_it_turned_away(here: Here, ledger: SqlLedger, tmp_path: Path) -> None:
     """A broken line is told, kept with its reason, and the replay goes on; the same file again is all duplicates."""
-    lines = "{broken\n" + json.dumps({**healthy(), "type": "model.evaluated"}) + "\n"
+    file = tmp_path / "events.jsonl"
+    file.write_text("{broken\n" + json.dumps({**healthy(), "type": "model.evaluated"}) + "\n", encoding="utf-8")
 
     for action in ("none", "duplicate"):
-        done = colony("replay", "-", stdin=lines)
-        assert "dead letter" in done.stdout
-        assert action in done.stdout
+        code, output, _ = here("replay", str(file))
+        assert code == 0
+        assert "dead letter" in output
+        assert action in output
 
-    (letter,) = [json.loads(line) for line in colony("dead-letters", "--json").stdout.splitlines()]
+    (letter,) = [json.loads(line) for line in here("dead-letters", "--json")[1].splitlines()]
     assert "not JSON" in letter["reason"]
     assert (letter["body"], letter["deliveries"]) == ("{broken", 2)
 
@@ -236,9 +244,11 @@ def test_a_broken_configuration_turns_no_message_away(colony: Colony, ledger: Sq
     assert colony("dead-letters").stdout == "nothing was turned away\n"
 
 
-def test_drain_without_events(colony: Colony) -> None:
+def test_drain_without_events(here: Here) -> None:
     """A drain with nothing to do ends at once, and well."""
-    assert "nothing is left" in colony("drain").stderr
+    code, _, errors = here("drain")
+
+    assert (code, "nothing is left" in errors) == (0, True)
 
 
 def _content(home: Path) -> dict[str, str]:
