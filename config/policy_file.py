@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from worker.bee import Duration, Value, duration_text, parse_duration
 from worker.decide.policy import (
@@ -72,6 +72,13 @@ class _Verify(Value):
     roll_back: bool = True
     worse_by: Annotated[Number, Field(ge=0)] = Decimal(0)
     within: Duration | None = None
+    recover: bool = False
+
+    @model_serializer(mode="wrap")
+    def _shown(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `recover` out where it is off: a file that does not know the word keeps its version."""
+        shown: dict[str, Any] = handler(self)
+        return shown if self.recover else {name: value for name, value in shown.items() if name != "recover"}
 
 
 class _Breaker(Value):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.policy_file import PolicyFile
 from config.policy_words import in_words
 from config.schema import read_policy
 from worker.decide.policy import Approval, Arming, Breaker, Budget, Retry
@@ -25,7 +26,7 @@ arming: {windows: 2, of: 3}
 maxAhead: 10m
 cooldown: 6h
 retry: {limit: 4, backoff: 12h, factor: 3, longest: 9d}
-verify: {windows: 2, rollBack: false, worseBy: 0.05, within: 30d}
+verify: {windows: 2, rollBack: false, worseBy: 0.05, within: 30d, recover: true}
 breaker: {failures: 3, within: 2d, pause: 3h}
 budget: {runsPerDay: 4, costPerMonth: 100}
 features: {hold: [stale, missing], trigger: [unlikeTraining]}
@@ -36,7 +37,7 @@ colony:
   breaker: {failures: 20}
   budget: {runsPerDay: 50}
 bees:
-  spam-guard: {maxDrop: 0.1, budget: {runsPerDay: 1}, approval: {runs: never}}
+  spam-guard: {maxDrop: 0.1, budget: {runsPerDay: 1}, approval: {runs: never}, verify: {recover: false}}
 """
 
 
@@ -116,6 +117,17 @@ def test_a_bees_own_words_lie_over_the_common_ones(tmp_path: Path) -> None:
     assert own.retry == Retry(4, timedelta(hours=12), 3, timedelta(days=9))
     assert policy.of("other-bee").budget == Budget(4, Decimal(100))
     assert policy.colony.breaker == Breaker(failures=20)
+
+
+def test_a_word_that_is_off_makes_no_other_version(tmp_path: Path) -> None:
+    """A file without `recover`, or with it off, means what it always did; with it on it is another policy."""
+    path, found = tmp_path / "policy.yaml", []
+    for text in ("maxDrop: 0.2\n", "verify: {recover: false}\n", "verify: {recover: true}\n"):
+        path.write_text(text)
+        found.append(read_policy(path).version)
+
+    assert found[0] == found[1] != found[2]
+    assert PolicyFile().model_dump(by_alias=True)["verify"].keys() == {"windows", "rollBack", "worseBy", "within"}
 
 
 @pytest.mark.parametrize("text", [FULL, "maxDrop: 0.2\n", "maxDrop: null\nfloor: 0.4\n"])

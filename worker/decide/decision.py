@@ -13,6 +13,7 @@ from worker.clock import to_text
 from worker.decide.course import Begin, Course, Effect, Situation, begin_or_wait, due, roll_back
 from worker.decide.evaluation import Evaluation, Metrics
 from worker.decide.policy import SEVERITIES
+from worker.decide.recovery import recovery_of, remembered
 from worker.decide.rules import Outcome, RuleResult, rules_of
 from worker.decide.signal import Signal, judge, window_key
 from worker.frozen import made
@@ -116,7 +117,8 @@ def decide(evaluation: Evaluation, history: History, course: Course, situation: 
         return asked.concluded(
             Action.HELD, f"{signal.why}; would retrain, but the bee's mode is observe", course, guard
         )
-    incident = machine.opened(key, bee.bee, evaluation.version, asked.newest, situation.now)
+    baseline = remembered(evaluation, bee, policy, history.recorded)
+    incident = machine.opened(key, bee.bee, evaluation.version, asked.newest, situation.now, baseline=baseline)
     return asked.begin(replace(course, incident=incident), signal.why)
 
 
@@ -162,20 +164,53 @@ class _Asked:
 
 def _in_incident(asked: _Asked, course: Course, incident: Incident) -> Conclusion:
     """Judge an evaluation of a bee that has an incident: it joins it, heals it, or asks for the next attempt."""
-    signal, now, policy = asked.signal, asked.situation.now, asked.situation.policy
+    signal, now = asked.signal, asked.situation.now
     if signal.good:
-        after = machine.well(incident, window_key(asked.evaluation), policy.verify.windows, asked.newest, now)
-        return asked.concluded(Action.NONE, signal.why, course.with_incident(after))
+        return _found_well(asked, course, incident)
     if not signal.bad:
         return asked.concluded(Action.NONE, signal.why, course)
     incident = machine.unwell(machine.attached(incident, asked.newest, now))
     course = course.with_incident(incident)
     if incident.state is State.DEPLOYED:
         return _still_bad(asked, course, incident)
-    asks_again = incident.stopped and signal.armed
-    if incident.state in machine.WAITING and (asks_again or due(incident, policy, now, course.colony)):
-        return asked.begin(course, signal.why)
-    return asked.concluded(Action.ATTACHED, f"{signal.why}; joins the open incident: {_standing(incident)}", course)
+    return _joins(asked, course, incident, signal.why, asks=signal.armed)
+
+
+def _joins(asked: _Asked, course: Course, incident: Incident, why: str, *, asks: bool) -> Conclusion:
+    """Let an incident that waits go on if it may by now, or if it was stopped and is asked (`asks`)."""
+    situation = asked.situation
+    if incident.state in machine.WAITING and (
+        (incident.stopped and asks) or due(incident, situation.policy, situation.now, course.colony)
+    ):
+        return asked.begin(course, why)
+    return asked.concluded(Action.ATTACHED, f"{why}; joins the open incident: {_standing(incident)}", course)
+
+
+def _found_well(asked: _Asked, course: Course, incident: Incident) -> Conclusion:
+    """Judge a model that is well by its own baseline: where the policy asks for more, only the recovered heals."""
+    situation, signal = asked.situation, asked.signal
+    found = recovery_of(asked.evaluation, situation.bee, situation.policy, incident)
+    if found is not None:
+        asked = replace(asked, rules=(*asked.rules, found))
+    if found is not None and found.outcome is Outcome.UNDEFINED:
+        return asked.concluded(Action.NONE, f"{signal.why}; {found.why}", course)
+    if found is not None and found.outcome is Outcome.FIRED:
+        return _not_recovered(asked, course, incident, found.why)
+    needed, key = situation.policy.verify.windows, window_key(asked.evaluation)
+    after = machine.well(incident, key, needed, asked.newest, situation.now)
+    return asked.concluded(Action.NONE, signal.why, course.with_incident(after))
+
+
+def _not_recovered(asked: _Asked, course: Course, incident: Incident, why: str) -> Conclusion:
+    """Let the next attempt begin as after a deployment that mended nothing; a window asks for one attempt at most."""
+    why = f"{asked.signal.why}; {why}"
+    newest = replace(asked.newest, bad=True, reason=why)
+    incident = machine.unrecovered(incident, newest, asked.situation.now)
+    course = course.with_incident(incident)
+    asks = not course.memory.windows.has_acted(window_key(asked.evaluation))
+    if incident.state is State.DEPLOYED and asks:
+        return asked.begin(course, why)
+    return _joins(asked, course, incident, why, asks=asks)
 
 
 def _still_bad(asked: _Asked, course: Course, incident: Incident) -> Conclusion:

@@ -85,12 +85,14 @@ class Verify:
         roll_back: whether a model that is worse than the one it replaced is rolled back.
         worse_by: how much worse, relative to the value that opened the incident.
         within: without any evidence for so long a person is asked; None waits for ever.
+        recover: whether it takes as well that the bee's metric is near to the baseline of when the incident opened.
     """
 
     windows: int = 1
     roll_back: bool = True
     worse_by: Decimal = Decimal(0)
     within: timedelta | None = None
+    recover: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from worker.decide.course import Course, Situation, after_gate, counted
+from worker.decide.recovery import bar_of
 from worker.incidents import machine
 from worker.incidents.machine import Incident, State
 
@@ -23,11 +24,17 @@ def held(course: Course, incident_id: str | None, reason: str, now: datetime) ->
 
 
 def verified(course: Course, situation: Situation, incident_id: str | None, reason: str) -> Course:
-    """Return the course after the model has proven itself in production: what was to be verified is."""
+    """Return the course after the model has proven itself in production: what was to be verified is.
+
+    It was compared with the champion that the incident is about: where more is asked for, the evaluations to come
+    verify that.
+    """
     incident = _of(course, incident_id)
     if incident is None:
         return course
     course = counted(course, situation, State.DEPLOYED, Decimal(0))
+    if bar_of(incident, situation.policy) is not None:
+        return course.with_incident(machine.promoted(incident, reason, "", situation.now))
     return course.with_incident(machine.closed(incident, reason, situation.now))
 
 

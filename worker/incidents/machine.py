@@ -119,6 +119,7 @@ class Incident:
         waiting: why no run is in flight, in a state that waits for one.
         newest: the newest evaluation that was judged.
         before: the bee's metric when the newest attempt began: what a deployed model is compared with.
+        baseline: of the bee's metric when it opened: what the model must come near to; None where none is asked for.
         well: the data windows in which the model was well since it last was not.
         asked_until: a person was asked to approve the next attempt, or a deployment, and has until then; None if not.
         approved, approved_by: the attempt that was approved, and by whom.
@@ -143,6 +144,7 @@ class Incident:
     approved_by: str = ""
     granted: int = 0
     cancelled: tuple[int, ...] = ()
+    baseline: Decimal | None = None
 
     @property
     def tries(self) -> int:
@@ -165,10 +167,12 @@ def incident_id(bee: str, source: str, event_id: str) -> str:
     return hashlib.sha256(f"{bee}\n{source}\n{event_id}".encode()).hexdigest()[:24]
 
 
-def opened(id_: str, bee: str, version: str, newest: Newest, now: datetime) -> Incident:
-    """Return a new incident that no run has begun for yet."""
+def opened(
+    id_: str, bee: str, version: str, newest: Newest, now: datetime, *, baseline: Decimal | None = None
+) -> Incident:
+    """Return a new incident that no run has begun for yet; `baseline` is what its end is to be measured by."""
     waiting = Waiting(newest.reason, now, severity=newest.severity)
-    incident = Incident(id_, bee, State.OPEN, 0, now, now, version, waiting=waiting, newest=newest)
+    incident = Incident(id_, bee, State.OPEN, 0, now, now, version, waiting=waiting, newest=newest, baseline=baseline)
     return _told(incident, now, "opened", reason=newest.reason, version=version)
 
 
@@ -216,9 +220,9 @@ def waits(incident: Incident, waiting: Waiting, now: datetime, checks: Checks = 
     return _told(following, now, "held", reason=waiting.why, **until, **_checked(checks))
 
 
-def attached(incident: Incident, newest: Newest, now: datetime) -> Incident:
-    """Return the incident with one more evaluation. Raises Conflict if it is closed."""
-    what = "healthy" if newest.bad is False else "attached"
+def attached(incident: Incident, newest: Newest, now: datetime, what: str = "") -> Incident:
+    """Return the incident with one more evaluation, told as `what`. Raises Conflict if it is closed."""
+    what = what or ("healthy" if newest.bad is False else "attached")
     noted = _noted(incident, now, what, newest.reason)
     older = incident.newest is not None and newest.evaluated_at < incident.newest.evaluated_at
     return noted if older else replace(noted, newest=newest)
@@ -376,6 +380,15 @@ def well(incident: Incident, window: str, needed: int, newest: Newest, now: date
     if incident.state in BUSY or len(windows) < needed:
         return noted
     return closed(noted, newest.reason, now)
+
+
+def unrecovered(incident: Incident, newest: Newest, now: datetime) -> Incident:
+    """Return the incident after an evaluation found a model well, but not as well as before the incident.
+
+    Raises:
+        Conflict: it is closed.
+    """
+    return unwell(attached(incident, newest, now, "unrecovered"))
 
 
 def unwell(incident: Incident) -> Incident:

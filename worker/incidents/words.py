@@ -13,6 +13,7 @@ _SAID = {
     "held": "the next attempt waits",
     "attached": "another bad evaluation",
     "healthy": "an evaluation finds the model well",
+    "unrecovered": "an evaluation finds the model well, but not as before the incident",
     "deployed": "the new model went into production",
     "rollout": "the new model is being rolled out",
     "advanced": "the rollout goes on",

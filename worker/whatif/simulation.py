@@ -175,6 +175,9 @@ class Simulation:
         evaluation = evaluation.exact if isinstance(evaluation, QuickEvaluation) else evaluation
         known = {**item.standing.recorded, **evaluation.baseline}
         metrics = {name: known.get(name) for name in evaluation.metrics}
+        incident, name = bee.course.incident, bee.spec.metric
+        if incident is not None and name in metrics:
+            metrics[name] = _recovered(metrics[name], incident, bee.spec)
         return replace(evaluation, metrics=metrics, drift=evaluation.drift and Drift(detected=False))
 
     def _follow(self, bee: _Bee, course: Course, effects: Sequence[Effect], now: datetime) -> str | None:
@@ -294,6 +297,14 @@ class Simulation:
         (self._room.add if room else self._room.discard)(name)
         due = due_at(incident, bee.policy)
         self._look_at(bee, now if due is not None and due < now else due)
+
+
+def _recovered(value: Decimal | None, incident: Incident, spec: BeeSpec) -> Decimal | None:
+    """Return the metric of a model that is assumed well, and by what the incident remembers, too."""
+    bar = incident.baseline
+    if value is None or bar is None:
+        return value
+    return min(value, bar) if spec.lower_is_better else max(value, bar)
 
 
 def _as_verified(course: Course, situation: Situation) -> Course:

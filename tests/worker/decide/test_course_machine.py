@@ -28,7 +28,7 @@ POLICIES = st.builds(
     arming=st.sampled_from([Arming(), Arming(2, 3)]),
     cooldown=st.sampled_from([timedelta(0), 6 * HOUR]),
     retry=st.builds(Retry, limit=st.integers(1, 4), backoff=st.sampled_from([timedelta(0), 5 * HOUR])),
-    verify=st.builds(Verify, windows=st.integers(1, 2), roll_back=st.booleans(), within=st.sampled_from([None, 40 * HOUR])),
+    verify=st.builds(Verify, windows=st.integers(1, 2), roll_back=st.booleans(), within=st.sampled_from([None, 40 * HOUR]), recover=st.booleans()),
     breaker=st.sampled_from([Breaker(), Breaker(failures=2, pause=9 * HOUR)]),
     budget=st.sampled_from([Budget(), Budget(runs_per_day=1), Budget(cost_per_month=Decimal(5))]),
     approval=st.builds(Approval, runs=st.sampled_from(["never", "always"]), on_expiry=st.sampled_from(["refuse", "approve"])),
@@ -76,8 +76,13 @@ class Bees(RuleBasedStateMachine):
             else:
                 assert isinstance(effect, AskPerson | OverBudget)
 
-    @rule(value=st.sampled_from(["0.9", "0.5", "0.3", None]), drift=st.booleans(), back=st.booleans())
-    def evaluation(self, value: str | None, drift: bool, back: bool) -> None:
+    @rule(
+        value=st.sampled_from(["0.9", "0.5", "0.3", None]),
+        base=st.sampled_from(["0.9", "0.5"]),
+        drift=st.booleans(),
+        back=st.booleans(),
+    )
+    def evaluation(self, value: str | None, base: str, drift: bool, back: bool) -> None:
         self.number += 1
         evaluation = Evaluation(
             BEE.bee,
@@ -85,7 +90,7 @@ class Bees(RuleBasedStateMachine):
             self.now - (HOUR if back else timedelta(0)),
             window_id=f"w{self.number // 2}",
             metrics={"f1": None if value is None else Decimal(value)},
-            baseline={"f1": Decimal("0.9")},
+            baseline={"f1": Decimal(base)},
             drift=Drift(detected=drift, severity="high"),
         )
         history = History(

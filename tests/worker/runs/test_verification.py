@@ -74,6 +74,24 @@ def test_the_demos_ten_days_say_nothing(deployed: Colony) -> None:
     assert deployed.events("model.rolled_back") == []
 
 
+def test_well_by_its_own_baseline_is_not_recovered(colony: Colony) -> None:
+    """With `recover` the ledger remembers 0.9: 0.61 against 0.6 is the next attempt, 0.72 ends it."""
+    colony.policy = Policy(verify=Verify(recover=True))
+    colony.evaluate()
+    assert colony.end_run().verdict is Verdict.DEPLOYED
+    colony.now += 24 * HOUR
+
+    said = colony.evaluate(modelVersion="2", metrics={"f1": 0.61}, baseline={"f1": 0.6})
+
+    assert said["action"] == "trigger"
+    assert "not recovered: f1 0.61 against 0.9 when the incident opened" in said["reason"]
+    assert (colony.incident().state, colony.incident().attempt) == (State.RETRAINING, 2)
+    assert colony.events("model.rolled_back") == []
+    colony.refuse_run()
+    colony.evaluate(modelVersion="2", metrics={"f1": 0.72}, baseline={"f1": 0.6})
+    assert colony.incident().state is State.CLOSED
+
+
 def test_nobody_verifies_for_too_long(deployed: Colony) -> None:
     """Without any evidence in the time that the policy gives a person is asked."""
     deployed.policy = Policy(verify=Verify(within=48 * HOUR))

@@ -61,7 +61,7 @@ POLICIES = st.builds(
     arming=st.sampled_from([Arming(), Arming(2, 3)]),
     cooldown=_HOURS,
     retry=st.builds(Retry, limit=st.integers(1, 4), backoff=_HOURS),
-    verify=st.builds(Verify, windows=st.integers(1, 2), roll_back=st.just(False), within=st.sampled_from([None, 40 * HOUR])),
+    verify=st.builds(Verify, windows=st.integers(1, 2), roll_back=st.just(False), within=st.sampled_from([None, 40 * HOUR]), recover=st.booleans()),
     breaker=_BREAKERS,
     budget=_BUDGETS,
     features=st.sampled_from([FeatureRule(), FeatureRule(("stale",), ("drifted", "missing"))]),
@@ -124,7 +124,7 @@ def _data(draw: st.DrawFn, at: datetime) -> dict[str, Any]:
     if draw(st.integers(0, 9)):
         data["metrics"] = {metric: value}
         if draw(st.integers(0, 3)):
-            data["baseline"] = {metric: 0.9 if metric == "f1" else 0.4}
+            data["baseline"] = {metric: draw(st.sampled_from([0.9, 0.9, 0.5])) if metric == "f1" else 0.4}
     window = draw(st.sampled_from([None, "w1", "w2"]))
     if window:
         data["window"] = {"id": window, "sampleCount": draw(st.sampled_from([20, 437]))}

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.worker.whatif.play import DAY, actions, play, told
-from worker.decide.policy import Approval, Budget, Colony, MetricRule, Policy, Retry
+from worker.decide.policy import Approval, Budget, Colony, MetricRule, Policy, Retry, Verify
 from worker.rollout_plan import RolloutSpec
 from worker.whatif.assumptions import Assumptions, Outcome
 from worker.whatif.bees import default_bee
@@ -94,6 +94,19 @@ def test_recovered_is_well_until_the_recording_names_another_version() -> None:
     assert "assumed well" in str(said[1] and said[1]["reason"])
     first, second = whatif.cases[0].sums.of("ant").periods.kept
     assert (first.lasted, second.end) == (DAY, None)
+
+
+def test_what_is_assumed_recovered_is_so_by_every_bar() -> None:
+    """With `recover` the assumed model is as well as before the incident, although a new baseline asks for less."""
+    rows = [told(0, 0.5), told(1, 0.4, baseline={"f1": 0.5}), told(2, 0.5, baseline={"f1": 0.5})]
+    policy = Policy(verify=Verify(recover=True))
+
+    _, recovered = play(rows, policy, assumptions=Assumptions(Outcome.RECOVERED))
+    _, deployed = play(rows, policy, assumptions=Assumptions(Outcome.DEPLOYED))
+
+    assert actions(recovered) == ["trigger", "none", "none"]
+    assert actions(deployed) == ["trigger", "trigger", "trigger"]
+    assert "not recovered: f1 0.5 against 0.9 when the incident opened" in str(deployed[2] and deployed[2]["reason"])
 
 
 def test_two_policies_are_compared_event_by_event() -> None:

@@ -112,6 +112,7 @@ class _Detail:
     approved_by: str = ""
     granted: int = 0
     cancelled: tuple[int, ...] = ()
+    baseline: Decimal | None = None
 
 
 _DETAIL = msgspec.json.Decoder(_Detail)

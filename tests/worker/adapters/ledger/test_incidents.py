@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -33,6 +34,15 @@ def test_one_open(ledger: SqlLedger, state: State) -> None:
         assert transaction.incidents.open_for("spam-guard") == incident(state=state)
         assert transaction.incidents.open_for("other") == incident("i-3", bee="other")
         assert transaction.incidents.get("i-2") is None
+
+
+def test_digits_are_kept(ledger: SqlLedger) -> None:
+    """The baseline that an incident remembers comes back with every digit."""
+    before = incident(baseline=Decimal("0.9400000000000000000000001"))
+    with ledger.begin() as transaction:
+        transaction.incidents.save(before)
+    with ledger.begin(write=False) as transaction:
+        assert transaction.incidents.open_for("spam-guard") == before
 
 
 def test_after_closing(ledger: SqlLedger) -> None:
