@@ -28,7 +28,7 @@ def test_the_catalogue(colony: Parts) -> None:
 
     listed = client.get("/api/mlops/events/schemas").json()["schemas"]
 
-    assert [one["type"] for one in listed if one["direction"] == "in"] == ["model.evaluated"]
+    assert [one["type"] for one in listed if one["direction"] == "in"] == ["feature.found", "model.evaluated"]
     assert len(listed) > 20
     for one in listed:
         assert client.get(one["dataschema"]).json()["title"] == one["type"]

@@ -16,7 +16,8 @@ from worker.publish.catalogue import PATH, catalogue, described
 from worker.publish.schemas import INCOMING, OUTGOING
 
 ROOT = Path(__file__).parents[3]
-TYPE = re.compile(r'"((?:ab_test|approval|breaker|budget|colony|evaluation|feature|incident|model|pipeline)(?:\.[a-z_]+)+)"')
+_FAMILIES = "ab_test|approval|breaker|budget|colony|evaluation|feature|incident|model|pipeline"
+TYPE = re.compile(rf'"((?:{_FAMILIES})(?:\.[a-z_]+)+)"')
 
 #: Not everything with a dot is an event.
 FILES = {"colony.json", "colony.steps", "model.skops"}
