@@ -229,6 +229,21 @@ def test_windows_that_are_well_count_only_in_a_row() -> None:
     assert life.incident.state is State.CLOSED
 
 
+def test_windows_in_flight_count_only_in_a_row() -> None:
+    """While a run is in flight one that has not recovered is as a bad one: what was well before it counts no more."""
+    life = _fallen(replace(RECOVER, verify=Verify(windows=2, recover=True)))
+    life.told("0.61", "0.60")
+    for value in ("0.90", "0.61"):
+        life.told(value, "0.60")
+    assert life.incident.newest is not None
+    assert life.incident.newest.bad is True
+    life.told("0.90", "0.60")
+
+    life.ends(State.REFUSED)
+
+    assert (life.incident.state, life.incident.well) == (State.REFUSED, ("w5",))
+
+
 def test_quiet_drift_is_no_recovery() -> None:
     """An evaluation whose metric is undefined neither closes the incident nor asks for another attempt."""
     life = _fallen()
