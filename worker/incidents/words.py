@@ -111,6 +111,12 @@ def _waiting(incident: Incident, limit: int) -> str:
     return f"Attempt {attempt}{of} waits: {why}. {then}"
 
 
+def _bar(incident: Incident) -> str:
+    if incident.baseline is None:
+        return ""
+    return f" By `verify.recover` only what is near to {incident.baseline:.4g}, as before the incident, is well."
+
+
 def _sentence(incident: Incident, windows: int) -> str:
     by_hand = f"`colony incident retry {incident.id} --reason …` or `colony incident close {incident.id} --reason …`"
     sentences = {
@@ -124,6 +130,7 @@ def _sentence(incident: Incident, windows: int) -> str:
         State.DEPLOYED: (
             f"The new model is being verified: {len(incident.well)} of {windows} data windows were well. If one is "
             "still bad the next attempt begins; if the model is worse than the one before, that one comes back."
+            f"{_bar(incident)}"
         ),
         State.ESCALATED: f"Nothing by itself, unless an evaluation finds the model well. A person must act: {by_hand}.",
         State.CLOSED: "Nothing: it is over. The next bad evaluation opens another incident.",

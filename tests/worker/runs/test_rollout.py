@@ -15,7 +15,7 @@ from tests.worker.world import BEE
 from worker.adapters.ledger.sql import SqlLedger
 from worker.decide.evaluation import parse_evaluation
 from worker.decide.memory import Pause
-from worker.decide.policy import Approval, Policy, Retry
+from worker.decide.policy import Approval, Policy, Retry, Verify
 from worker.errors import Conflict, Rejected
 from worker.incidents.machine import State as Incident
 from worker.incidents.words import following
@@ -72,6 +72,21 @@ def test_from_a_bad_evaluation_to_verified(rolling: Rolling) -> None:
     assert deployed["rollout"]["evidence"]["lower"] == 0.01
     assert deployed["rollout"]["evidence"]["count"] == 400
     assert (deployed["version"], deployed["previous"], deployed["rollout"]["state"]) == ("2", "1", "verified")
+
+
+def test_verified_and_still_to_recover(rolling: Rolling) -> None:
+    """With `recover` the verified version serves everybody, and its own evaluations end the incident, or go on."""
+    colony = rolling.colony
+    colony.policy = Policy(verify=Verify(recover=True))
+    rolling.begin()
+    for _ in range(3):
+        rolling.look()
+
+    assert (rolling.serving.version, rolling.active, colony.incident().state) == ("2", None, Incident.DEPLOYED)
+    assert colony.events("incident.closed") == []
+    colony.now += HOUR
+    said = colony.evaluate(modelVersion="2", metrics={"f1": 0.61}, baseline={"f1": 0.6})
+    assert (said["action"], colony.incident().attempt) == ("trigger", 2)
 
 
 @pytest.mark.parametrize("advanced", [0, 1, 2])

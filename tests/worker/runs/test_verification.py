@@ -6,6 +6,7 @@ from handlers.commands.answer_question import answer_question
 from tests.worker.runs.colony import HOUR, Colony
 from worker.decide.policy import Approval, Policy, Retry, Verify
 from worker.incidents.machine import State
+from worker.incidents.words import following
 from worker.runs.lifecycle import Verdict
 
 
@@ -87,8 +88,10 @@ def test_well_by_its_own_baseline_is_not_recovered(colony: Colony) -> None:
     assert "not recovered: f1 0.61 against 0.9 when the incident opened" in said["reason"]
     assert (colony.incident().state, colony.incident().attempt) == (State.RETRAINING, 2)
     assert colony.events("model.rolled_back") == []
-    colony.refuse_run()
-    colony.evaluate(modelVersion="2", metrics={"f1": 0.72}, baseline={"f1": 0.6})
+    assert colony.end_run().verdict is Verdict.DEPLOYED
+    assert "only what is near to 0.9, as before the incident, is well" in following(colony.incident(), 3, 1)
+    colony.now += HOUR
+    colony.evaluate(modelVersion="3", metrics={"f1": 0.72}, baseline={"f1": 0.6})
     assert colony.incident().state is State.CLOSED
 
 
