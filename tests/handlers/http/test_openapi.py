@@ -24,7 +24,7 @@ from worker.runs.port import StepState
 #: Twice as many found one more kind of answer of one operation, among 169.
 EXAMPLES = 12
 #: What their schemas cannot say: which features a bee reads, which versions there are, which cursors were given out,
-#: what a feature's values are, and how long a duration is.
+#: what a feature's values are, how long a duration is, and that one time lies before another.
 MEANINGS = {
     "POST /api/mlops/pipeline/trigger",
     "GET /api/mlops/pipeline/runs",
@@ -34,6 +34,8 @@ MEANINGS = {
     "GET /api/mlops/decisions",
     "GET /api/mlops/incidents",
     "GET /api/mlops/approvals",
+    "GET /api/mlops/costs",
+    "GET /api/mlops/costs/gain",
     "POST /api/mlops/pause",
     "POST /api/mlops/resume",
     "GET /api/mlops/features",
