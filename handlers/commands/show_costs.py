@@ -119,8 +119,8 @@ def _change(
         metric=metric,
         lower_is_better=_lower(metric, bee),
         gate=(_number(scored.get("champion")), _number(scored.get("challenger"))),
-        before=list(reversed(_values(before, metric))),
-        after=_values(judged.get(version.version, ()), metric),
+        before=list(reversed(_values(before, metric, bee))),
+        after=_values(judged.get(version.version, ()), metric, bee),
         runs=attempts,
         forced=version.forced,
     )
@@ -157,8 +157,8 @@ def _measured(decisions: Iterable[Recorded]) -> dict[str, list[Recorded]]:
     return found
 
 
-def _values(decisions: Iterable[Recorded], metric: str) -> list[Measured]:
-    """Return what evaluations said of a metric, one for each data window, oldest first."""
+def _values(decisions: Iterable[Recorded], metric: str, bee: BeeSpec | None) -> list[Measured]:
+    """Return what evaluations said of a metric, one for each data window with enough evidence, oldest first."""
     windows: dict[str, Measured] = {}
     for one in decisions:
         data = one.evaluation
@@ -166,10 +166,20 @@ def _values(decisions: Iterable[Recorded], metric: str) -> list[Measured]:
         value = _number(metrics.get(metric)) if isinstance(metrics, Mapping) else None
         told = window if isinstance(window, Mapping) else {}
         samples = _number(told.get("sampleCount"))
-        if value is not None:
+        if value is not None and _evidence(told, bee):
             key = str(told.get("id") or one.event_id)
             windows[key] = Measured(one.evaluated_at, value, int(samples) if samples else None)
     return sorted(windows.values(), key=lambda one: one.at)
+
+
+def _evidence(window: Mapping[str, Any], bee: BeeSpec | None) -> bool:
+    """Tell whether a window rests on as much as the bee asks for: else it proved nothing then, and gained nothing."""
+    if bee is None:
+        return True
+    samples, positives = _number(window.get("sampleCount")), _number(window.get("positiveCount"))
+    if samples is not None and samples < bee.evidence.min_samples:
+        return False
+    return bee.task == "regression" or positives is None or positives >= bee.evidence.min_positives
 
 
 def _number(value: Any) -> float | None:

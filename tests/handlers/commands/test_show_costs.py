@@ -11,6 +11,7 @@ from tests.worker.costs.lists import LIST
 from tests.worker.runs.colony import HOUR, Colony
 from tests.worker.world import BEE, BEES, NOW
 from worker.adapters.ledger.sql import SqlLedger
+from worker.bee import Evidence
 from worker.costs.gain import Gain
 from worker.errors import Rejected
 
@@ -121,6 +122,17 @@ def test_a_window_that_was_judged_twice_counts_once(colony: Colony) -> None:
 
     assert found.measured.windows == (2, 3)
     assert found.measured.after == pytest.approx((0.90 + 0.94 + 0.98) / 3)
+
+
+@pytest.mark.parametrize("counts", [{"sampleCount": 437, "positiveCount": 6}, {"sampleCount": 20}])
+def test_what_was_no_evidence_is_no_gain(colony: Colony, counts: dict[str, int]) -> None:
+    """A window that rests on less than the bee asks for decided nothing, and tells nothing of what was gained."""
+    strict = Evidence(min_samples=50, min_positives=20)
+    colony.bees = {name: bee.model_copy(update={"evidence": strict}) for name, bee in BEES.items()}
+    colony.now += HOUR
+    colony.evaluate(modelVersion=colony.champion(), metrics={"f1": 0.1}, window={"id": "thin", **counts})
+
+    assert _gains(colony)[-1].measured.windows == (2, 2)
 
 
 def test_a_bee_that_is_configured_no_more(colony: Colony) -> None:
