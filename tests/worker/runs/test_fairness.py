@@ -42,7 +42,7 @@ def _flying(colony: Colony) -> list[str]:
     return [run.bee for run in colony.runs() if not run.settled]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(hours=EVENTS)
 def test_no_bee_starves(hours: list[list[tuple[str, str]]]) -> None:
     """Whatever comes, at most one run is in flight, and who waits for room gets it: the hungry before all others."""

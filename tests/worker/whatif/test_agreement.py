@@ -54,7 +54,7 @@ def _without_bases(said: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**said, "rules": rules} if "rules" in said else said
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     messages=recordings(),
     policy=POLICIES,
