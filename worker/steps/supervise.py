@@ -58,7 +58,7 @@ class Family:
 
     adopt_orphans: Callable[[], None]
     end_children: Callable[[], object]
-    die_with_parent: Callable[[int], None]
+    die_with_parent: Callable[[int, int], None]
 
 
 def supervised(attempt: Callable[[], End], limits: Limits, family: Family) -> End:
@@ -84,10 +84,11 @@ def _once(attempt: Callable[[], End], limits: Limits, family: Family) -> End:
     told, tell = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    above = os.getpid()
     pid = os.fork()
     if not pid:
         os.close(told)
-        _attempt(attempt, tell, family)
+        _attempt(attempt, tell, family, above)
     os.close(tell)
     try:
         deadline = None if limits.timeout_s is None else time.monotonic() + limits.timeout_s
@@ -102,11 +103,12 @@ def _once(attempt: Callable[[], End], limits: Limits, family: Family) -> End:
         os.close(told)
 
 
-def _attempt(attempt: Callable[[], End], tell: int, family: Family) -> NoReturn:
+def _attempt(attempt: Callable[[], End], tell: int, family: Family, above: int) -> NoReturn:
     """Do the work in the child; what it has to say goes through the pipe, which takes that much without a reader."""
     code = 1
     try:
-        family.die_with_parent(9)
+        # The process above may have been killed since the fork: nobody would tell of that any more.
+        family.die_with_parent(9, above)
         end = attempt()
         code = end.code
         os.write(tell, (b"+" if end.again else b"-") + end.reason.encode()[:_MAX_REASON])
